@@ -1,0 +1,152 @@
+"""The composition root: wires the rooms together and owns their beginning and end; nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from aiohttp import web
+
+from gateway.clock import Clock
+from gateway.forward.events import Events
+from gateway.forward.forwarder import Forwarder
+from gateway.forward.napcat_http import NapCatHttp
+from gateway.forward.rules import load_rules
+from gateway.intake.admission import Admission
+from gateway.intake.api import JobsIntake
+from gateway.intake.reader import ListReader, SourceReader
+from gateway.lanes.policy import tick_policy
+from gateway.lanes.runner import LaneRunner
+from gateway.model.errors import SettingsInvalid, StoreUnavailable
+from gateway.monitor.status import Monitor
+from gateway.results.receipts import Receipts
+from gateway.settings import Settings
+from gateway.store.bell import Bell
+from gateway.store.client import Clients, connected
+from gateway.store.embedded import embedded_server, state_dir
+from gateway.store.keys import Keys
+from gateway.store.scripts import Scripts
+from gateway.store.server import OLDEST, server_numbers
+from gateway.store.sources import Sources
+from gateway.supervise import Supervisor
+from gateway.telemetry import Event, Log
+from gateway.web import Guard, speak_problem
+
+SETTINGS = web.AppKey("settings", Settings)
+CLOCK = web.AppKey("clock", Clock)
+_REMEDY = (
+    "start Redis there, set redis.url to a running Redis or Valkey, or leave redis.url empty for the embedded server"
+)
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> web.Application:
+    """Return the gateway as an aiohttp application; it starts and stops with the server that runs it.
+
+    Starting raises SettingsInvalid when Redis cannot be reached or is too old.
+    """
+    app = web.Application(middlewares=[speak_problem], client_max_size=settings.http.max_body)
+    app[SETTINGS] = settings
+    app[CLOCK] = clock or Clock()
+    app.cleanup_ctx.append(_gateway)
+    return app
+
+
+async def _gateway(app: web.Application) -> AsyncIterator[None]:
+    settings, clock = app[SETTINGS], app[CLOCK]
+    async with AsyncExitStack() as stack:
+        clients = await stack.enter_async_context(_redis(settings))
+        supervisor = Supervisor(clock)
+        keys = Keys(settings.redis.prefix)
+        scripts, sources = Scripts(clients.commands, keys), Sources(clients, keys)
+        bell = Bell(clients, keys)
+        policies = {account.name: tick_policy(settings, account) for account in settings.accounts}
+
+        runners: dict[str, LaneRunner] = {}
+        replica, rules = clock.token(), load_rules(settings.delivery.rules)
+        for account in settings.accounts:
+            napcat = await stack.enter_async_context(
+                NapCatHttp(
+                    account.endpoint,
+                    account.token.get_secret_value(),
+                    settings.delivery.slack,
+                    account.max_in_flight,
+                )
+            )
+            forwarder = Forwarder(account.name, napcat, rules, settings.delivery.retry, clock)
+            runners[account.name] = LaneRunner(
+                account.name, policies[account.name], scripts, forwarder.forward, clock, replica
+            )
+        await stack.enter_async_context(_lanes(settings, supervisor, runners, bell))
+
+        admission = Admission(settings, scripts, bell, clock)
+        accounts = list(runners)
+        readers = [SourceReader(name, accounts, admission, sources, scripts, clock) for name in settings.intake.streams]
+        readers += [
+            ListReader(name, keys.list_stream(name), accounts, admission, sources, scripts, clock)
+            for name in settings.intake.lists
+        ]
+        await stack.enter_async_context(_readers(supervisor, readers))
+
+        monitor = Monitor(settings, clients, scripts, sources, supervisor, clock)
+        events = Events({account.name: account for account in settings.accounts}, policies, scripts, bell)
+        guard = Guard(settings.auth)
+        app.router.add_routes(
+            [
+                web.post("/v1/jobs", guard("send", JobsIntake(admission).post)),
+                web.get("/v1/jobs/{id}", guard("read", Receipts(scripts, accounts).get)),
+                web.post("/napcat/{account}/events", events.post),
+                web.get("/status", guard("read", monitor.get)),
+                web.get("/healthz/live", monitor.live),
+                web.get("/healthz/ready", monitor.ready),
+            ]
+        )
+        yield
+
+
+@asynccontextmanager
+async def _redis(settings: Settings) -> AsyncIterator[Clients]:
+    """Yield the clients of the configured Redis, or of an embedded server of our own."""
+    async with AsyncExitStack() as stack:
+        url = settings.redis.url
+        if not url:
+            folder = state_dir()
+            url = await stack.enter_async_context(embedded_server(folder))
+            Log().info(Event.SERVER_EMBEDDED, url=url, data=str(folder), fsync="everysec")
+        try:
+            clients = await stack.enter_async_context(connected(url))
+            version = (await server_numbers(clients)).compatible
+        except StoreUnavailable as error:
+            raise SettingsInvalid(f"redis.url: {error}; {_REMEDY}") from None
+        if version < OLDEST:
+            raise SettingsInvalid(f"redis.url: Redis {version} is too old; 6.2 or newer is needed")
+        yield clients
+
+
+@asynccontextmanager
+async def _lanes(
+    settings: Settings, supervisor: Supervisor, runners: dict[str, LaneRunner], bell: Bell
+) -> AsyncIterator[None]:
+    """Move the lanes of every account; in the end let what is in flight finish and hand the rest back."""
+
+    async def listen() -> None:
+        await bell.listen(lambda name: runners[name].wake() if name in runners else None)
+
+    supervisor.start("bell", listen)
+    for name, runner in runners.items():
+        supervisor.start(f"lanes {name}", runner.run)
+    yield
+    grace = (settings.delivery.timeout + settings.delivery.slack) / 1000
+    Log().info(Event.GATEWAY_STOPPING, grace_s=grace)
+    await asyncio.gather(*(runner.drain(grace) for runner in runners.values()))
+    await supervisor.finish(5.0, *(f"lanes {name}" for name in runners))
+    await supervisor.stop()
+
+
+@asynccontextmanager
+async def _readers(supervisor: Supervisor, readers: list[SourceReader]) -> AsyncIterator[None]:
+    """Read every source; in the end give the leases back, so that another replica takes over at once."""
+    for reader in readers:
+        supervisor.start(f"source {reader.source}", reader.run)
+    yield
+    await supervisor.stop(*(f"source {reader.source}" for reader in readers))
+    with suppress(StoreUnavailable):
+        await asyncio.gather(*(reader.release() for reader in readers))

@@ -1,0 +1,158 @@
+"""The `gateway` command.
+
+Exit codes: 0 fine, 1 failed, 2 wrong use or settings.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from aiohttp import web
+from rich.console import Console
+
+from gateway import __version__
+from gateway.app import create_app
+from gateway.model.errors import SettingsInvalid
+from gateway.sandbox.demo import run_demo
+from gateway.sandbox.napcat import StandIn
+from gateway.settings import Settings, load_settings
+from gateway.settings.reference import example_yaml, settings_table
+from gateway.telemetry import Event, Log, configure_logging
+
+app = typer.Typer(
+    help="A message gateway in front of NapCat: queued, ordered, paced, retried by what an answer proves, tracked.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_Config = Annotated[
+    Path | None, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help="YAML file; default ./config.yaml")
+]
+_Set = Annotated[
+    list[str] | None, typer.Option("--set", help="one setting, such as http.port=9000; stands above all others")
+]
+
+
+@app.command()
+def run(config: _Config = None, set_: _Set = None) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C."""
+    settings = _settings(config, set_)
+    configure_logging(settings.log.level, settings.log.format)
+    application = create_app(settings)
+    application.on_startup.append(_announce)
+    log = Log()
+    try:
+        web.run_app(
+            application,
+            host=settings.http.host,
+            port=settings.http.port,
+            loop=_new_loop(),
+            print=None,
+            access_log=None,
+            shutdown_timeout=1,
+        )
+    except SettingsInvalid as error:
+        _refuse(str(error))
+    except OSError as error:
+        _refuse(f"http.port: cannot listen on {settings.http.host}:{settings.http.port} ({error}); choose another port")
+    log.info(Event.GATEWAY_STOPPED)
+
+
+@app.command()
+def check(config: _Config = None, set_: _Set = None) -> None:
+    """Check the settings without starting anything; one line for each fault."""
+    settings = _settings(config, set_)
+    accounts = ", ".join(account.name for account in settings.accounts)
+    typer.echo(f"the settings are fine; accounts: {accounts}")
+
+
+@app.command()
+def config(table: Annotated[bool, typer.Option("--table", help="as a Markdown table")] = False) -> None:
+    """Print every setting with its default and meaning: the content of config.example.yaml."""
+    typer.echo(settings_table() if table else example_yaml(), nl=False)
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="leave everything running and print the addresses")] = False,
+) -> None:
+    """Show a whole world at work: embedded server, stand-in NapCat, gateway, a dozen jobs and their receipts."""
+    try:
+        fine = asyncio.run(run_demo(Console(), keep=keep))
+    except SettingsInvalid as error:
+        _refuse(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+    raise typer.Exit(0 if fine else 1)
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(help="0 takes a free one")] = 3000,
+    token: Annotated[str, typer.Option(help="access token to ask for")] = "",
+    events_url: Annotated[str, typer.Option(help="where to post message_sent events")] = "",
+    events_secret: Annotated[str, typer.Option(help="secret that signs them")] = "",
+    answer_ms: Annotated[int, typer.Option(help="how long a send takes")] = 0,
+) -> None:
+    """Run the stand-in NapCat on loopback; POST /_sandbox/behave makes it misbehave."""
+    stand_in = StandIn(port=port, token=token, events_url=events_url, events_secret=events_secret, answer_ms=answer_ms)
+    try:
+        asyncio.run(stand_in.run_forever(started=lambda url: typer.echo(f"stand-in NapCat at {url}")))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+    except OSError as error:
+        _refuse(f"--port: cannot listen on 127.0.0.1:{port} ({error}); choose another")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+async def _announce(application: web.Application) -> None:
+    del application
+    Log().info(Event.GATEWAY_STARTED, version=__version__)
+
+
+def _settings(config: Path | None, set_: list[str] | None) -> Settings:
+    default = Path("config.yaml")
+    try:
+        return load_settings(config or (default if default.exists() else None), os.environ, _overrides(set_ or []))
+    except SettingsInvalid as error:
+        _refuse(str(error))
+
+
+def _overrides(pairs: list[str]) -> dict[str, Any]:
+    import yaml
+
+    overrides = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            _refuse(f"--set {pair}: write section.key=value")
+        overrides[name] = yaml.safe_load(value) if value else ""
+    return overrides
+
+
+def _refuse(message: str) -> "typer.NoReturn":
+    typer.echo(message, err=True)
+    raise typer.Exit(2)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    if sys.platform == "win32" or find_spec("uvloop") is None:
+        return asyncio.new_event_loop()
+    import uvloop
+
+    return uvloop.new_event_loop()

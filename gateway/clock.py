@@ -1,0 +1,26 @@
+"""Time, chance and ids come in through this door, so that tests can hold it."""
+
+import random
+import secrets
+import time
+from datetime import UTC, datetime
+
+
+class Clock:
+    """The real one; a test passes its own."""
+
+    def now(self) -> datetime:
+        """Return the wall clock in UTC; for people and logs, never for decisions (those use Redis' own TIME)."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that only go forward."""
+        return time.monotonic()
+
+    def chance(self) -> float:
+        """Return a number in [0, 1)."""
+        return random.random()  # noqa: S311 - jitter, not a secret
+
+    def token(self) -> str:
+        """Return 22 URL-safe characters nobody can guess."""
+        return secrets.token_urlsafe(16)

@@ -1,0 +1,11 @@
+"""From a producer's message to the exact bytes NapCat gets: pure functions, no I/O, no clock.
+
+`parse_document` reads strict JSON, `convert` turns a job into its parts, `fingerprint` knows a sent part again in
+what NapCat reports. Inside: message and cqcode read, media and location judge, split groups, wire writes.
+"""
+
+from gateway.convert.conversion import convert
+from gateway.convert.document import parse_document
+from gateway.convert.fingerprint import fingerprint
+
+__all__ = ["convert", "fingerprint", "parse_document"]

@@ -1,0 +1,145 @@
+"""Media: one checked `file` value for each medium of a segment."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
+
+from gateway.convert.location import admit_path, admit_url
+from gateway.model.segment import (
+    AnySegment,
+    FileData,
+    MediaData,
+    NodeCustom,
+    VideoData,
+    carried,
+)
+from gateway.settings import Media
+
+INLINE = "base64://"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_NOT_IN_NAME = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]')
+_SOURCES = ("url", "file", "path")  # NapCat's order (api/msg.ts, handleOb11FileLikeMessage)
+
+
+def resolve(data: MediaData, media: Media) -> tuple[MediaData, list[tuple[str, str]]]:
+    """Return the data with one `file` that NapCat may be given, and the faults as (field, reason and remedy).
+
+    Of `url`, `file` and `path` the first that is not empty counts. A `file` segment without a name gets one.
+    """
+    faults: list[tuple[str, str]] = []
+    change: dict[str, Any] = {"url": None, "path": None}
+    source = next((name for name in _SOURCES if getattr(data, name)), None)
+    if source is None:
+        return data, [("file", "is missing: give a URL, base64://… or a path under media.file_roots")]
+    given = getattr(data, source)
+    try:
+        change["file"] = admit(given, media)
+    except ValueError as error:
+        faults.append((source, str(error)))
+    if isinstance(data, FileData) and data.name is None:
+        change["name"] = _name_of(given)
+    if isinstance(data, VideoData) and data.thumb:
+        try:
+            change["thumb"] = admit(data.thumb, media)
+        except ValueError as error:
+            faults.append(("thumb", str(error)))
+    return data.model_copy(update=change), faults
+
+
+def admit(uri: str, media: Media) -> str:
+    """Return the canonical form of a medium's URI; raise ValueError with reason and remedy if it may not be sent.
+
+    `http(s)://` and files are subject to `media`; `base64://` and `data:` are decoded strictly, counted against
+    `media.max_inline` (bytes, decoded) and encoded afresh as `base64://`.
+    """
+    scheme, colon, rest = uri.partition(":")
+    match scheme.lower():
+        case "base64" if colon and rest.startswith("//"):
+            return _inline(rest[2:], media)
+        case "data" if colon:
+            return _data_url(rest, media)
+    carried(uri)
+    if not _SCHEME.match(uri):
+        admit_path(uri, media)
+        return uri
+    uri = scheme.lower() + colon + rest
+    if uri.startswith(("http://", "https://")):
+        admit_url(uri, media)
+    elif uri.startswith("file://"):
+        admit_path(uri, media)
+    else:
+        raise ValueError(
+            f"NapCat does not fetch {scheme[:20]}:; use http(s)://, base64://, data:, or file:// under a folder "
+            "in media.file_roots"
+        )
+    return uri
+
+
+def _inline(text: str, media: Media) -> str:
+    _refuse_large(len(text) // 4 * 3 - 2, media)
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("the base64 is broken; encode with the standard alphabet and padding, no blanks") from None
+    return _encoded(decoded, media)
+
+
+def _data_url(rest: str, media: Media) -> str:
+    head, comma, payload = rest.partition(",")
+    if not comma:
+        raise ValueError("a data: URL has a comma before its data; write data:<type>;base64,<data>")
+    if head.lower().endswith(";base64"):
+        return _inline(unquote(payload), media)
+    _refuse_large(len(payload) // 9, media)
+    return _encoded(unquote_to_bytes(payload.encode("utf-8", "replace")), media)
+
+
+def _encoded(decoded: bytes, media: Media) -> str:
+    if not decoded:
+        raise ValueError("the inline media is empty; NapCat refuses media of 0 bytes")
+    _refuse_large(len(decoded), media)
+    return INLINE + base64.b64encode(decoded).decode("ascii")
+
+
+def _refuse_large(size: int, media: Media) -> None:
+    if size > media.max_inline:
+        raise ValueError(
+            f"inline media may have {media.max_inline} bytes (media.max_inline), this has about {size}; give a "
+            "URL or a path that NapCat can reach"
+        )
+
+
+def _name_of(uri: str) -> str:
+    """Return a file name from the end of a URL or path, `file` where there is none."""
+    if uri[:7].lower() == INLINE[:7] or uri[:5].lower() == "data:":
+        return "file"
+    try:
+        path = urlsplit(uri).path if uri[:4].lower() == "http" else uri
+    except ValueError:
+        return "file"
+    if not uri.startswith(("/", "\\")):
+        path = unquote(path)
+    name = _NOT_IN_NAME.sub("_", re.split(r"[\\/]", path)[-1])[-120:]
+    return name if name.strip(". ") else "file"
+
+
+def media_of(segments: tuple[AnySegment, ...]) -> Iterator[str]:
+    """Yield the resolved URI of every medium in the segments, those inside nodes included."""
+    for segment in segments:
+        data = segment.data
+        if isinstance(data, MediaData) and data.file:
+            yield data.file
+        if isinstance(data, VideoData) and data.thumb:
+            yield data.thumb
+        if isinstance(data, NodeCustom):
+            yield from media_of(data.content)
+
+
+def inline_bytes(uri: str) -> int:
+    """Return the decoded size of a canonical `base64://` URI in bytes, 0 for media that NapCat fetches."""
+    if not uri.startswith(INLINE):
+        return 0
+    return (len(uri) - len(INLINE)) // 4 * 3 - uri[-2:].count("=")

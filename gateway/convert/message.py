@@ -1,0 +1,159 @@
+"""A message as producers write it, to checked segments: every fault is found and named at once."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from gateway.convert.cqcode import parse_cq
+from gateway.convert.faults import faults_of, refusal, unknown_type
+from gateway.convert.media import resolve
+from gateway.convert.split import is_blank
+from gateway.model.errors import Fault
+from gateway.model.job import Format
+from gateway.model.segment import (
+    FIELDS,
+    SEGMENT,
+    AnySegment,
+    Card,
+    MediaData,
+)
+from gateway.settings import Media
+
+MAX_NODES = 200  # what QQ takes in one forward (MiraiGo)
+MAX_DEPTH = 3  # NapCat stops reading below (SendMsg.ts, uploadForwardedNodesPacket)
+MAX_FAULTS = 100  # named in one answer; a longer list helps nobody
+
+
+def read_message(message: Any, form: Format, private: bool, media: Media) -> tuple[AnySegment, ...]:
+    """Return the checked segments of a message: a string, a segment, or a list of segments and strings.
+
+    `form` says how strings are read: `text` literally, `cq` as CQ codes. `private` messages may not mention anybody.
+    Raises `Refused("message_invalid")` with one fault per wrong segment or field, e.g. at `message.2.data.file`.
+    """
+    reading = _Reading(form, private, media)
+    segments = reading.content(message, "message", 0)
+    if reading.faults:
+        raise refusal(reading.faults)
+    return segments
+
+
+class _Reading:
+    """One pass over one message, collecting its faults."""
+
+    def __init__(self, form: Format, private: bool, media: Media) -> None:
+        self.form = form
+        self.private = private
+        self.media = media
+        self.faults: list[Fault] = []
+        self.nodes = 0
+
+    def fault(self, loc: str, msg: str, kind: str) -> None:
+        self.faults.append(Fault(loc, msg, kind))
+
+    def content(self, value: Any, loc: str, depth: int) -> tuple[AnySegment, ...]:
+        """Read a whole message or the content of a node, which lies `depth` nodes deep."""
+        before = len(self.faults)
+        segments: list[AnySegment] = []
+        if isinstance(value, list):
+            for index, item in enumerate(value):
+                if len(self.faults) >= MAX_FAULTS:
+                    break
+                segments += self.item(item, f"{loc}.{index}", depth)
+        elif isinstance(value, str | dict):
+            segments += self.item(value, loc, depth)
+        else:
+            self.fault(
+                loc,
+                "write a string, a segment {type, data}, or a list of segments and strings",
+                "message_type",
+            )
+        if len(self.faults) == before:
+            self.whole(segments, loc)
+        return tuple(segments)
+
+    def item(self, value: Any, loc: str, depth: int) -> list[AnySegment]:
+        """Read one entry of a message; a string may be several segments."""
+        if not isinstance(value, str):
+            segment = self.segment(value, loc, depth)
+            return [] if segment is None else [segment]
+        try:
+            raws = parse_cq(value) if self.form == "cq" else [{"type": "text", "data": {"text": value}}]
+        except ValueError as error:
+            self.fault(loc, str(error), "cq_code")
+            return []
+        found = [self.segment(raw, loc, depth) for raw in raws]
+        return [segment for segment in found if segment is not None]
+
+    def segment(self, raw: Any, loc: str, depth: int) -> AnySegment | None:
+        """Read one segment; None when it has a fault."""
+        if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
+            self.fault(loc, 'write a segment as {"type": …, "data": {…}}, or a string', "segment_type")
+            return None
+        kind = raw["type"]
+        if kind not in FIELDS:
+            self.fault(f"{loc}.type", unknown_type(kind), "segment_unknown")
+            return None
+        if kind == "at" and self.private:
+            self.fault(loc, "NapCat drops at in a private message; write the name as text", "segment_not_private")
+        if kind == "node":
+            raw = self.node(raw, loc, depth)
+            if raw is None:
+                return None
+        try:
+            segment = SEGMENT.validate_python(raw)
+        except ValidationError as error:
+            self.faults += faults_of(error, kind, loc, skip=1)
+            return None
+        if isinstance(segment.data, MediaData):
+            data, faults = resolve(segment.data, self.media)
+            segment = segment.model_copy(update={"data": data})
+            for field, msg in faults:
+                self.fault(f"{loc}.data.{field}", msg, "media")
+        return segment
+
+    def node(self, raw: dict[str, Any], loc: str, depth: int) -> dict[str, Any] | None:
+        """Count a node and read its content, so that what remains to be checked is the node's own fields."""
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            if self.nodes == MAX_NODES + 1:
+                self.fault(loc, f"a forward has at most {MAX_NODES} nodes in all; send a second one", "forward_size")
+            return None
+        if depth >= MAX_DEPTH:
+            self.fault(
+                loc,
+                f"nodes nest at most {MAX_DEPTH} deep, NapCat drops the rest; flatten them",
+                "forward_depth",
+            )
+            return None
+        data = raw.get("data")
+        if not isinstance(data, dict) or "content" not in data:
+            return raw
+        if "id" in data:
+            self.fault(f"{loc}.data", "give id (an existing message) or content (a new one), not both", "node_both")
+            return None
+        content = self.content(data["content"], f"{loc}.data.content", depth + 1)
+        if not any(segment.type == "node" for segment in content):
+            for name in Card.model_fields:
+                if data.get(name) is not None:
+                    self.fault(
+                        f"{loc}.data.{name}",
+                        "NapCat uses it only where the content is nodes again; leave it out",
+                        "card_field",
+                    )
+        return {**raw, "data": {**data, "content": content}}
+
+    def whole(self, segments: list[AnySegment], loc: str) -> None:
+        """Check what holds for a message as a whole."""
+        nodes = sum(segment.type == "node" for segment in segments)
+        if nodes and nodes != len(segments):
+            self.fault(
+                loc,
+                "node segments stand alone (NapCat refuses a mixture); put the rest into another job or a node",
+                "node_mixed",
+            )
+        replies = sum(segment.type == "reply" for segment in segments)
+        if replies > 1:
+            self.fault(loc, "a message quotes one other; keep one reply", "reply_several")
+        if all(is_blank(segment) or segment.type == "reply" for segment in segments):
+            alone = "a reply alone is nothing to send" if replies else "the message is empty"
+            self.fault(loc, f"{alone}; give a text that is not blank, or another segment", "empty")

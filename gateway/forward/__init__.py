@@ -1,0 +1,1 @@
+"""From a claim to an outcome: the NapCat call and what its answer proves."""

@@ -1,0 +1,54 @@
+"""From a claim to an outcome: one NapCat call, judged and logged."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gateway.clock import Clock
+from gateway.forward.napcat_http import NapCatHttp
+from gateway.forward.verdict import decide, judge
+from gateway.model.attempt import Claim, Outcome
+from gateway.model.verdict import Rule
+from gateway.telemetry import Event, Log
+
+
+class Forwarder:
+    """Sends the claims of one account."""
+
+    def __init__(
+        self, account: str, napcat: NapCatHttp, rules: Sequence[Rule], schedule: Sequence[int], clock: Clock
+    ) -> None:
+        """Judge answers by RULES and retry by SCHEDULE (milliseconds)."""
+        self._account = account
+        self._napcat = napcat
+        self._rules = rules
+        self._schedule = schedule
+        self._clock = clock
+        self._log = Log(account=account)
+
+    async def forward(self, claim: Claim) -> Outcome:
+        """Post the claim's part and return what came of it; a claim past its start time is handed back unsent."""
+        began = self._clock.monotonic()
+        if began > claim.start_by:
+            return Outcome(claim, "unstarted")
+        answer = replace(await self._napcat.call(claim.part), nodes=claim.part.nodes)
+        took_ms = round((self._clock.monotonic() - began) * 1000)
+        ruling = judge(answer, self._rules)
+        outcome = decide(claim, answer, ruling, self._schedule, self._clock.chance(), took_ms)
+        self._log.info(
+            Event.JOB_ATTEMPTED,
+            job=f"{self._account}.{claim.job_id}",
+            target=str(claim.target),
+            attempt=claim.n,
+            part=claim.part_no,
+            verdict=ruling.verdict.value,
+            rule=ruling.rule.name,
+            http_status=answer.http_status,
+            retcode=answer.retcode,
+            result=ruling.result,
+            message_id=answer.message_id,
+            took_ms=took_ms,
+            settlement=outcome.settlement,
+            next_in_s=outcome.wait_ms / 1000 if outcome.settlement == "retry" else None,
+            effect=outcome.effect,
+        )
+        return outcome

@@ -1,0 +1,245 @@
+"""One NapCat call over HTTP: it always ends in an `Answer`, never in an exception.
+
+What went wrong decides whether a message may be sent again, so every failure is named by what it proves:
+
+  surely not sent  `bad_endpoint`, `dns`, `refused`, `connect_timeout`, `tls`, `pool`: there was no connection
+  may be sent      `timeout`, `reset`: there was one, if only a reused one that was just being closed
+  may be sent      `unparsable`: a 2xx answer that is no OneBot envelope
+
+Nothing is repeated here: aiohttp itself retries a lost keep-alive connection for idempotent methods only, and
+every call is a POST.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from email.utils import mktime_tz, parsedate_tz
+from typing import Annotated, Any, NamedTuple, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.model.errors import SettingsInvalid
+from gateway.model.part import Part
+from gateway.model.verdict import Answer, Failure
+
+LARGEST_ANSWER = 1024**2
+_QUOTED = 2_000  # characters kept of a body that is no envelope
+_IDLE_S = 3.5  # NapCat's server closes idle sockets after 5 s; one that is just closing turns a send into `reset`
+_WHOLE_BODY = 2**20  # above this aiohttp wants a stream, so that one write does not hold up the loop
+
+_WORDS: dict[Failure, str] = {
+    "bad_endpoint": "the endpoint is no usable address",
+    "dns": "the endpoint's name cannot be resolved",
+    "refused": "no connection to the endpoint",
+    "connect_timeout": "no connection to the endpoint in time",
+    "tls": "no TLS connection to the endpoint",
+    "pool": "all connections to the endpoint are in use",
+    "timeout": "no answer in time",
+    "reset": "the connection was lost before the answer",
+    "unparsable": "the answer is too long or no HTTP",
+}
+
+_Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+
+
+class _Envelope(BaseModel):
+    """An answer as OneBot 11 spells it; go-cqhttp adds `msg`, Lagrange leaves out all words."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    status: str
+    retcode: _Int64
+    data: Any = None
+    msg: str | None = None
+    message: str | None = None
+    wording: str | None = None
+
+
+class Reply(NamedTuple):
+    """An answer and the `data` of its envelope (None without one)."""
+
+    answer: Answer
+    data: Any
+
+
+class NapCatHttp:
+    """The calls to one NapCat, at most `max_in_flight` at a time.
+
+    endpoint    address of NapCat's HTTP server, a path prefix included
+    token       sent as a Bearer header only, never in the URL (NapCat would prefer it there, and log it)
+    slack_ms    how much longer than NapCat this side waits
+    connect_ms  how long a connection may take to come about
+
+    To be built inside a running event loop. Raises `SettingsInvalid` when endpoint or token cannot be used.
+    """
+
+    def __init__(
+        self, endpoint: str, token: str, slack_ms: int, max_in_flight: int, *, connect_ms: int = 3_000
+    ) -> None:
+        """Make no connection yet."""
+        _check(endpoint, token)
+        self._endpoint = endpoint.rstrip("/")
+        self._slack_ms = slack_ms
+        self._connect_s = connect_ms / 1000
+        self._limit = max_in_flight
+        self._in_flight = 0
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=max_in_flight, keepalive_timeout=_IDLE_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Return the client, ready to call."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the client."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; a call that is still waiting ends as `reset`."""
+        await self._session.close()
+
+    async def call(self, part: Part) -> Answer:
+        """Post a part as it is and return what came of it.
+
+        NapCat may take `timeout_ms + fetch_ms + slack_ms` from the end of the request to the next byte of its
+        answer; the whole call takes no longer than that and `connect_ms` (and up to a second: long timers are
+        rounded up), however slowly the answer drips in. No error of the network or of the peer is raised.
+        """
+        read_ms = part.timeout_ms + part.fetch_ms + self._slack_ms
+        reply = await self._post(part.action, part.body, read_ms, part.nodes)
+        return reply.answer
+
+    async def ask(self, action: str, params: Mapping[str, Any], timeout_ms: int) -> Reply:
+        """Call an action that sends nothing, such as `get_status`, and return its answer and data.
+
+        It takes one of the `max_in_flight` connections and ends as `pool` when none is free in `connect_ms`.
+        """
+        return await self._post(action, json.dumps(params).encode("ascii"), timeout_ms, nodes=False)
+
+    async def _post(self, action: str, body: bytes, read_ms: int, nodes: bool) -> Reply:
+        read_s = read_ms / 1000
+        total_s = self._connect_s + read_s
+        timeout = aiohttp.ClientTimeout(total=total_s, connect=self._connect_s, sock_read=read_s)
+        status: int | None = None
+        retry_after: int | None = None
+        received = bytearray()
+        failure: Failure | None = None
+        self._in_flight += 1
+        try:
+            async with self._session.post(
+                f"{self._endpoint}/{action}",
+                data=body if len(body) <= _WHOLE_BODY else io.BytesIO(body),
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response:
+                status = response.status
+                retry_after = _retry_after(response.headers)
+                async for chunk in response.content.iter_any():
+                    received += chunk
+                    if len(received) > LARGEST_ANSWER:
+                        failure = "unparsable"
+                        response.close()
+                        break
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            failure = _failure(error, crowded=self._in_flight > self._limit)
+        finally:
+            self._in_flight -= 1
+        return _reply(status, bytes(received), failure, retry_after, nodes)
+
+
+def _failure(error: Exception, *, crowded: bool) -> Failure:  # noqa: PLR0911 - a table
+    """Name what an exception proves; the order matters, aiohttp's classes are each other's children."""
+    match error:
+        case aiohttp.InvalidURL():
+            return "bad_endpoint"
+        # a UnicodeError: the name has a label that DNS cannot spell
+        case aiohttp.ClientConnectorDNSError() | UnicodeError():
+            return "dns"
+        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
+            return "tls"
+        # an OSError while connecting, e.g. refused, unreachable, closed within the TLS handshake
+        case aiohttp.ClientConnectorError():
+            return "connect_timeout" if isinstance(error.os_error, TimeoutError) else "refused"
+        # one clock runs for getting a connection from the pool and for making one
+        case aiohttp.ConnectionTimeoutError():
+            return "pool" if crowded else "connect_timeout"
+        # SocketTimeoutError: nothing came; a bare TimeoutError: not all of it came in the whole time
+        case TimeoutError():
+            return "timeout"
+        # the peer speaks, but not HTTP
+        case aiohttp.ClientResponseError():
+            return "unparsable"
+        # ServerDisconnectedError, ClientOSError, ClientConnectionResetError, ClientPayloadError: there was a
+        # connection, if only a reused one, so the request may have arrived
+        case _:
+            return "reset"
+
+
+def _reply(status: int | None, body: bytes, failure: Failure | None, retry_after: int | None, nodes: bool) -> Reply:
+    """Read what came; a status outside 2xx speaks for itself, with whatever came of its body."""
+    succeeded = status is not None and 200 <= status < 300
+    if failure is not None and (status is None or succeeded):
+        return Reply(Answer(error=failure, http_status=status, text=_WORDS[failure], nodes=nodes), None)
+    try:
+        envelope = _Envelope.model_validate_json(body)
+    except ValidationError:
+        answer = Answer(
+            error="unparsable" if succeeded else None,
+            http_status=status,
+            text=body[: 4 * _QUOTED].decode("utf-8", "replace")[:_QUOTED],
+            retry_after=retry_after,
+            nodes=nodes,
+        )
+        return Reply(answer, None)
+    answer = Answer(
+        http_status=status,
+        status=envelope.status,
+        retcode=envelope.retcode,
+        text=": ".join(dict.fromkeys(filter(None, (envelope.msg, envelope.message, envelope.wording)))),
+        message_id=_message_id(envelope.data),
+        retry_after=retry_after,
+        nodes=nodes,
+    )
+    return Reply(answer, envelope.data)
+
+
+def _message_id(data: object) -> int | None:
+    value = data.get("message_id") if isinstance(data, dict) else None
+    return value if type(value) is int and -(2**63) <= value < 2**63 else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> int | None:
+    """Return Retry-After in milliseconds; a date counts from the answer's own Date, not from our clock."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return int(value[:9]) * 1000
+    until, now = parsedate_tz(value), parsedate_tz(headers.get("Date", ""))
+    if until is None or now is None:
+        return None
+    try:
+        return max(0, mktime_tz(until) - mktime_tz(now)) * 1000
+    except (ValueError, OverflowError):
+        return None
+
+
+def _check(endpoint: str, token: str) -> None:
+    try:
+        parts = urlsplit(endpoint)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsInvalid("endpoint: no usable address; write http://host:port, with a path if there is one")
+    if parts.username is not None and token:
+        raise SettingsInvalid("endpoint: has a user name and the account a token; only one can be sent, drop one")
+    if not token.isprintable():
+        raise SettingsInvalid("token: has a line break or another character no HTTP header can carry; remove it")

@@ -1,0 +1,180 @@
+"""What an answer proves, and what follows for the attempt: pure, without clock, chance or network.
+
+QQ's own code comes in three spellings: NapCat's `EventChecker Failed: … EventRet: {json}` (protocol sheet
+§2.2 A), LLOneBot's `发送消息失败 (code=N): …` (§2.4) and Lagrange's bare `retcode` (§2.5). The first two are
+read here into `kind` and `result`; the third is a retcode and matched as one.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from gateway.model.attempt import Claim, Outcome, Settlement
+from gateway.model.verdict import Answer, Rule, Ruling, Spans, Verdict
+
+UNMATCHED = Rule.model_construct(
+    name="unmatched",
+    verdict=Verdict.UNKNOWN,
+    advice="No rule knows this answer; look into the chat, and add one to delivery.rules if it comes often.",
+)
+"""What decides when no rule does (table A, row 31): unknown failures are never repeated blindly."""
+
+LONGEST_RETRY_AFTER_MS = 600_000
+_NO_SCHEDULE_MS = 1_000  # a rule that repeats for ever must never do it in a circle
+
+_NORMAL = {1200: 200, 1400: 400}  # the WebSocket spellings of the same facts (protocol sheet §2.1)
+_READ = 8192  # an answer says what it has to say within this; bounds every regular expression below
+_CUT = 200
+
+_KERNEL = re.compile(
+    r"^(EventChecker Failed|Timeout): NTEvent serviceAndMethod:(\S+) .*?EventRet:\s*(\{.*\})\s*$", re.DOTALL
+)
+_SERVER = re.compile(r"^发送消息失败 \(code=(-?\d{1,18})\)")
+
+_STACK = re.compile(r"^\s*at\s.*(:\d+:\d+\)?|\((native|<anonymous>|index \d+)\)|<anonymous>)\s*$")
+_TAG = re.compile(r"<[^<>]*>")
+_PLACES = re.compile(
+    r"""
+      (?P<quote>['"`])[^'"`]*[\\/][^'"`]*(?P=quote)     # a quoted path, blanks included
+    | data:\S+                                          # inline media
+    | [A-Za-z][\w+.-]*:[\\/]+\S*                        # a URI or a drive: may carry secrets or content
+    | [^\s，。：；]*\\\S*                               # any other Windows path
+    | [\\/][^\s'"`()<>，。：；]*[\\/][^\s'"`()<>，。：；]*  # a path of two steps or more
+    | (?<!\w)[\\/][^\s'"`()<>，。：；]+                 # an absolute path of one step
+    """,
+    re.VERBOSE,
+)
+
+
+class _Told(NamedTuple):
+    """What QQ itself said, as far as the answer's text passes it on."""
+
+    kind: Literal["rejected", "timeout"] | None = None
+    result: int | None = None
+    words: str | None = None
+
+
+def judge(answer: Answer, rules: Sequence[Rule]) -> Ruling:
+    """Return the first rule that matches the answer; `UNMATCHED` (unknown) when none does."""
+    text = answer.text[:_READ]
+    told = _told(text)
+    retcode = _NORMAL.get(answer.retcode, answer.retcode) if answer.retcode is not None else None
+    for rule in rules:
+        if _matches(rule, answer, retcode, told, text):
+            return Ruling(rule, rule.verdict, told.result, _clean(text, told))
+    return Ruling(UNMATCHED, Verdict.UNKNOWN, told.result, _clean(text, told))
+
+
+def decide(
+    claim: Claim, answer: Answer, ruling: Ruling, schedule: Sequence[int], chance: float, took_ms: int
+) -> Outcome:
+    """Return what becomes of the claimed attempt: the ruling with the waits applied.
+
+    schedule  waits in milliseconds for rules that bring none; their number is the number of retries
+    chance    in [0, 1): spreads each wait evenly over ±20 %
+
+    A wait is the larger of the spread wait and the answer's Retry-After, the latter clamped to 10 minutes:
+    never earlier than asked, never earlier than planned. A rule that does not spend retries is never
+    exhausted: with an effect its hold governs and the wait is 0, without one it repeats its first wait.
+    """
+    rule = ruling.rule
+    waits = rule.waits or schedule
+    settlement: Settlement = ruling.verdict.value
+    planned: int | None = None
+    if ruling.verdict is Verdict.RETRY:
+        if not rule.spends:
+            planned = None if rule.effect else next(iter(waits), _NO_SCHEDULE_MS)
+        elif claim.retries < len(waits):
+            planned = waits[claim.retries]
+        else:
+            settlement = rule.then
+    wait_ms = 0
+    if planned is not None:
+        asked = min(answer.retry_after or 0, LONGEST_RETRY_AFTER_MS)
+        wait_ms = max(round(planned * (0.8 + 0.4 * chance)), asked)
+    return Outcome(
+        claim=claim,
+        settlement=settlement,
+        verdict=ruling.verdict,
+        rule=rule.name,
+        wait_ms=wait_ms,
+        spends=rule.spends,
+        effect=rule.effect,
+        hold_ms=rule.hold if rule.effect else 0,
+        message_id=answer.message_id if settlement == "delivered" else None,
+        http_status=answer.http_status,
+        retcode=answer.retcode,
+        result=ruling.result,
+        text=ruling.text,
+        took_ms=took_ms,
+    )
+
+
+def clean(text: str) -> str:
+    """Return an answer's words as one line of at most 200 characters, fit for anyone who reads receipts.
+
+    Stack traces, paths, URIs, inline media and control characters are left out; of a kernel's answer QQ's
+    code and words are kept: `EventChecker Failed: result 120 你已被禁言，消息无法发送。`.
+    """
+    text = text[:_READ]
+    return _clean(text, _told(text))
+
+
+def _clean(text: str, told: _Told) -> str:
+    if not text:
+        return ""
+    if told.words is not None:
+        text = told.words
+    elif text.lstrip().startswith("<"):
+        text = _TAG.sub(" ", text)
+    # printable first: a character that is dropped later could join two halves of a path
+    lines = ("".join(filter(_shown, line)).strip() for line in text.splitlines())
+    line = next((line for line in lines if line and not _STACK.match(line)), "")
+    line = _PLACES.sub("…", line[: 5 * _CUT])
+    return line if len(line) <= _CUT else line[: _CUT - 1] + "…"
+
+
+def _shown(character: str) -> bool:
+    """Control, format (text direction), surrogate, private and unassigned characters are not shown."""
+    return not unicodedata.category(character).startswith("C")
+
+
+def _told(text: str) -> _Told:
+    """Read the code that QQ gave before anybody looks at words."""
+    if match := _SERVER.match(text):
+        return _Told("rejected", int(match[1]))
+    if (match := _KERNEL.match(text)) is None:
+        return _Told()
+    try:
+        ret = json.loads(match[3])
+    except (ValueError, RecursionError):
+        ret = {}
+    value, words = ret.get("result"), ret.get("errMsg")
+    result = value if type(value) is int and abs(value) < 2**53 else None
+    said = f"result {result}" if result is not None else "no result"
+    if isinstance(words, str) and words:
+        said += " " + " ".join(words.split())
+    return _Told("timeout" if match[1] == "Timeout" else "rejected", result, f"{match[1]}: {said}")
+
+
+def _matches(rule: Rule, answer: Answer, retcode: int | None, told: _Told, text: str) -> bool:
+    return (
+        (rule.transport is None or rule.transport == answer.transport)
+        and (rule.http is None or _within(answer.http_status, rule.http))
+        and (rule.error is None or answer.error in rule.error)
+        and (rule.status is None or answer.status in rule.status)
+        and (rule.retcode is None or _within(retcode, rule.retcode))
+        and (rule.kind is None or rule.kind == told.kind)
+        and (rule.result is None or _within(told.result, rule.result))
+        and (rule.nodes is None or rule.nodes == answer.nodes)
+        and (rule.message_id is None or rule.message_id == (answer.message_id is not None))
+        and (rule.text is None or rule.text.search(text) is not None)
+    )
+
+
+def _within(number: int | None, spans: Spans) -> bool:
+    if number is None:
+        return False
+    return any(number == span if isinstance(span, int) else span[0] <= number <= span[1] for span in spans)

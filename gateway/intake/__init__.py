@@ -1,0 +1,1 @@
+"""Every way in, ending in one door: admission."""

@@ -1,0 +1,127 @@
+"""The loop that moves one account's lanes: tick, send what was claimed, settle with the next tick."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from gateway.clock import Clock
+from gateway.lanes.policy import START_WITHIN
+from gateway.model.attempt import Claim, Outcome
+from gateway.model.verdict import Verdict
+from gateway.store.scripts import Scripts, TickPolicy
+from gateway.telemetry import Event, Log
+
+_SAFETY = 1.0  # seconds between looks at an account that has work, should a bell be lost
+_IDLE = 30.0  # seconds between looks at an account that has none
+
+
+class LaneRunner:
+    """Moves the lanes of one account while it runs.
+
+    FORWARD turns a claim into an outcome and never raises. Nothing that matters lives here: what this process does not
+    settle, its leases give to another replica.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        policy: TickPolicy,
+        scripts: Scripts,
+        forward: Callable[[Claim], Awaitable[Outcome]],
+        clock: Clock,
+        replica: str,
+    ) -> None:
+        """Prepare the loop of ACCOUNT; `run` moves it."""
+        self._account = account
+        self._policy = policy
+        self._scripts = scripts
+        self._forward = forward
+        self._clock = clock
+        self._replica = replica
+        self._log = Log(account=account)
+        self._awake = asyncio.Event()
+        self._flying: set[asyncio.Task[None]] = set()
+        self._outcomes: list[Outcome] = []
+        self._unsent: tuple[int, list[Outcome], int, float] | None = None
+        self._sequence = 0
+        self._claiming = True
+
+    def wake(self) -> None:
+        """Look at the lanes now: work was admitted, or a call has ended."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Tick until `drain` has ended it; raises StoreUnavailable when Redis is lost, and can be run again."""
+        while self._claiming or self._flying or self._outcomes or self._unsent:
+            self._awake.clear()
+            wait = await self._tick()
+            if wait > 0:
+                await self._sleep(wait)
+
+    async def drain(self, grace: float) -> None:
+        """Claim no more and let what is in flight end within GRACE seconds; what has not ended then is unknown."""
+        self._claiming = False
+        self.wake()
+        if self._flying:
+            await asyncio.wait(self._flying, timeout=grace)
+        for task in list(self._flying):
+            task.cancel()
+        await asyncio.gather(*self._flying, return_exceptions=True)
+        self.wake()
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._awake.wait()
+        except TimeoutError:
+            pass
+
+    async def _tick(self) -> float:
+        """Settle and claim once; return how many seconds may pass before the next tick, unless woken."""
+        if self._unsent is None:
+            self._sequence += 1
+            room = self._policy.most_in_flight - len(self._flying) if self._claiming else 0
+            start_by = self._clock.monotonic() + START_WITHIN / 1000
+            self._unsent = (self._sequence, self._outcomes, room, start_by)
+            self._outcomes = []
+        # A tick whose reply was lost is repeated as it was: its number makes the repeat return the same claims.
+        sequence, outcomes, room, start_by = self._unsent
+        tick = await self._scripts.tick(
+            self._account, self._policy, self._replica, sequence, outcomes, max(room, 0), start_by
+        )
+        self._unsent = None
+        for ended in tick.ended:
+            self._log.info(
+                Event.JOB_ENDED,
+                job=f"{self._account}.{ended.job_id}",
+                target=ended.target,
+                state=ended.state,
+                code=ended.code or None,
+            )
+        for claim in tick.claims:
+            if not self._claiming:
+                self._outcomes.append(Outcome(claim, "unstarted"))
+                continue
+            task = asyncio.create_task(self._fly(claim), name=f"send {self._account} {claim.target}")
+            self._flying.add(task)
+            task.add_done_callback(self._landed)
+        if self._outcomes:
+            return 0
+        if not self._claiming:
+            return _SAFETY if self._flying else 0
+        patience = _SAFETY if tick.has_work else _IDLE
+        return patience if tick.next_in is None else min(patience, tick.next_in / 1000)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._flying.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The lease lapses and the attempt becomes unknown: it may have been sent.
+            self._log.error(Event.TASK_FAILED, task=task.get_name(), error=f"{type(error).__name__}: {error}")
+        self.wake()
+
+    async def _fly(self, claim: Claim) -> None:
+        try:
+            outcome = await self._forward(claim)
+        except asyncio.CancelledError:
+            # Ended in mid-call: the request may have left.
+            outcome = Outcome(claim, "unknown", Verdict.UNKNOWN, rule="gateway_stopped")
+        self._outcomes.append(outcome)

@@ -1,0 +1,1 @@
+"""The values of the gateway: pure, frozen, importing nothing of ours."""

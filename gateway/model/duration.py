@@ -1,0 +1,47 @@
+"""Spans of time as people write them: `"1500ms"`, `"2m"`, `"7d"`, or a number of seconds."""
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, PlainSerializer
+
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_PATTERN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_LONGEST = 366 * 86_400_000
+
+
+def parse_duration(value: object) -> int:
+    """Return whole milliseconds for `"1500ms"`, `"2m"`, `"7d"` or a number of seconds.
+
+    Raises ValueError when the value is none of these, negative, or longer than 366 days.
+    """
+    advice = 'write a duration such as "1500ms", "10s", "2m", "1h" or "7d", or a number of seconds'
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"{advice}, not {type(value).__name__}")  # noqa: TRY004 - pydantic turns ValueError into a field error
+    if isinstance(value, str):
+        match = _PATTERN.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(f"{advice}, not {value[:40]!r}")
+        milliseconds = float(match[1]) * _UNITS[match[2]]
+    else:
+        milliseconds = value * 1_000
+    if not 0 <= milliseconds <= _LONGEST:
+        raise ValueError("a duration is between 0 and 366 days")
+    return round(milliseconds)
+
+
+def format_duration(milliseconds: int) -> str:
+    """Return the shortest exact spelling, e.g. `"2m"` for 120000; `parse_duration` reads it back unchanged."""
+    for unit, size in reversed(_UNITS.items()):
+        if milliseconds and milliseconds % size == 0:
+            return f"{milliseconds // size}{unit}"
+    return "0s"
+
+
+Milliseconds = Annotated[
+    int,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    Field(ge=0, json_schema_extra={"type": ["string", "number"], "examples": ["1500ms", "2m"]}),
+]
+"""A duration field: spelled with its unit outside, whole milliseconds inside."""

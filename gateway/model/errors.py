@@ -1,0 +1,49 @@
+"""Everything that can go wrong, as types that carry the decision.
+
+GatewayError
+├── Refused            the caller's input can never work; says field, reason and remedy
+├── SettingsInvalid    the service cannot start like this; says key, reason and remedy
+└── StoreUnavailable   Redis did not answer; nothing is known to be lost, try again
+
+A NapCat call that fails is no exception: it is an `Answer` whose transport error class the verdict rules match on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with one field: where (`message.2.data.file`), why and what to do instead, and a stable type."""
+
+    loc: str
+    msg: str
+    type: str
+
+
+class GatewayError(Exception):
+    """The root of every error the gateway raises on purpose."""
+
+
+@dataclass
+class Refused(GatewayError):
+    """The input can never succeed as it is.
+
+    `code` is stable and machine-readable, `detail` one sentence for a person, `errors` names each wrong field.
+    """
+
+    code: str
+    detail: str
+    errors: Sequence[Fault] = field(default_factory=tuple)
+
+    def __str__(self) -> str:
+        """Return the detail followed by each fault, for logs and terminals."""
+        return "; ".join([self.detail, *(f"{fault.loc}: {fault.msg}" for fault in self.errors)])
+
+
+class SettingsInvalid(GatewayError):
+    """The settings cannot be used; the message has one line per fault, each naming key, reason and remedy."""
+
+
+class StoreUnavailable(GatewayError):
+    """Redis cannot be reached or does not take writes; nothing was acknowledged, so nothing is lost."""

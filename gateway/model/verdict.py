@@ -1,0 +1,139 @@
+"""What an answer proves: answers, rules and rulings."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from gateway.model.duration import Milliseconds
+
+
+class Verdict(StrEnum):
+    """What one attempt's answer proves about its message."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"  # surely not sent: safe to repeat
+    UNKNOWN = "unknown"  # may have been sent: repeating could double it
+    REJECTED = "rejected"  # surely not sent, and never will be
+
+
+Effect = Literal["park", "pause"]
+
+Failure = Literal[
+    "bad_endpoint", "dns", "refused", "connect_timeout", "tls", "pool",
+    "timeout", "reset", "unparsable",
+]  # fmt: skip
+"""Why a call has no answer. First line: surely no byte of the request left. Second: it may have arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One finished NapCat call, parsed: an envelope, a bare HTTP answer, or a transport error.
+
+    transport    `http` or `ws`
+    error        why there is no usable answer; None when there is one
+    http_status  None when no HTTP answer came; kept when a 2xx body could not be read
+    status       envelope `status`: `ok`, `failed`, `async`; None without an envelope
+    retcode      envelope `retcode`, as received
+    text         envelope `msg`, `message` and `wording` without repeats; else the start of the body, or our
+                 own words for `error`
+    message_id   envelope `data.message_id` when it is an integer
+    retry_after  milliseconds the answer asked us to wait, if it did
+    nodes        whether the call carried a merged forward
+    """
+
+    transport: Literal["http", "ws"] = "http"
+    error: Failure | None = None
+    http_status: int | None = None
+    status: str | None = None
+    retcode: int | None = None
+    text: str = ""
+    message_id: int | None = None
+    retry_after: int | None = None
+    nodes: bool = False
+
+
+def _several(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _compiled(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return re.compile(value, re.DOTALL)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+
+
+Span = int | tuple[int, int]
+"""One retcode, or an inclusive range of them."""
+
+Pattern = Annotated[re.Pattern[str], BeforeValidator(_compiled)]
+Spans = Annotated[tuple[Span, ...], BeforeValidator(_several), Field(strict=False)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_several), Field(strict=False)]
+Failures = Annotated[tuple[Failure, ...], BeforeValidator(_several), Field(strict=False)]
+
+
+class Rule(BaseModel):
+    """One row of the policy: every given condition must hold; the first matching row decides.
+
+    Conditions: `transport`, `http` (HTTP status), `error` (see `Failure`), `status` (envelope status),
+    `retcode` (1200→200 and 1400→400 are normalised before), `kind` (`rejected` = `EventChecker Failed`,
+    `timeout` = `Timeout: NTEvent`), `result` (the code QQ itself gave, e.g. `EventRet.result`), `text` (regex
+    searched in the answer's text), `nodes` (a merged forward), `message_id` (whether one came). Numbers may
+    be one, a list, or `[low, high]` ranges inside a list. A rule without any condition is refused: it would
+    decide for delivered messages too.
+
+    Decision: `verdict`; `waits`: the delays before each retry (empty: the default schedule; when they are
+    spent the job ends as `then`); `effect`: `park` the target or `pause` the account for `hold`;
+    `spends: false`: the attempt does not count as a retry.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    CONDITIONS: ClassVar[tuple[str, ...]] = (
+        "transport", "http", "error", "status", "retcode", "kind", "result", "text", "nodes", "message_id",
+    )  # fmt: skip
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "operator"
+    transport: Literal["http", "ws"] | None = None
+    http: Spans | None = None
+    error: Failures | None = None
+    status: Texts | None = None
+    retcode: Spans | None = None
+    kind: Literal["rejected", "timeout"] | None = None
+    result: Spans | None = None
+    text: Pattern | None = None
+    nodes: bool | None = None
+    message_id: bool | None = None
+
+    verdict: Verdict
+    waits: Annotated[tuple[Milliseconds, ...], Field(strict=False)] | None = None
+    then: Literal["dead", "rejected"] = "dead"
+    effect: Effect | None = None
+    hold: Milliseconds = 600_000
+    spends: bool = True
+    advice: str = ""
+
+    @model_validator(mode="after")
+    def _conditional(self) -> Self:
+        if all(getattr(self, condition) is None for condition in self.CONDITIONS):
+            raise ValueError(f"a rule needs at least one condition: {', '.join(self.CONDITIONS)}")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The rule that matched an answer and what was read on the way.
+
+    result  the code QQ itself gave, when the answer told one
+    text    the answer's words, cleaned and cut for a receipt
+    """
+
+    rule: Rule
+    verdict: Verdict
+    result: int | None
+    text: str

@@ -1,0 +1,155 @@
+"""`/status` and the health checks: what goes on, what does not, and what to do about it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from gateway import __version__
+from gateway.clock import Clock
+from gateway.model.errors import StoreUnavailable
+from gateway.settings import Settings
+from gateway.store.client import Clients
+from gateway.store.scripts import AccountNumbers, Hold, Scripts
+from gateway.store.server import ping, server_numbers
+from gateway.store.sources import Sources
+from gateway.supervise import Supervisor
+
+Reason = dict[str, Any]
+
+
+class Monitor:
+    """Tells monitors and operators how this gateway is."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clients: Clients,
+        scripts: Scripts,
+        sources: Sources,
+        supervisor: Supervisor,
+        clock: Clock,
+    ) -> None:
+        """Ask Redis for numbers and SUPERVISOR for the tasks of this process."""
+        self._settings = settings
+        self._clients = clients
+        self._scripts = scripts
+        self._sources = sources
+        self._supervisor = supervisor
+        self._clock = clock
+        self._began = clock.monotonic()
+        self.stopping = False
+
+    async def live(self, _request: web.Request) -> web.Response:
+        """Answer `/healthz/live`: this loop turns."""
+        return web.json_response({"status": "ok"})
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        """Answer `/healthz/ready`: Redis answers and every task of this process works; 503 with the reasons else."""
+        reasons = self._task_reasons()
+        if self.stopping:
+            reasons.append(_reason("stopping", "the gateway is stopping", "send to another replica"))
+        try:
+            await ping(self._clients)
+        except StoreUnavailable as error:
+            reasons.append(_redis_lost(error))
+        if reasons:
+            return web.json_response({"status": "down", "reasons": reasons}, status=503)
+        return web.json_response({"status": "ok"})
+
+    async def get(self, _request: web.Request) -> web.Response:
+        """Answer `/status`; 503 when it is `down`."""
+        document = await self.status()
+        return web.json_response(document, status=503 if document["status"] == "down" else 200)
+
+    async def status(self) -> dict[str, Any]:
+        """Return the whole state: overall `ok`, `degraded` or `down` with reasons, then every part."""
+        document: dict[str, Any] = {
+            "status": "ok",
+            "reasons": self._task_reasons(),
+            "version": __version__,
+            "uptime_s": round(self._clock.monotonic() - self._began),
+            "accounts": {},
+            "sources": {},
+            "backlog": {},
+            "redis": {},
+            "tasks": {name: health.error or "ok" for name, health in self._supervisor.health.items()},
+        }
+        try:
+            for account in self._settings.accounts:
+                numbers = await self._scripts.overview(account.name)
+                document["accounts"][account.name] = _account(numbers)
+                document["reasons"] += _paused(account.name, numbers.holds)
+            for source in (*self._settings.intake.streams, *self._settings.intake.lists):
+                document["sources"][source] = {"depth": await self._sources.depth(source)}
+            server = await server_numbers(self._clients)
+        except StoreUnavailable as error:
+            document["reasons"].append(_redis_lost(error))
+            document["status"] = "down"
+            return document
+        document["backlog"] = {"queued": sum(account["queued"] for account in document["accounts"].values())}
+        document["redis"] = {
+            "version": server.version,
+            "role": server.role,
+            "used_memory": server.used_memory,
+            "maxmemory": server.maxmemory,
+            "aof_enabled": server.aof_enabled,
+        }
+        if not server.aof_enabled:
+            document["reasons"].append(
+                _reason(
+                    "redis_not_persistent",
+                    "Redis keeps no append-only file: a restart loses queued jobs",
+                    "set `appendonly yes`",
+                )
+            )
+        document["status"] = "degraded" if document["reasons"] else "ok"
+        return document
+
+    def _task_reasons(self) -> list[Reason]:
+        return [
+            _reason("task_failing", f"{name}: {error}", "it is tried again with growing pauses; the log says more")
+            for name, error in self._supervisor.failing().items()
+        ]
+
+
+def _account(numbers: AccountNumbers) -> dict[str, Any]:
+    return {
+        "queued": numbers.queued,
+        "lanes": numbers.lanes,
+        "in_flight": numbers.in_flight,
+        "scheduled": numbers.scheduled,
+        "overdue_ms": numbers.overdue,
+        "ended": numbers.ended,
+        "receipts": numbers.receipts,
+        "holds": [
+            {"target": hold.name, "reason": hold.reason, "since": _time(hold.since), "until": _time(hold.until)}
+            for hold in numbers.holds
+        ],
+    }
+
+
+def _paused(account: str, holds: Sequence[Hold]) -> list[Reason]:
+    return [
+        _reason(
+            "account_paused",
+            f"paused since {_time(hold.since)}: {hold.reason}",
+            "jobs wait and lose no attempt; check that NapCat runs, its address and its token",
+            account=account,
+        )
+        for hold in holds
+        if hold.name == "account"
+    ]
+
+
+def _redis_lost(error: StoreUnavailable) -> Reason:
+    return _reason("redis_unavailable", str(error), "nothing accepted is lost; check redis.url and the server")
+
+
+def _reason(code: str, detail: str, advice: str, **more: str) -> Reason:
+    return {"code": code, **more, "detail": detail, "advice": advice}
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

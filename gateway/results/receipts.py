@@ -1,0 +1,49 @@
+"""What became of a job: its receipt, by id or by idempotency key."""
+
+import re
+
+from aiohttp import web
+
+from gateway.model.receipt import Receipt
+from gateway.store.scripts import Scripts
+from gateway.web import may_use, problem
+
+_ID = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})\.([A-Za-z0-9_-]{1,64})")
+
+
+class Receipts:
+    """Reads receipts from the accounts' records."""
+
+    def __init__(self, scripts: Scripts, accounts: list[str]) -> None:
+        """Look into ACCOUNTS; the first is where a key is looked up when the caller names none."""
+        self._scripts = scripts
+        self._accounts = accounts
+
+    async def by_id(self, public_id: str) -> Receipt | None:
+        """Return the receipt of a job id such as `main.0fJ…`; None when there is no such job."""
+        match = _ID.fullmatch(public_id)
+        if match is None or match[1] not in self._accounts:
+            return None
+        return _receipt(await self._scripts.read(match[1], job_id=match[2]))
+
+    async def by_key(self, key: str, account: str | None) -> Receipt | None:
+        """Return the receipt of the job with this idempotency key in ACCOUNT (default: the first)."""
+        account = account or self._accounts[0]
+        if account not in self._accounts:
+            return None
+        return _receipt(await self._scripts.read(account, key=key))
+
+    async def get(self, request: web.Request) -> web.Response:
+        """Answer `GET /v1/jobs/{id}`; `{id}` may be `key:<idempotency key>` with `?account=`."""
+        name = request.match_info["id"]
+        if name.startswith("key:"):
+            receipt = await self.by_key(name.removeprefix("key:"), request.query.get("account"))
+        else:
+            receipt = await self.by_id(name)
+        if receipt is None or not may_use(request["key"], receipt.target):
+            return problem(404, "job_not_found", "there is no such job, or its record has been dropped (results.keep)")
+        return web.Response(body=receipt.model_dump_json(exclude_none=True).encode(), content_type="application/json")
+
+
+def _receipt(document: bytes | None) -> Receipt | None:
+    return None if document is None else Receipt.model_validate_json(document)

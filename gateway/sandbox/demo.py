@@ -1,0 +1,259 @@
+"""The demo: a whole world on loopback, a dozen jobs sent through it, and the receipts as they change."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import aiohttp
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from gateway.model.receipt import FINAL_STATES, Receipt
+from gateway.sandbox.napcat import StandIn
+from gateway.sandbox.process import GatewayProcess
+from gateway.store.client import connected
+from gateway.store.embedded import embedded_server
+from gateway.store.producer import Producer
+
+_DEADLINE = 60.0
+_SECRET = "demo-events"  # noqa: S105 - of a stand-in on loopback that lives for a minute
+_PIXEL = "base64://iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+_COLOURS = {"delivered": "green", "unknown": "yellow", "waiting": "cyan", "sending": "blue"}
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One job of the demo: what it shows, how it comes in, and how it has to end."""
+
+    shows: str
+    via: Literal["stream", "list", "http"]
+    job: dict[str, Any]
+    ends: str = "delivered"
+    evidence: str = "response"
+
+
+def _segment(kind: str, **data: Any) -> dict[str, Any]:
+    return {"type": kind, "data": data}
+
+
+ACTS: Sequence[Act] = (
+    Act("a plain string", "stream", {"group_id": "10001", "message": "Good morning [CQ:at,qq=all] is plain text"}),
+    Act(
+        "text, at, face, image in one",
+        "stream",
+        {
+            "group_id": 10002,
+            "message": [
+                _segment("reply", id=123456),
+                _segment("at", qq="20001"),
+                " 早上好 ",
+                _segment("face", id=100),
+                _segment("image", file=_PIXEL, summary="a pixel"),
+            ],
+        },
+    ),
+    Act(
+        "text, record and video: three parts",
+        "stream",
+        {
+            "group_id": "10003",
+            "message": [
+                "listen and look:",
+                _segment("record", file="https://example.com/a.amr"),
+                _segment("video", file="https://example.com/a.mp4"),
+            ],
+        },
+    ),
+    Act("a muted group: parked, then sent", "stream", {"group_id": "10004", "message": "is anybody here?"}),
+    Act(
+        "a timeout that arrived late",
+        "stream",
+        {"group_id": "10005", "message": "slow, but once"},
+        evidence="event",
+    ),
+    Act("a misspelt field", "stream", {"group_id": "10006", "mesage": "oops"}, ends="invalid"),
+    Act(
+        "sticker, dice and rps",
+        "list",
+        {
+            "group_id": "10007",
+            "message": [
+                _segment("mface", emoji_package_id=1, emoji_id="ab", key="cd", summary="[hi]"),
+                _segment("dice"),
+                _segment("rps"),
+            ],
+        },
+    ),
+    Act(
+        "music and a contact card",
+        "list",
+        {"group_id": "10008", "message": [_segment("music", type="163", id="28949129"), _segment("contact", type="qq", id="20001")]},
+    ),
+    Act(
+        "json card and markdown",
+        "list",
+        {
+            "group_id": "10009",
+            "message": [
+                _segment("json", data={"app": "com.example", "view": "news"}),
+                _segment("markdown", content="# A heading\n\n- a point"),
+            ],
+        },
+    ),
+    Act(
+        "a merged forward of two nodes",
+        "http",
+        {
+            "group_id": "10010",
+            "message": [
+                _segment("node", user_id="20001", nickname="Ann", content=[_segment("text", text="first")]),
+                _segment("node", user_id="20002", nickname="Bob", content=[_segment("text", text="second")]),
+            ],
+            "summary": "2 messages",
+        },
+    ),
+    Act("a stored forward", "http", {"group_id": "10011", "message": _segment("forward", id="res-1")}),
+    Act("a file to a person", "http", {"user_id": "20003", "message": _segment("file", file="https://example.com/a.pdf", name="a.pdf")}),
+    Act("a private text, scheduled", "http", {"user_id": "20004", "message": "in two seconds", "delay": "2s"}),
+)  # fmt: skip
+
+
+async def run_demo(console: Console, *, keep: bool = False) -> bool:
+    """Run the demo on CONSOLE; return whether every job ended as it should. With KEEP it stays until cancelled."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-demo-")))
+        url = await stack.enter_async_context(embedded_server(folder / "redis"))
+        napcat = await stack.enter_async_context(StandIn(events_secret=_SECRET, answer_ms=80).serve())
+        gateway = GatewayProcess(_settings(url, napcat.url), folder)
+        napcat.report_to(f"{gateway.url}/napcat/main/events", _SECRET)
+        napcat.behave("group:10004", "mute", times=1)
+        napcat.behave("group:10005", "timeout_late", times=1, wait_ms=1_000, late_ms=1_500)
+        await gateway.start()
+        stack.push_async_callback(gateway.stop)
+        clients = await stack.enter_async_context(connected(url))
+        session = await stack.enter_async_context(aiohttp.ClientSession(gateway.url))
+
+        console.print(f"gateway [b]{gateway.url}[/b]   Redis [b]{url}[/b]   stand-in NapCat [b]{napcat.url}[/b]")
+        producer = Producer(clients)
+        await _feed(producer, session)
+        fine = await _watch(console, producer, session)
+        console.print(
+            f"the stand-in NapCat received {len(napcat.received)} calls and shows {len(napcat.delivered)} messages"
+        )
+        console.print("[green]every job ended as it should[/]" if fine else "[red]not every job ended as it should[/]")
+        if not fine:
+            console.print(gateway.log.read_text()[-4000:], markup=False)
+        if keep:
+            console.print(_addresses(gateway.url, url, napcat.url))
+            await asyncio.Event().wait()
+        return fine
+
+
+def _settings(redis_url: str, endpoint: str) -> dict[str, Any]:
+    return {
+        "redis": {"url": redis_url},
+        "accounts": [{"name": "main", "endpoint": endpoint, "events_secret": _SECRET}],
+        # Ten minutes is right for a muted group and long for a demo.
+        "delivery": {
+            "rules": [{"name": "muted", "retcode": 200, "result": 120, "verdict": "retry", "effect": "park", "hold": "4s", "spends": False}]
+        },
+        "log": {"format": "json"},
+    }  # fmt: skip
+
+
+async def _feed(producer: Producer, session: aiohttp.ClientSession) -> None:
+    for number, act in enumerate(ACTS):
+        document = json.dumps({**act.job, "key": f"demo-{number}"}, ensure_ascii=False)
+        if act.via == "stream":
+            await producer.add(document)
+        elif act.via == "list":
+            await producer.push(document)
+        else:
+            headers = {"Content-Type": "application/json"}
+            async with session.post("/v1/jobs", data=document.encode(), headers=headers) as answer:
+                answer.raise_for_status()
+
+
+async def _watch(console: Console, producer: Producer, session: aiohttp.ClientSession) -> bool:
+    """Show the receipts until each has ended, or time is over; return whether all ended as they should."""
+    receipts: list[Receipt | None] = [None] * len(ACTS)
+    refused: list[dict[str, str]] = []
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + _DEADLINE
+    with Live(console=console, refresh_per_second=8, auto_refresh=False) as live:
+        while True:
+            refused = await producer.invalid()
+            for number, receipt in enumerate(receipts):
+                if receipt is None or receipt.state not in FINAL_STATES:
+                    receipts[number] = await _receipt(session, f"demo-{number}")
+            live.update(_table(receipts, refused), refresh=True)
+            ended = [_ended(act, receipt, refused) for act, receipt in zip(ACTS, receipts, strict=True)]
+            if all(ended) or loop.time() > ends_at:
+                break
+            await asyncio.sleep(0.15)
+    return all(_as_it_should(act, receipt, refused) for act, receipt in zip(ACTS, receipts, strict=True))
+
+
+async def _receipt(session: aiohttp.ClientSession, key: str) -> Receipt | None:
+    async with session.get(f"/v1/jobs/key:{key}") as answer:
+        return Receipt.model_validate_json(await answer.read()) if answer.status == 200 else None
+
+
+def _ended(act: Act, receipt: Receipt | None, refused: list[dict[str, str]]) -> bool:
+    if act.ends == "invalid":
+        return bool(refused)
+    return receipt is not None and receipt.state in FINAL_STATES
+
+
+def _as_it_should(act: Act, receipt: Receipt | None, refused: list[dict[str, str]]) -> bool:
+    if act.ends == "invalid":
+        return len(refused) == 1 and "did you mean message?" in refused[0]["detail"]
+    if receipt is None:
+        return False
+    whole = receipt.parts.delivered == receipt.parts.total
+    return (receipt.state, receipt.evidence, whole) == (act.ends, act.evidence, True)
+
+
+def _table(receipts: Sequence[Receipt | None], refused: list[dict[str, str]]) -> Table:
+    table = Table("job", "via", "target", "state", "why", "parts", "attempts", "message ids", title="receipts")
+    for act, receipt in zip(ACTS, receipts, strict=True):
+        if act.ends == "invalid":
+            detail = refused[0]["detail"].partition("; ")[2] if refused else ""
+            table.add_row(act.shows, act.via, "", "[red]refused[/]" if refused else "…", detail, "", "", "gw:invalid")
+        elif receipt is None:
+            table.add_row(act.shows, act.via, "", "…", "", "", "", "")
+        else:
+            table.add_row(act.shows, act.via, receipt.target, *_told(receipt))
+    return table
+
+
+def _told(receipt: Receipt) -> tuple[str, str, str, str, str]:
+    colour = _COLOURS.get(receipt.state, "red")
+    rules = [attempt.rule for attempt in receipt.attempts or [] if attempt.rule and attempt.rule != "delivered"]
+    if receipt.state == "delivered":
+        why = f"{' → '.join([*rules, ''])}{receipt.evidence}"
+    else:
+        why = " ".join(word for word in (receipt.reason, receipt.code) if word)
+    return (
+        f"[{colour}]{receipt.state}[/]",
+        why,
+        f"{receipt.parts.delivered}/{receipt.parts.total}",
+        str(len(receipt.attempts or [])),
+        " ".join(str(message_id) for message_id in receipt.message_ids),
+    )
+
+
+def _addresses(gateway: str, redis: str, napcat: str) -> str:
+    return (
+        f"\nleft running until Ctrl-C:\n"
+        f"  status   {gateway}/status\n"
+        f"  a job    {gateway}/v1/jobs/key:demo-0\n"
+        f'  Redis    {redis}   (XADD gw:jobs \'*\' job \'{{"group_id":"10001","message":"hi"}}\')\n'
+        f"  NapCat   {napcat}/_sandbox/received"
+    )

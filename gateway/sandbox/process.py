@@ -1,0 +1,112 @@
+"""A gateway as a process of its own, as an operator would start it."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class GatewayProcess:
+    """`gateway run` with the given settings; its log goes to `log`, a file."""
+
+    def __init__(self, settings: Mapping[str, Any], folder: Path, environ: Mapping[str, str] | None = None) -> None:
+        """Prepare a gateway with SETTINGS (as in the YAML file); FOLDER takes its file and its log."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"gateway-{self.port}.log"
+        self._file = folder / f"gateway-{self.port}.yaml"
+        http = {"host": "127.0.0.1", **settings.get("http", {}), "port": self.port}
+        # YAML takes JSON as it is.
+        self._file.write_text(json.dumps({**settings, "http": http}, indent=2))
+        self._environ = {**os.environ, **(environ or {})}
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running gateway."""
+        return self._running().pid
+
+    async def start(self, deadline: float = 30.0) -> None:
+        """Start it and return when it is ready; raises RuntimeError with its log when it is not within DEADLINE s."""
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "gateway", "run", "--config", str(self._file)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environ,
+            )
+        try:
+            async with asyncio.timeout(deadline), aiohttp.ClientSession() as session:
+                while not await self._ready(session):
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            await self.kill()
+            raise RuntimeError(f"the gateway is not ready:\n{self.log.read_text()}") from None
+
+    async def _ready(self, session: aiohttp.ClientSession) -> bool:
+        if self._running().returncode is not None:
+            raise RuntimeError(f"the gateway did not start:\n{self.log.read_text()}")
+        try:
+            async with session.get(f"{self.url}/healthz/ready") as answer:
+                return answer.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def stop(self) -> int:
+        """Ask it to end (SIGTERM) and return its exit code."""
+        process = self._running()
+        if process.returncode is None:
+            process.terminate()
+        return await process.wait()
+
+    async def kill(self) -> None:
+        """End it as a power cut would (SIGKILL)."""
+        process = self._running()
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._running().send_signal(number)
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """Return its log lines of one event."""
+        lines = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
+        return [line for line in lines if line.get("event") == name]
+
+    def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise RuntimeError("the gateway was not started")
+        return self._process
+
+
+@asynccontextmanager
+async def gateway_process(settings: Mapping[str, Any], folder: Path | None = None) -> AsyncIterator[GatewayProcess]:
+    """Yield a ready gateway and end it afterwards."""
+    with tempfile.TemporaryDirectory() as spare:
+        gateway = GatewayProcess(settings, folder or Path(spare))
+        await gateway.start()
+        try:
+            yield gateway
+        finally:
+            await gateway.stop()

@@ -1,0 +1,39 @@
+"""Every setting: frozen, sectioned, spelled with units, refusing what it does not know."""
+
+from gateway.settings.loading import load_settings
+from gateway.settings.sections import (
+    LOOPBACK,
+    Account,
+    Auth,
+    Delivery,
+    Http,
+    Intake,
+    Key,
+    Limits,
+    Log,
+    Media,
+    Override,
+    Redis,
+    Results,
+    Route,
+    Settings,
+)
+
+__all__ = [
+    "LOOPBACK",
+    "Account",
+    "Auth",
+    "Delivery",
+    "Http",
+    "Intake",
+    "Key",
+    "Limits",
+    "Log",
+    "Media",
+    "Override",
+    "Redis",
+    "Results",
+    "Route",
+    "Settings",
+    "load_settings",
+]

@@ -1,0 +1,128 @@
+"""Where settings come from: one file, overlaid by secret files, the environment and the command line.
+
+Precedence, lowest first: the YAML file, secret files, `GATEWAY_SECTION__KEY` environment variables, the command line.
+A secret file is named after its setting (`redis__url`, `accounts__0__token`) in the folder `GATEWAY_SECRETS_DIR`.
+All of them name a setting by its path; parts joined by `__`, positions in a list as numbers.
+"""
+
+import difflib
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from gateway.model.errors import SettingsInvalid
+from gateway.settings.sections import Settings
+
+PREFIX = "GATEWAY_"
+NOT_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_SECRETS_DIR", "GATEWAY_STATE_DIR", "GATEWAY_URL", "GATEWAY_KEY"})
+"""Variables of the command line, not settings."""
+
+
+def load_settings(
+    file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None
+) -> Settings:
+    """Return the settings of FILE overlaid by secret files, ENVIRON and OVERRIDES (`{"http.port": 9000}`).
+
+    Raises SettingsInvalid with one line per fault, each naming the key, the reason and the remedy.
+    """
+    document = _read(file) if file is not None else {}
+    for path, text in _secrets(environ.get("GATEWAY_SECRETS_DIR")):
+        _overlay(document, path, text)
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
+            _overlay(document, name.removeprefix(PREFIX).lower().split("__"), _scalar(environ[name]))
+    for name, value in (overrides or {}).items():
+        _overlay(document, name.split("."), value)
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        raise SettingsInvalid("\n".join(_faults(error))) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"{file}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise SettingsInvalid(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise SettingsInvalid(f"{file}: the settings are a mapping of sections, such as `redis:` and `accounts:`")
+    return document
+
+
+def _secrets(folder: str | None) -> Iterator[tuple[list[str], str]]:
+    if folder is None:
+        return
+    try:
+        files = sorted(entry for entry in Path(folder).iterdir() if entry.is_file() and not entry.name.startswith("."))
+        for entry in files:
+            yield entry.name.lower().split("__"), entry.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"GATEWAY_SECRETS_DIR={folder}: cannot be read: {error}") from None
+
+
+def _scalar(text: str) -> Any:
+    """Read an environment value as YAML does, so that numbers, lists and mappings can be given."""
+    try:
+        return yaml.safe_load(text) if text.strip() else text
+    except yaml.YAMLError:
+        return text
+
+
+def _overlay(document: dict[str, Any], path: list[str], value: Any) -> None:
+    """Put VALUE at PATH; parents that are missing are made, positions beyond a list's end extend it."""
+    node: Any = document
+    for step, following in zip(path, [*path[1:], None], strict=True):
+        fresh: Any = value if following is None else [] if following.isdigit() else {}
+        if isinstance(node, list):
+            index = int(step) if step.isdigit() else -1
+            if not 0 <= index <= len(node):
+                raise SettingsInvalid(f"{'.'.join(path)}: {step!r} is no position in a list of {len(node)}")
+            if index == len(node):
+                node.append(fresh)
+            elif following is None:
+                node[index] = value
+            node = node[index]
+        elif isinstance(node, dict):
+            if following is None or not isinstance(node.get(step), dict | list):
+                node[step] = fresh
+            node = node[step]
+        else:
+            raise SettingsInvalid(f"{'.'.join(path)}: {step!r} lies under something that is no section")
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors():
+        loc = ".".join(str(step) for step in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            known = _known_keys(fault["loc"][:-1])
+            near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+            yield f"{loc}: unknown setting; {advice}"
+        else:
+            message = fault["msg"].removeprefix("Value error, ")
+            yield f"{loc}: {message}" if loc else message
+
+
+def _known_keys(path: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for step in path:
+        if isinstance(step, str):
+            field = next(field for name, field in model.model_fields.items() if step in {name, field.alias})
+            model = _section(field.annotation)
+    return sorted(field.alias or name for name, field in model.model_fields.items())
+
+
+def _section(annotation: Any) -> type[BaseModel]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in {tuple, Union, types.UnionType}:
+        return _section(get_args(annotation)[0])
+    return BaseModel

@@ -1,0 +1,100 @@
+"""The settings explained: `config.example.yaml` and the README's table, both made from the models."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from gateway.settings.sections import Settings
+
+_HEADER = """\
+# Every setting with its default. Written by `gateway config`; what you leave out keeps its default.
+# A setting can also come from the environment (GATEWAY_REDIS__URL=…, GATEWAY_ACCOUNTS__0__TOKEN=…) or from a secret
+# file of that name in the folder GATEWAY_SECRETS_DIR (redis__url, accounts__0__token).
+"""
+
+
+def example_yaml() -> str:
+    """Return a configuration file with every setting at its default, explained line by line."""
+    return _HEADER + "".join(_section_yaml(name, getattr(Settings(), name)) for name in Settings.model_fields)
+
+
+def settings_table() -> str:
+    """Return a Markdown table of every setting: key, default, meaning."""
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    rows += [
+        f"| `{key}` | {'`' + default + '`' if default else ''} | {meaning} |".replace("|  |", "| |")
+        for key, default, meaning in _rows()
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _rows() -> Iterator[tuple[str, str, str]]:
+    for name, field in Settings.model_fields.items():
+        value = getattr(Settings(), name)
+        many = isinstance(value, tuple) and value and isinstance(value[0], BaseModel)
+        section = value[0] if many else value
+        if not isinstance(section, BaseModel):
+            yield name, _inline(_plain(value)), _meaning(Settings, name, field.description)
+            continue
+        for key, inner in type(section).model_fields.items():
+            spelled = inner.alias or key
+            yield (
+                f"{name}{'[]' if many else ''}.{spelled}",
+                _inline(_dumped(section)[spelled]),
+                _meaning(type(section), key, inner.description),
+            )
+
+
+def _section_yaml(name: str, value: Any) -> str:
+    if isinstance(value, BaseModel):
+        lines = [f"\n{name}:  # {_summary(type(value))}\n"]
+        return "".join(lines + [f"  {line}\n" for line in _field_lines(value)])
+    if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        lines = [f"\n{name}:  # {_summary(type(value[0]))}\n"]
+        for item in value:
+            first, *rest = _field_lines(item)
+            lines += [f"  - {first}\n", *[f"    {line}\n" for line in rest]]
+        return "".join(lines)
+    meaning = _meaning(Settings, name, Settings.model_fields[name].description)
+    return f"\n{name}: {_inline(_plain(value))}{'  # ' + meaning if meaning else ''}\n"
+
+
+def _field_lines(section: BaseModel) -> list[str]:
+    dumped = _dumped(section)
+    width = 44
+    lines = []
+    for key, field in type(section).model_fields.items():
+        spelled = field.alias or key
+        meaning = _meaning(type(section), key, field.description)
+        line = f"{spelled}: {_inline(dumped[spelled])}"
+        lines.append(f"{line.ljust(width)}  # {meaning}".rstrip() if meaning else line)
+    return lines
+
+
+def _meaning(owner: type[BaseModel], key: str, description: str | None) -> str:
+    """Return what a setting means; one the contract names but this version does not serve says so."""
+    later = any(
+        getattr(mark, "func", None) is not None and getattr(mark.func, "__name__", "") == "_later"
+        for mark in owner.model_fields[key].metadata
+    )
+    return f"{description or ''}{' (not served yet: leave it empty)' if later else ''}".strip()
+
+
+def _summary(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").strip().splitlines()[0].rstrip(".").lower()
+
+
+def _dumped(section: BaseModel) -> dict[str, Any]:
+    return section.model_dump(mode="json", by_alias=True)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _inline(value: Any) -> str:
+    """Spell a value as YAML flow style on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True).strip()
+    return text.removesuffix("\n...").removesuffix("...").strip()

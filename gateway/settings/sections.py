@@ -1,0 +1,234 @@
+"""Every setting: frozen, sectioned, spelled with units, refusing what it does not know."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    model_validator,
+)
+
+from gateway.model.duration import Milliseconds
+from gateway.model.rate import RateField, parse_rate
+from gateway.model.verdict import Rule
+
+_SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def _bytes(value: object) -> object:
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+)\s*(B|KiB|MiB|GiB)", value.strip())
+        if match is None:
+            raise ValueError(f'a size is written "512KiB" or "8MiB", not {value!r:.40}')
+        return int(match[1]) * _SIZES[match[2]]
+    return value
+
+
+def _spell_bytes(value: int) -> str:
+    for unit, size in reversed(_SIZES.items()):
+        if value and value % size == 0:
+            return f"{value // size}{unit}"
+    return f"{value}B"
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes), PlainSerializer(_spell_bytes, return_type=str), Field(ge=0)]
+Secret = Annotated[
+    SecretStr, PlainSerializer(lambda secret: "***" if secret.get_secret_value() else "", return_type=str)
+]
+Rates = tuple[RateField, ...]
+
+
+def _later(value: Any) -> Any:
+    """Refuse what the contract names and this version does not do yet, instead of ignoring it in silence."""
+    if value:
+        raise ValueError("this version does not do that yet; leave the setting out")
+    return value
+
+
+Later = AfterValidator(_later)
+
+
+class Section(BaseModel):
+    """A frozen part of the settings that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Redis(Section):
+    """Where everything that matters is kept."""
+
+    url: str = Field("", description="redis://, rediss:// or unix://; empty: the embedded server")
+    prefix: str = Field("gw", pattern=r"^[A-Za-z0-9_.-]{1,32}$", description="every key starts with it")
+    durability: Literal["local"] = Field("local", description="how far a write must have gone to count as accepted")
+
+
+class Http(Section):
+    """Our own HTTP server."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535, description="0 takes a free port")
+    max_body: Bytes = Field(8 * 1024**2, ge=1024, description="larger request bodies are answered with 413")
+
+
+class Account(Section):
+    """One NapCat login."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="in keys, ids and logs")
+    endpoint: str = Field(pattern=r"^https?://[^\s/]+(/[^\s?#]*)?$", description="NapCat's HTTP server")
+    token: Secret = Field(SecretStr(""), description="NapCat's access token")
+    transport: Literal["http"] = "http"
+    events_url: Annotated[str, Later] = Field("", description="NapCat's WebSocket server, for events")
+    events_secret: Secret = Field(SecretStr(""), description="token of NapCat's HTTP client that posts events here")
+    max_in_flight: int = Field(5, ge=1, le=1024, description="calls at once to this NapCat")
+
+
+class Override(Section):
+    """Other rates for targets that match."""
+
+    target: str = Field(pattern=r"^(group|private):[\d*?]+$", description="group:123, group:12*, private:*")
+    rates: Rates
+
+
+class Limits(Section):
+    """All of them must allow a send; over the limit means later, never lost."""
+
+    account: Rates = Field((parse_rate("30/1m"),), description="all sends of one account")
+    group: Rates = Field((parse_rate("1/1100ms"), parse_rate("20/1m")), description="sends to one group")
+    user: Rates = Field((parse_rate("1/1100ms"), parse_rate("15/1m")), description="private messages to one person")
+    requester: Rates = Field((), description="sends on behalf of one person a job names as requester")
+    overrides: tuple[Override, ...] = Field((), description="first match wins: {target, rates}")
+
+
+class Delivery(Section):
+    """How long to wait, when to try again, when to give up."""
+
+    timeout: Milliseconds = Field(
+        10_000, ge=1_000, description="what NapCat is told to wait for a text; media adds its size / 256 KB/s"
+    )
+    slack: Milliseconds = Field(5_000, ge=500, description="the client waits this much longer")
+    retry: tuple[Milliseconds, ...] = Field(
+        (2_000, 10_000, 30_000, 120_000, 600_000),
+        description="waits after an attempt that surely did not send (±20 %); their number is the number of retries",
+    )
+    on_unknown: Literal["hold", "resend"] = Field(
+        "hold", description="after settling failed: keep as unconfirmed, or send again"
+    )
+    settle_for: Milliseconds = Field(60_000, description="how long to look for evidence of an unknown attempt")
+    trust_history: Annotated[bool, Later] = Field(False, description="a matching history row counts as delivered")
+    max_age: Milliseconds = Field(86_400_000, description="from the moment the job could first go")
+    rules: tuple[Rule, ...] = Field((), description="verdict rules before the built-in ones")
+
+
+class Intake(Section):
+    """Where jobs are read from."""
+
+    streams: tuple[str, ...] = ("gw:jobs",)
+    lists: tuple[str, ...] = ("gw:jobs:list",)
+    max_queued: int = Field(1_000_000, ge=1, description="intake waits while this many jobs of an account are queued")
+
+
+class Results(Section):
+    """How long records are kept."""
+
+    keep: Milliseconds = Field(604_800_000, ge=60_000, description="how long a record outlives its job")
+    stream: int = Field(10_000, ge=100, description="entries kept in each receipts stream")
+
+
+class Media(Section):
+    """What a producer may name as media (paths are those of the NapCat host)."""
+
+    file_roots: tuple[str, ...] = Field((), description="folders of the NapCat host that file:// may name")
+    hosts: tuple[str, ...] = Field(("*",), description="hosts that http(s):// may name")
+    allow_private: bool = Field(False, description="allow private, loopback and link-local addresses")
+    max_inline: Bytes = Field(1024**2, description="largest inline media, decoded")
+
+
+class Route(Section):
+    """Which account serves which targets."""
+
+    target: str = Field(pattern=r"^(group|private):[\d*?]+$")
+    account: str
+
+
+class Onebot(Section):
+    """The drop-in OneBot endpoints."""
+
+    wait: Milliseconds = 60_000
+    pass_: tuple[str, ...] = Field(
+        ("get_status", "get_login_info", "get_version_info", "can_send_image", "can_send_record"),
+        alias="pass",
+    )
+
+
+class Callbacks(Section):
+    """Signed receipts to callback URLs."""
+
+    secrets: Annotated[tuple[Secret, ...], Later] = ()
+
+
+class Key(Section):
+    """One API key, stored as its SHA-256."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="hex SHA-256 of the key")
+    scopes: frozenset[Literal["send", "read", "admin"]] = frozenset({"send", "read"})
+    targets: tuple[str, ...] = Field(("*",), description="target patterns this key may use")
+
+
+class Auth(Section):
+    """Who may call; without keys only on a loopback bind."""
+
+    keys: tuple[Key, ...] = ()
+
+
+class Log(Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON unless a terminal reads")
+
+
+class Settings(Section):
+    """The whole configuration of one gateway."""
+
+    redis: Redis = Redis()
+    http: Http = Http()
+    accounts: Annotated[tuple[Account, ...], Field(min_length=1)] = (
+        Account(name="main", endpoint="http://127.0.0.1:3000"),
+    )
+    limits: Limits = Limits()
+    delivery: Delivery = Delivery()
+    intake: Intake = Intake()
+    results: Results = Results()
+    media: Media = Media()
+    routes: tuple[Route, ...] = Field((), description="{target, account}: first match, else the first account")
+    onebot: Onebot = Onebot()
+    callbacks: Callbacks = Callbacks()
+    hooks: Annotated[tuple[dict[str, Any], ...], Later] = ()
+    auth: Auth = Auth()
+    log: Log = Log()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        names = [account.name for account in self.accounts]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"accounts: two accounts are named {name!r}; give each its own name")
+        for route in self.routes:
+            if route.account not in names:
+                raise ValueError(f"routes: no account is named {route.account!r}; known: {', '.join(names)}")
+        sources = [*self.intake.streams, *self.intake.lists]
+        for source in sorted({source for source in sources if sources.count(source) > 1}):
+            raise ValueError(f"intake: {source!r} is named twice; a source is one stream or one list")
+        if self.http.host not in LOOPBACK and not self.auth.keys:
+            raise ValueError(
+                f"http.host: {self.http.host!r} is reachable from other machines and auth.keys is empty; "
+                "configure a key, or bind to 127.0.0.1"
+            )
+        return self

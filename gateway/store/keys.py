@@ -1,0 +1,62 @@
+"""Every Redis key, in one place.
+
+Names given to producers (`gw:jobs`, `gw:jobs:list`) come from the settings; the rest start with the prefix. All keys of
+an account carry the hash tag `{<account>}`, so every script runs in one slot of a Redis Cluster.
+"""
+
+from dataclasses import dataclass
+
+RING = (
+    "due",  # ZSET target → ms: when the lane may go next; lanes with work that is not in flight
+    "flights",  # ZSET target → ms: when the lease of the lane's attempt lapses
+    "scheduled",  # ZSET job → ms: jobs outside their lane until then
+    "holds",  # HASH target or "account" → packed hold
+    "counts",  # HASH token, seq, queued, and jobs ended by state
+    "marks",  # HASH source → highest admitted entry id
+    "streaks",  # HASH target → turns taken while a lower priority waited
+    "answered",  # HASH target → message id of the last delivered part
+    "receipts",  # STREAM, public: one receipt per state change that matters
+    "job:",  # + id: STRING, the packed record
+    "lane:",  # + target: ZSET job → place; 0 is the job whose turn it is
+    "key:",  # + idempotency key: STRING "<job> <fingerprint>"
+    "rate:",  # + scope: ZSET token → ms of completion, inf while open
+    "tick:",  # + replica: STRING, sequence number and claims of its last tick
+    "unsettled:",  # + target: SET of jobs with an attempt nobody knows the fate of
+)
+"""The keys of an account in the order every account script takes them as KEYS; `…:` are beginnings of names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The key names under one prefix."""
+
+    prefix: str
+
+    @property
+    def invalid(self) -> str:
+        """Name the public stream of refused entries."""
+        return f"{self.prefix}:invalid"
+
+    @property
+    def bell(self) -> str:
+        """Name the channel on which an account's name says: work was admitted."""
+        return f"{self.prefix}:bell"
+
+    def account(self, account: str) -> list[str]:
+        """Return the KEYS of the account scripts, as `RING` orders them."""
+        return [f"{self.prefix}:{{{account}}}:{name}" for name in RING]
+
+    def reader(self, source: str) -> str:
+        """Name the lease of the one reader of SOURCE."""
+        return f"{self.prefix}:{{{_tag(source)}}}:reader"
+
+    def list_stream(self, source: str) -> str:
+        """Name the stream into which the entries of a list are moved; in the list's own slot."""
+        return f"{self.prefix}:{{{_tag(source)}}}:stream"
+
+
+def _tag(name: str) -> str:
+    """Return what Redis Cluster hashes of NAME: what stands in its first braces, else all of it."""
+    before, brace, rest = name.partition("{")
+    tag, closing, _ = rest.partition("}")
+    return tag if brace and closing and tag else name

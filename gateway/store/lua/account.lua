@@ -1,0 +1,166 @@
+-- What every account script shares: keys, time, records, lanes, receipts. Included by the loader, not run alone.
+-- KEYS: the account's ring, in the order of keys.RING. Times are whole milliseconds of Redis' own clock (TIME):
+-- 13 digits, which cjson and tostring keep exact.
+
+local DUE, FLIGHTS, SCHEDULED, HOLDS, COUNTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local MARKS, STREAKS, ANSWERED, RECEIPTS = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local JOB, LANE, KEY, RATE, TICK, UNSETTLED = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local ACCOUNT = string.match(DUE, '{(.*)}:due$')
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+-- A lane's places: 0 is the job whose turn it is, then by priority, then by admission.
+local CLASS = 2 ^ 45
+local PLACE = {high = CLASS, normal = 2 * CLASS, low = 3 * CLASS}
+
+local function load(id)
+  local packed = redis.call('GET', JOB .. id)
+  return packed and cmsgpack.unpack(packed)
+end
+
+local function save(job)
+  job.updated = now
+  redis.call('SET', JOB .. job.id, cmsgpack.pack(job))
+end
+
+-- Holds -------------------------------------------------------------------------------------------------------------
+
+local function hold_of(name)
+  local packed = redis.call('HGET', HOLDS, name)
+  return packed and cmsgpack.unpack(packed)
+end
+
+-- Hold NAME (a target, or "account") for MS because of REASON; a hold renewed before it was lifted lasts twice as
+-- long, up to 30 s or its own length.
+local function hold(name, ms, reason)
+  local old = hold_of(name)
+  local times = old and old.times + 1 or 0
+  local length = math.max(ms, math.min(ms * 2 ^ math.min(times, 16), 30000))
+  redis.call('HSET', HOLDS, name, cmsgpack.pack(
+    {since = old and old.since or now, ['until'] = now + length, reason = reason, times = times}))
+end
+
+-- Lanes -------------------------------------------------------------------------------------------------------------
+
+-- The lane of TARGET may go at AT, or when its hold ends; a lane without work has no turn.
+local function turn(target, at)
+  if redis.call('EXISTS', LANE .. target) == 0 then
+    redis.call('ZREM', DUE, target)
+    redis.call('HDEL', STREAKS, target)
+    return
+  end
+  local held = hold_of(target)
+  if held and held['until'] > at then at = held['until'] end
+  redis.call('ZADD', DUE, at, target)
+end
+
+-- JOB takes its place in its lane; a lane that waits for something goes on waiting for it.
+local function join(job)
+  redis.call('ZADD', LANE .. job.target, PLACE[job.priority or 'normal'] + job.seq, job.id)
+  if not redis.call('ZSCORE', FLIGHTS, job.target) and not redis.call('ZSCORE', DUE, job.target) then
+    turn(job.target, now)
+  end
+end
+
+-- Receipts ----------------------------------------------------------------------------------------------------------
+
+local function rfc3339(ms)
+  local days = math.floor(ms / 86400000)
+  local left = ms - days * 86400000
+  -- Days to year, month and day after Howard Hinnant's civil_from_days: years begin in March.
+  local z = days + 719468
+  local era = math.floor(z / 146097)
+  local doe = z - era * 146097
+  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+  local mp = math.floor((5 * doy + 2) / 153)
+  local month = mp < 10 and mp + 3 or mp - 9
+  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ',
+    yoe + era * 400 + (month <= 2 and 1 or 0), month, doy - math.floor((153 * mp + 2) / 5) + 1,
+    math.floor(left / 3600000), math.floor(left / 60000) % 60, math.floor(left / 1000) % 60, left % 1000)
+end
+
+local function whole(number) return string.format('%.0f', number) end
+
+-- Collects the members of a JSON object in order, leaving out what is not known.
+local function object()
+  local members = {}
+  local add = {}
+  function add.raw(name, json) if json then members[#members + 1] = '"' .. name .. '":' .. json end end
+  function add.text(name, text) if text then add.raw(name, cjson.encode(text)) end end
+  function add.number(name, number) if number then add.raw(name, whole(number)) end end
+  function add.time(name, ms) if ms then add.raw(name, '"' .. rfc3339(ms) .. '"') end end
+  function add.close() return '{' .. table.concat(members, ',') .. '}' end
+  return add
+end
+
+local function attempts_json(attempts)
+  local items = {}
+  for i, attempt in ipairs(attempts) do
+    local add = object()
+    add.number('n', attempt.n)
+    add.number('part', attempt.part)
+    add.time('began_at', attempt.began)
+    add.number('took_ms', attempt.took)
+    add.number('http_status', attempt.http)
+    add.number('retcode', attempt.retcode)
+    add.number('result', attempt.result)
+    add.text('verdict', attempt.verdict)
+    add.text('rule', attempt.rule)
+    add.text('text', attempt.text)
+    items[i] = add.close()
+  end
+  return '[' .. table.concat(items, ',') .. ']'
+end
+
+-- The public receipt of JOB as JSON; SHOWN may replace state and reason and add an eta (what a reader is told while
+-- the job waits).
+local function receipt(job, shown)
+  shown = shown or {}
+  local ids = {}
+  for i, id in ipairs(job.message_ids) do ids[i] = whole(id) end
+  local add = object()
+  add.text('id', ACCOUNT .. '.' .. job.id)
+  add.text('key', job.key)
+  add.text('account', ACCOUNT)
+  add.text('target', job.target)
+  add.text('state', shown.state or job.state)
+  add.text('reason', shown.reason or job.reason)
+  add.text('code', job.code)
+  add.time('eta', shown.eta)
+  add.time('created_at', job.created)
+  add.time('updated_at', job.updated)
+  add.time('ended_at', job.ended)
+  add.raw('message_ids', '[' .. table.concat(ids, ',') .. ']')
+  add.raw('parts', '{"total":' .. job.total .. ',"delivered":' .. #ids .. '}')
+  add.raw('attempts', attempts_json(job.attempts))
+  add.text('evidence', job.evidence)
+  if job.corrected then add.raw('corrected', 'true') end
+  add.text('replay_of', job.replay_of)
+  add.raw('metadata', job.metadata)
+  return add.close()
+end
+
+local function publish(job, length)
+  redis.call('XADD', RECEIPTS, 'MAXLEN', '~', length, '*', 'receipt', receipt(job))
+end
+
+local ENDED = {} -- what this script ended: {job, target, state, code}
+
+-- Endings -----------------------------------------------------------------------------------------------------------
+
+-- JOB ends in STATE because of CODE: out of its lane, its record and key kept for KEEP ms. What was not delivered
+-- keeps its parts, for a replay.
+local function finish(job, state, code, keep, length)
+  job.state, job.code, job.reason, job.ended = state, code, nil, now
+  if state == 'delivered' then job.parts = nil end
+  redis.call('ZREM', LANE .. job.target, job.id)
+  save(job)
+  redis.call('PEXPIRE', JOB .. job.id, keep)
+  if job.key then redis.call('PEXPIRE', KEY .. job.key, keep) end
+  redis.call('HINCRBY', COUNTS, 'queued', -1)
+  redis.call('HINCRBY', COUNTS, state, 1)
+  publish(job, length)
+  ENDED[#ENDED + 1] = {job.id, job.target, state, code or ''}
+end

@@ -1,0 +1,90 @@
+-- Puts jobs of one account into their lanes, each with its record and its idempotency key; safe to repeat.
+-- include: account
+-- ARGV  1 source ("" when the job came by itself)  2 most jobs queued  3 how long keys and records are kept (ms)
+--       4 longest age (ms)  5 number of jobs, then for each job 15 fields and its parts, 6 fields each:
+--         id, entry id, key, fingerprint, target, requester, priority, not before (ms), delay (ms),
+--         expires at (ms), time to live (ms), on unknown, metadata (JSON), replay of, number of parts
+--         action, body, timeout (ms), fetch (ms), fingerprint, nodes (0 or 1)
+-- Steps per job: skip an entry that is not newer than its source's mark; answer a known id or key; refuse when full;
+--       else write record, key and lane (or the schedule, until it is due), and move the mark.
+-- Reply one {outcome, id} per job: admitted | duplicate (id of the first job) | conflict (same key, other fields) |
+--       seen (entry read before) | full (this and all after it were not taken)
+
+local source, most, keep, max_age = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local queued = tonumber(redis.call('HGET', COUNTS, 'queued') or 0)
+local cursor = 5
+
+local function take()
+  cursor = cursor + 1
+  return ARGV[cursor]
+end
+
+local function given()
+  local text = take()
+  return text ~= '' and text or nil
+end
+
+local function read_job()
+  local job = {id = take(), state = 'queued', created = now, retries = 0, message_ids = {}, attempts = {}}
+  local entry = take()
+  job.key = given()
+  local fingerprint = take()
+  job.target, job.requester, job.priority = take(), given(), given()
+  local not_before, delay = tonumber(take()), tonumber(take())
+  local expires, ttl = tonumber(take()), tonumber(take())
+  job.on_unknown, job.metadata, job.replay_of = given(), given(), given()
+  job.total, job.parts = tonumber(take()), {}
+  for i = 1, job.total do
+    job.parts[i] = {take(), take(), tonumber(take()), tonumber(take()), take(), tonumber(take())}
+  end
+  job.first_go = not_before or now + (delay or 0)
+  job.lapse = expires and 'expires_at' or ttl and 'ttl' or 'max_age'
+  job.expires = expires or ttl and now + ttl or math.max(job.first_go, now) + max_age
+  return job, entry, fingerprint
+end
+
+-- Stream ids are "<ms>-<seq>"; both halves fit a Lua number.
+local function newer(entry, mark)
+  local ms, seq = string.match(entry, '^(%d+)-(%d+)$')
+  local mark_ms, mark_seq = string.match(mark, '^(%d+)-(%d+)$')
+  ms, mark_ms = tonumber(ms), tonumber(mark_ms)
+  return ms > mark_ms or ms == mark_ms and tonumber(seq) > tonumber(mark_seq)
+end
+
+local function admit(job, fingerprint)
+  if redis.call('EXISTS', JOB .. job.id) == 1 then return 'admitted', job.id end
+  local known = job.key and redis.call('GET', KEY .. job.key)
+  if known then
+    local id, known_fingerprint = string.match(known, '^(%S+) (%S+)$')
+    return known_fingerprint == fingerprint and 'duplicate' or 'conflict', id
+  end
+  if queued >= most then return 'full', job.id end
+  queued = redis.call('HINCRBY', COUNTS, 'queued', 1)
+  job.seq = redis.call('HINCRBY', COUNTS, 'seq', 1)
+  save(job)
+  if job.key then redis.call('SET', KEY .. job.key, job.id .. ' ' .. fingerprint) end
+  if job.first_go > now then
+    redis.call('ZADD', SCHEDULED, job.first_go, job.id)
+  else
+    join(job)
+  end
+  return 'admitted', job.id
+end
+
+local mark = source ~= '' and redis.call('HGET', MARKS, source) or nil
+local reply, full = {}, false
+for i = 1, tonumber(ARGV[5]) do
+  local job, entry, fingerprint = read_job()
+  if full then
+    reply[i] = {'full', job.id}
+  elseif mark and not newer(entry, mark) then
+    reply[i] = {'seen', job.id}
+  else
+    local outcome, id = admit(job, fingerprint)
+    full = outcome == 'full'
+    if source ~= '' and not full then mark = entry end
+    reply[i] = {outcome, id}
+  end
+end
+if mark then redis.call('HSET', MARKS, source, mark) end
+return reply

@@ -1,0 +1,324 @@
+-- Settles finished attempts, reaps lapsed leases and claims due lanes of one account; safe to repeat.
+-- include: account, attempts
+-- ARGV  1 replica  2 sequence number of this tick  3 most claims  4 most calls in flight  5 lease beyond the call's own
+--       time (ms)  6 settle for (ms)  7 keep (ms)  8 receipts stream length  9 on unknown  10 most retries
+--       11 limits (JSON: {account, group, private, requester: [[count, period ms]…], overrides: [[lua pattern, rates]…]})
+--       12 number of settlements, then for each 15 fields:
+--         job, token, settlement, verdict, rule, wait (ms), spends (0 or 1), effect, hold (ms), message id, http status,
+--         retcode, result, text, took (ms)
+-- Steps settle → reap → schedule → claim, in this order: what is settled here can be claimed here.
+-- Reply {ms to the next turn (-1: nothing to wait for), has the account work (0 or 1), claims, ended}
+--       claim: {job, target, token, n, part number, retries, action, body, timeout (ms), fetch (ms), fingerprint, nodes}
+--       ended: {job, target, state, code}
+
+local replica, sequence = ARGV[1], ARGV[2]
+local most_claims, most_flights, lease_slack = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+SETTLE_FOR, KEEP, LENGTH = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local on_unknown, most_retries, limits = ARGV[9], tonumber(ARGV[10]), cjson.decode(ARGV[11])
+local STREAK = 20 -- turns of higher priority that the lowest may wait behind
+local SCAN = 256 -- lanes looked at in one tick: bounds the time Redis is held
+
+-- Settle ------------------------------------------------------------------------------------------------------------
+
+local function read_settlements()
+  local cursor, items = 12, {}
+  local function take() cursor = cursor + 1 return ARGV[cursor] end
+  local function given() local text = take() if text ~= '' then return text end end
+  for i = 1, tonumber(ARGV[12]) do
+    items[i] = {
+      job = take(), token = tonumber(take()), settlement = take(), verdict = given(), rule = given(),
+      wait = tonumber(take()), spends = tonumber(take()), effect = given(), hold = tonumber(take()),
+      message_id = tonumber(take()), http = tonumber(take()), retcode = tonumber(take()),
+      result = tonumber(take()), text = given(), took = tonumber(take()),
+    }
+  end
+  return items
+end
+
+-- Write down what is known of the last attempt. Of a row of attempts that cost nothing and ended alike, only the last
+-- is kept, so that a night without NapCat does not grow the record.
+local function complete(job, attempt, item)
+  for _, name in ipairs({'verdict', 'rule', 'http', 'retcode', 'result', 'text', 'took'}) do
+    attempt[name] = item[name]
+  end
+  attempt.free = item.spends == 0 or nil
+  local before = job.attempts[#job.attempts - 1]
+  if attempt.free and before and before.free and before.rule == attempt.rule and before.part == attempt.part then
+    table.remove(job.attempts, #job.attempts - 1)
+  end
+end
+
+local function apply_effect(job, item)
+  if item.effect == 'park' then hold(job.target, item.hold, item.rule) end
+  if item.effect == 'pause' then
+    hold('account', item.hold, item.rule)
+  elseif item.http then
+    -- NapCat answered: a pause that has run out was half open, and is over.
+    local paused = hold_of('account')
+    if paused and paused['until'] <= now then redis.call('HDEL', HOLDS, 'account') end
+  end
+  if item.settlement == 'delivered' then redis.call('HDEL', HOLDS, job.target) end
+end
+
+local function settle(item)
+  local job = load(item.job)
+  local attempt = job and job.attempts[#job.attempts]
+  if not attempt or attempt.token ~= item.token then return end
+  local reaped = attempt.verdict ~= nil
+  if reaped and (attempt.rule ~= 'lease_lapsed' or item.settlement == 'unknown') then return end
+  if reaped and job.state ~= 'unknown' and not (job.state == 'unconfirmed' and item.settlement == 'delivered') then
+    return
+  end
+  if reaped then
+    redis.call('SREM', UNSETTLED .. job.target, job.id)
+  else
+    redis.call('ZREM', FLIGHTS, job.target)
+  end
+  if item.settlement == 'unstarted' then
+    unstamp(job, item.token)
+    table.remove(job.attempts)
+    job.state = #job.message_ids > 0 and 'sending' or 'queued'
+    save(job)
+    turn(job.target, now)
+    return
+  end
+  stamp(job, item.token)
+  complete(job, attempt, item)
+  apply_effect(job, item)
+  if item.settlement == 'delivered' then
+    delivered(job, item.message_id, 'response')
+  elseif item.settlement == 'retry' then
+    job.state, job.code, job.retries = 'queued', item.rule, job.retries + item.spends
+    save(job)
+    turn(job.target, now + item.wait)
+  elseif item.settlement == 'unknown' then
+    doubt(job, item.rule)
+  else
+    finish(job, item.settlement, item.rule, KEEP, LENGTH)
+    turn(job.target, now)
+  end
+end
+
+-- Reap --------------------------------------------------------------------------------------------------------------
+
+local function current(target)
+  local id = redis.call('ZRANGE', LANE .. target, 0, 0)[1]
+  return id and load(id), id
+end
+
+-- The replica that held this lane did not answer in time: its request may have been sent.
+local function reap(target)
+  redis.call('ZREM', FLIGHTS, target)
+  local job = current(target)
+  local attempt = job and job.attempts[#job.attempts]
+  if not attempt or attempt.verdict then return turn(target, now) end
+  stamp(job, attempt.token)
+  attempt.verdict, attempt.rule = 'unknown', 'lease_lapsed'
+  doubt(job, 'lease_lapsed')
+end
+
+-- Schedule ----------------------------------------------------------------------------------------------------------
+
+local function rejoin(id)
+  redis.call('ZREM', SCHEDULED, id)
+  local job = load(id)
+  if job then join(job) end
+end
+
+-- Claim -------------------------------------------------------------------------------------------------------------
+
+local function rates_for(target)
+  for _, override in ipairs(limits.overrides) do
+    if string.match(target, override[1]) then return override[2] end
+  end
+  return limits[string.match(target, '^%a+')]
+end
+
+-- When one more send fits all RATES of SCOPE: its COUNT-th last send must have been answered a period ago; one that is
+-- still open will be answered now at the earliest.
+local function opens_at(scope, rates)
+  local at = 0
+  for _, rate in ipairs(rates) do
+    local nth = redis.call('ZREVRANGE', RATE .. scope, rate[1] - 1, rate[1] - 1, 'WITHSCORES')[2]
+    if nth then
+      local answered = tonumber(nth)
+      at = math.max(at, (answered == math.huge and now or answered) + rate[2])
+    end
+  end
+  return at
+end
+
+local function reserve(scope, rates, token, lease)
+  if #rates == 0 then return end
+  local most, longest = 0, 0
+  for _, rate in ipairs(rates) do most, longest = math.max(most, rate[1]), math.max(longest, rate[2]) end
+  redis.call('ZADD', RATE .. scope, '+inf', whole(token))
+  redis.call('ZREMRANGEBYRANK', RATE .. scope, 0, -most - 1)
+  redis.call('PEXPIRE', RATE .. scope, longest + lease)
+end
+
+-- The job whose turn it is in the lane of TARGET: the one begun, else the highest priority; but after STREAK turns
+-- that passed over a lower one, the lowest.
+local function head(target)
+  local lane = LANE .. target
+  local first = redis.call('ZRANGE', lane, 0, 0, 'WITHSCORES')
+  if not first[1] then return nil end
+  local class = math.floor(tonumber(first[2]) / CLASS)
+  if class == 0 then return first[1], false end
+  local lowest = math.floor(tonumber(redis.call('ZREVRANGE', lane, 0, 0, 'WITHSCORES')[2]) / CLASS)
+  if lowest == class then return first[1], false end
+  if tonumber(redis.call('HGET', STREAKS, target) or 0) < STREAK then return first[1], true end
+  return redis.call('ZRANGEBYSCORE', lane, lowest * CLASS, '+inf', 'LIMIT', 0, 1)[1], false
+end
+
+-- An unknown job whose time for settling is over: sent again only where its producer chose that.
+local function give_up_settling(job)
+  local resend = (job.on_unknown or on_unknown) == 'resend' and job.retries < most_retries
+  if not resend then return finish(job, 'unconfirmed', job.code, KEEP, LENGTH) end
+  job.state, job.retries = 'queued', job.retries + 1
+  save(job)
+end
+
+-- The job of the lane of TARGET that may be claimed; ends those that may not any more, and schedules those whose
+-- requester has to wait. Returns the job and whether it passes over a lower priority.
+local function ready(target)
+  while true do
+    local id, passes = head(target)
+    local job = id and load(id)
+    if not id then return nil end
+    if not job then
+      redis.call('ZREM', LANE .. target, id)
+    elseif job.state == 'unknown' then
+      give_up_settling(job)
+    elseif job.expires <= now and not job.doubted and #job.message_ids == 0 then
+      finish(job, 'expired', job.lapse, KEEP, LENGTH)
+    else
+      local at = job.requester and opens_at('requester:' .. job.requester, limits.requester) or 0
+      if at <= now then return job, passes end
+      if #job.attempts > 0 then return nil, at end
+      redis.call('ZREM', LANE .. target, id)
+      redis.call('ZADD', SCHEDULED, at, id)
+      job.aside = true
+      save(job)
+    end
+  end
+end
+
+local function claim(job, passes)
+  local target, number = job.target, #job.message_ids + 1
+  local part, last = job.parts[number], job.attempts[#job.attempts]
+  local token = redis.call('HINCRBY', COUNTS, 'token', 1)
+  local lease = part[3] + part[4] + lease_slack
+  job.attempts[#job.attempts + 1] = {n = last and last.n + 1 or 1, part = number - 1, began = now, token = token}
+  job.state, job.aside = 'sending', nil
+  save(job)
+  redis.call('ZADD', LANE .. target, 0, job.id)
+  redis.call('ZREM', DUE, target)
+  redis.call('ZADD', FLIGHTS, now + lease, target)
+  if passes then redis.call('HINCRBY', STREAKS, target, 1) else redis.call('HDEL', STREAKS, target) end
+  reserve('account', limits.account, token, lease)
+  reserve(target, rates_for(target), token, lease)
+  if job.requester then reserve('requester:' .. job.requester, limits.requester, token, lease) end
+end
+
+local function claimed(id)
+  local job = load(id)
+  local attempt = job.attempts[#job.attempts]
+  local part = job.parts[attempt.part + 1]
+  return {id, job.target, attempt.token, attempt.n, attempt.part, job.retries, unpack(part)}
+end
+
+-- Claim due lanes, the one that waited longest first. Returns the claimed ids and when to look again.
+local function claim_due(room)
+  local ids, looked = {}, 0
+  while #ids < room and looked < SCAN do
+    local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, math.min(room - #ids, 32))
+    if #due == 0 then break end
+    for _, target in ipairs(due) do
+      looked = looked + 1
+      local account_at = opens_at('account', limits.account)
+      if account_at > now then return ids, account_at end
+      local held = hold_of(target)
+      local at = math.max(held and held['until'] or 0, opens_at(target, rates_for(target)))
+      if at > now then
+        redis.call('ZADD', DUE, at, target)
+      else
+        local job, passes = ready(target)
+        if job then
+          claim(job, passes)
+          ids[#ids + 1] = job.id
+        else
+          turn(target, passes or now)
+        end
+      end
+    end
+  end
+  return ids, nil
+end
+
+local function room_now()
+  local paused = hold_of('account')
+  if paused and paused['until'] > now then return 0, paused['until'] end
+  local flights = redis.call('ZCARD', FLIGHTS)
+  -- A pause that has run out is half open: one call at a time, until NapCat answers.
+  return math.min(most_claims, (paused and 1 or most_flights) - flights), nil
+end
+
+local function first_score(key)
+  return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2])
+end
+
+local function earliest(...)
+  local at
+  for i = 1, select('#', ...) do
+    local candidate = select(i, ...)
+    if candidate and (not at or candidate < at) then at = candidate end
+  end
+  return at
+end
+
+-- The tick ----------------------------------------------------------------------------------------------------------
+
+local function claims_of(ids)
+  local claims = {}
+  for _, id in ipairs(ids) do claims[#claims + 1] = claimed(id) end
+  return claims
+end
+
+local function open_claims(ids)
+  local open = {}
+  for id, token in string.gmatch(ids, '(%S+)=(%d+)') do
+    local job = load(id)
+    local attempt = job and job.attempts[#job.attempts]
+    if attempt and whole(attempt.token) == token and not attempt.verdict then open[#open + 1] = id end
+  end
+  return open
+end
+
+local known, remembered = string.match(redis.call('GET', TICK .. replica) or '', '^(%d+)(.*)$')
+if known == sequence then
+  return {0, 1, claims_of(open_claims(remembered)), {}}
+end
+
+for _, item in ipairs(read_settlements()) do settle(item) end
+for _, target in ipairs(redis.call('ZRANGEBYSCORE', FLIGHTS, '-inf', now, 'LIMIT', 0, SCAN)) do reap(target) end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, SCAN)) do rejoin(id) end
+
+local room, again = room_now()
+local ids = {}
+if room > 0 then
+  ids, again = claim_due(room)
+end
+local full = room <= #ids and not again
+local claims = claims_of(ids)
+
+local memory = {sequence}
+for _, item in ipairs(claims) do memory[#memory + 1] = ' ' .. item[1] .. '=' .. whole(item[3]) end
+redis.call('SET', TICK .. replica, table.concat(memory), 'PX', 600000)
+
+-- A full account looks again when a call ends, which is a tick of its own.
+local due = first_score(DUE)
+local next_due = due and not full and (again and math.max(again, due) or due) or nil
+local flight, scheduled = first_score(FLIGHTS), first_score(SCHEDULED)
+local at = earliest(next_due, flight, scheduled)
+return {at and math.max(0, at - now) or -1, (due or flight or scheduled) and 1 or 0, claims, ENDED}

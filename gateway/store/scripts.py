@@ -1,0 +1,332 @@
+"""The Lua scripts: one typed method for each file in `lua/`, whose header states keys, arguments, steps and replies."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, NamedTuple
+
+from redis.asyncio import Redis
+
+from gateway.model.attempt import Claim, Outcome
+from gateway.model.part import Part
+from gateway.model.rate import Rate
+from gateway.model.receipt import FINAL_STATES
+from gateway.model.target import parse_target
+from gateway.store.client import translated
+from gateway.store.keys import Keys
+
+Admission = Literal["admitted", "duplicate", "conflict", "seen", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A checked job on its way into its lane.
+
+    id           the unguessable half of the job's id; the other half is its account
+    entry        stream id of the entry it came as, or ""
+    fingerprint  of the submitted fields, so that a key used twice for different jobs is noticed
+    times        whole milliseconds; `not_before` and `expires_at` since the epoch, `delay` and `ttl` from now
+    """
+
+    account: str
+    id: str
+    target: str
+    fingerprint: str
+    parts: tuple[Part, ...]
+    entry: str = ""
+    key: str | None = None
+    requester: str | None = None
+    priority: str = "normal"
+    not_before: int | None = None
+    delay: int | None = None
+    expires_at: int | None = None
+    ttl: int | None = None
+    on_unknown: str | None = None
+    metadata: str | None = None
+    replay_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The rates the tick applies: by scope, and by target pattern before them (the first match wins)."""
+
+    account: Sequence[Rate]
+    group: Sequence[Rate]
+    private: Sequence[Rate]
+    requester: Sequence[Rate]
+    overrides: Sequence[tuple[str, Sequence[Rate]]] = ()
+
+    def packed(self) -> str:
+        """Return the limits as the tick script reads them; glob patterns become Lua patterns."""
+
+        def plain(rates: Sequence[Rate]) -> list[list[int]]:
+            return [[rate.count, rate.period] for rate in rates]
+
+        return json.dumps(
+            {
+                "account": plain(self.account),
+                "group": plain(self.group),
+                "private": plain(self.private),
+                "requester": plain(self.requester),
+                "overrides": [[_lua_pattern(target), plain(rates)] for target, rates in self.overrides],
+            }
+        )
+
+
+def _lua_pattern(glob: str) -> str:
+    return "^" + re.sub(r"[*?]", lambda match: ".*" if match[0] == "*" else ".", glob) + "$"
+
+
+@dataclass(frozen=True, slots=True)
+class TickPolicy:
+    """What one account's ticks apply; durations in milliseconds. `lease` is counted from the end of a call's own time."""
+
+    limits: Limits
+    most_in_flight: int
+    lease: int
+    settle_for: int
+    keep: int
+    stream: int
+    on_unknown: str
+    retries: int
+
+
+class Ended(NamedTuple):
+    """A job that ended, as the script that ended it reports."""
+
+    job_id: str
+    target: str
+    state: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What a tick found: `next_in` milliseconds to the next turn, or None when there is nothing to wait for."""
+
+    next_in: int | None
+    has_work: bool
+    claims: list[Claim]
+    ended: list[Ended]
+
+
+class Hold(NamedTuple):
+    """Why a target, or the whole account (`name` is `account`), waits; epoch milliseconds."""
+
+    name: str
+    since: int
+    until: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountNumbers:
+    """What one account holds right now; `ended` counts jobs by final state since its first job.
+
+    `overdue` is how many milliseconds the longest-waiting lane is past its turn.
+    """
+
+    queued: int
+    lanes: int
+    in_flight: int
+    scheduled: int
+    receipts: int
+    overdue: int
+    ended: dict[str, int]
+    holds: list[Hold]
+
+
+class Scripts:
+    """Every script of the gateway on one Redis; each is safe to repeat when its reply was lost."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        """Prepare the scripts; Redis learns each when it first runs."""
+        self._redis = redis
+        self._keys = keys
+        self._rings: dict[str, list[str]] = {}
+
+    async def admit(
+        self, account: str, source: str, submissions: Sequence[Submission], most: int, keep: int, max_age: int
+    ) -> list[tuple[Admission, str]]:
+        """Put SUBMISSIONS of one account into their lanes, in order; return outcome and job id of each."""
+        args: list[Any] = [source, most, keep, max_age, len(submissions)]
+        for one in submissions:
+            args += [
+                one.id,
+                one.entry,
+                one.key or "",
+                one.fingerprint,
+                one.target,
+                one.requester or "",
+                one.priority,
+            ]
+            args += [
+                _or_empty(one.not_before),
+                _or_empty(one.delay),
+                _or_empty(one.expires_at),
+                _or_empty(one.ttl),
+            ]
+            args += [one.on_unknown or "", one.metadata or "", one.replay_of or "", len(one.parts)]
+            for part in one.parts:
+                args += [
+                    part.action,
+                    part.body,
+                    part.timeout_ms,
+                    part.fetch_ms,
+                    part.fingerprint,
+                    int(part.nodes),
+                ]
+        reply = await self._account("admit", account, args)
+        return [(outcome.decode(), job_id.decode()) for outcome, job_id in reply]
+
+    async def tick(
+        self,
+        account: str,
+        policy: TickPolicy,
+        replica: str,
+        sequence: int,
+        outcomes: Sequence[Outcome],
+        most_claims: int,
+        start_by: float,
+    ) -> Tick:
+        """Settle OUTCOMES, then reap and claim. A repeat with the same SEQUENCE returns the same claims.
+
+        `start_by` is the local monotonic second after which no claimed request may start; the caller takes its clock
+        before the call, so that a late reply can never outlive its lease.
+        """
+        args: list[Any] = [
+            replica,
+            sequence,
+            most_claims,
+            policy.most_in_flight,
+            policy.lease,
+            policy.settle_for,
+        ]
+        args += [
+            policy.keep,
+            policy.stream,
+            policy.on_unknown,
+            policy.retries,
+            policy.limits.packed(),
+            len(outcomes),
+        ]
+        for one in outcomes:
+            args += [
+                one.claim.job_id,
+                one.claim.token,
+                one.settlement,
+                one.verdict or "",
+                one.rule,
+                one.wait_ms,
+            ]
+            args += [int(one.spends), one.effect or "", one.hold_ms, _or_empty(one.message_id)]
+            args += [
+                _or_empty(one.http_status),
+                _or_empty(one.retcode),
+                _or_empty(one.result),
+                one.text,
+                one.took_ms,
+            ]
+        next_in, has_work, claims, ended = await self._account("tick", account, args)
+        return Tick(
+            next_in=None if next_in < 0 else next_in,
+            has_work=bool(has_work),
+            claims=[_claim(fields, start_by) for fields in claims],
+            ended=_ended(ended),
+        )
+
+    async def evidence(
+        self,
+        account: str,
+        policy: TickPolicy,
+        target: str,
+        fingerprint: str,
+        message_id: int,
+        sent_at: int,
+    ) -> tuple[str, list[Ended]]:
+        """Credit a message NapCat reports as sent at SENT_AT (epoch seconds); return what was made of it."""
+        args = [policy.keep, policy.stream, target, fingerprint, message_id, sent_at]
+        outcome, ended = await self._account("evidence", account, args)
+        return outcome.decode(), _ended(ended)
+
+    async def read(self, account: str, job_id: str = "", key: str = "") -> bytes | None:
+        """Return the receipt of the job with this id, or with this idempotency key, as JSON."""
+        reply: bytes | None = await self._account("read", account, [job_id, key])
+        return reply
+
+    async def overview(self, account: str) -> AccountNumbers:
+        """Return what ACCOUNT holds right now."""
+        counts, lanes, in_flight, scheduled, receipts, overdue, holds = await self._account("overview", account, [])
+        names = [name.decode() for name in counts[::2]]
+        numbers = dict(zip(names, map(int, counts[1::2]), strict=True))
+        return AccountNumbers(
+            queued=numbers.get("queued", 0),
+            lanes=lanes,
+            in_flight=in_flight,
+            scheduled=scheduled,
+            receipts=receipts,
+            overdue=overdue,
+            ended={name: number for name, number in sorted(numbers.items()) if name in FINAL_STATES},
+            holds=[Hold(name.decode(), int(since), int(until), why.decode()) for name, since, until, why in holds],
+        )
+
+    async def lease(self, source: str, holder: str, milliseconds: int) -> bool:
+        """Take or renew the lease of SOURCE's reader; 0 milliseconds give it back. Return whether HOLDER has it."""
+        return bool(await self._run("lease", [self._keys.reader(source)], [holder, milliseconds]))
+
+    async def move(self, source: str, most: int) -> int:
+        """Move up to MOST entries of a list into its stream; return how many."""
+        moved: int = await self._run("move", [source, self._keys.list_stream(source)], [most])
+        return moved
+
+    async def _account(self, name: str, account: str, args: Sequence[Any]) -> Any:
+        ring = self._rings.get(account) or self._rings.setdefault(account, self._keys.account(account))
+        return await self._run(name, ring, args)
+
+    async def _run(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        with translated():
+            return await self._redis.register_script(source_of(name))(keys=keys, args=args)
+
+
+@cache
+def source_of(name: str) -> str:
+    """Return the text of a script, with the files it includes before it, each once."""
+    included: list[str] = []
+
+    def gather(script: str) -> None:
+        if script not in included:
+            text = (files("gateway.store") / "lua" / f"{script}.lua").read_text("utf-8")
+            names = re.search(r"^-- include: (.+)$", text, re.MULTILINE)
+            for inner in names[1].split(", ") if names else []:
+                gather(inner)
+            included.append(script)
+            texts.append(text)
+
+    texts: list[str] = []
+    gather(name)
+    return "\n".join(texts)
+
+
+def _or_empty(value: int | None) -> int | str:
+    return "" if value is None else value
+
+
+def _claim(fields: list[Any], start_by: float) -> Claim:
+    job_id, target, token, n, part_no, retries, action, body, timeout_ms, fetch_ms, fingerprint, nodes = fields
+    return Claim(
+        job_id=job_id.decode(),
+        target=parse_target(target.decode()),
+        token=token,
+        n=n,
+        part_no=part_no,
+        part=Part(action.decode(), body, timeout_ms, fetch_ms, fingerprint.decode(), bool(nodes)),
+        retries=retries,
+        start_by=start_by,
+    )
+
+
+def _ended(reply: list[list[bytes]]) -> list[Ended]:
+    return [Ended(*(field.decode() for field in fields)) for fields in reply]

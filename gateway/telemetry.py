@@ -1,0 +1,65 @@
+"""The names of log events, and how they are written."""
+
+import logging
+import sys
+from enum import StrEnum
+from typing import Any
+
+import structlog
+
+
+class Event(StrEnum):
+    """Every log event, `noun.verbed`: one per fact."""
+
+    GATEWAY_STARTED = "gateway.started"
+    GATEWAY_STOPPING = "gateway.stopping"
+    GATEWAY_STOPPED = "gateway.stopped"
+    SERVER_EMBEDDED = "server.embedded"
+    TASK_FAILED = "task.failed"
+    TASK_RECOVERED = "task.recovered"
+    SOURCE_TAKEN = "source.taken"
+    SOURCE_FULL = "source.full"
+    SOURCE_RESET = "source.reset"
+    ENTRY_REFUSED = "entry.refused"
+    JOB_ATTEMPTED = "job.attempted"
+    JOB_ENDED = "job.ended"
+    EVENT_REFUSED = "event.refused"
+    EVENT_MATCHED = "event.matched"
+    REQUEST_FAILED = "request.failed"
+
+
+class Log:
+    """Writes events; nothing else is ever logged, so that names stay in one place."""
+
+    def __init__(self, **fields: Any) -> None:
+        """Start a log whose lines all carry FIELDS."""
+        self._log = structlog.get_logger(**fields)
+
+    def info(self, event: Event, **fields: Any) -> None:
+        """Write a fact of ordinary running."""
+        self._log.info(event.value, **fields)
+
+    def warning(self, event: Event, **fields: Any) -> None:
+        """Write a fact that someone may have to look at."""
+        self._log.warning(event.value, **fields)
+
+    def error(self, event: Event, **fields: Any) -> None:
+        """Write a fact that someone has to look at."""
+        self._log.error(event.value, **fields)
+
+
+def configure_logging(level: str, style: str) -> None:
+    """Write events of LEVEL and above to standard error: JSON lines, or colours where a person reads (`auto`)."""
+    person = style == "console" or (style == "auto" and sys.stderr.isatty())
+    renderer: Any = structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer(ensure_ascii=False)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.EventRenamer("event"),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
