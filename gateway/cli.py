@@ -6,12 +6,11 @@ Exit codes: 0 fine, 1 failed, 2 wrong use or settings.
 import asyncio
 import os
 import sys
-from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
+import yaml
 from aiohttp import web
 from rich.console import Console
 
@@ -134,8 +133,6 @@ def _settings(config: Path | None, set_: list[str] | None) -> Settings:
 
 
 def _overrides(pairs: list[str]) -> dict[str, Any]:
-    import yaml
-
     overrides = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -145,14 +142,14 @@ def _overrides(pairs: list[str]) -> dict[str, Any]:
     return overrides
 
 
-def _refuse(message: str) -> "typer.NoReturn":
+def _refuse(message: str) -> NoReturn:
     typer.echo(message, err=True)
     raise typer.Exit(2)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    if sys.platform == "win32" or find_spec("uvloop") is None:
+    if sys.platform == "win32":
         return asyncio.new_event_loop()
-    import uvloop
+    import uvloop  # noqa: PLC0415 - there is none for Windows
 
     return uvloop.new_event_loop()

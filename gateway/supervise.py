@@ -47,10 +47,12 @@ class Supervisor:
 
     async def stop(self, *names: str) -> None:
         """Cancel the tasks of these names (all, when none is given) and wait for their end."""
-        ending = [self._tasks.pop(name) for name in names or list(self._tasks) if name in self._tasks]
-        for task in ending:
-            task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
+        ending = {self._tasks.pop(name) for name in names or list(self._tasks) if name in self._tasks}
+        while ending:
+            for task in ending:
+                task.cancel()
+            # redis-py swallows a cancellation that meets it while connecting, so it is said again until it is heard.
+            _, ending = await asyncio.wait(ending, timeout=0.5)
 
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         health, pause = self.health[name], _FIRST_PAUSE

@@ -17,6 +17,9 @@ from gateway.telemetry import Event, Log
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Scope = Literal["send", "read", "admin"]
 
+KEY = web.RequestKey("key", Key)
+"""The API key a guarded request came with; absent where no keys are configured."""
+
 _STATUS = {"json_invalid": 400, "target_invalid": 404, "too_large": 413, "content_type": 415}
 _log = Log()
 
@@ -65,7 +68,7 @@ class Guard:
         self._keys = auth.keys
 
     def __call__(self, scope: Scope, handler: Handler) -> Handler:
-        """Return HANDLER behind a check for SCOPE; the key is kept as `request["key"]`."""
+        """Return HANDLER behind a check for SCOPE; the key is kept as `request[KEY]`."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             key = self._key(request)
@@ -78,7 +81,8 @@ class Guard:
                 )
             if key is not None and scope not in key.scopes:
                 return problem(403, "forbidden", f"the key {key.name!r} has no scope {scope!r}; see auth.keys")
-            request["key"] = key
+            if key is not None:
+                request[KEY] = key
             return await handler(request)
 
         return guarded

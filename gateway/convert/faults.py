@@ -26,17 +26,21 @@ INSTEAD = {
 """Types that other implementations know and NapCat 4.18 drops or corrupts (api/msg.ts), with the way out."""
 
 
+MAX_FAULTS = 100
+"""So many faults are named in one answer; a longer list helps nobody."""
+
+
 def refusal(faults: Sequence[Fault]) -> Refused:
     """Return the refusal of a message for these faults."""
     first, more = faults[0], len(faults) - 1
     detail = f"the message cannot be sent: {first.loc}: {first.msg}" + (f" (and {more} more)" if more else "")
-    return Refused("message_invalid", detail, tuple(faults))
+    return Refused("message_invalid", detail, tuple(faults[:MAX_FAULTS]))
 
 
 def faults_of(error: ValidationError, kind: str, loc: str = "", skip: int = 0) -> list[Fault]:
     """Return pydantic's findings about a segment of type `kind` at `loc`, less their first `skip` steps."""
     faults = []
-    for found in error.errors(include_url=False, include_input=False):
+    for found in error.errors(include_url=False, include_input=False)[:MAX_FAULTS]:
         steps = [shown(str(step)) for step in found["loc"][skip:] if not str(step).startswith("(")]
         match found["type"]:
             case "missing":

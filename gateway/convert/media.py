@@ -19,6 +19,7 @@ from gateway.model.segment import (
 from gateway.settings import Media
 
 INLINE = "base64://"
+MAX_NAME = 8192
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _NOT_IN_NAME = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]')
 _SOURCES = ("url", "file", "path")  # NapCat's order (api/msg.ts, handleOb11FileLikeMessage)
@@ -61,7 +62,8 @@ def admit(uri: str, media: Media) -> str:
             return _inline(rest[2:], media)
         case "data" if colon:
             return _data_url(rest, media)
-    carried(uri)
+    if len(carried(uri)) > MAX_NAME:
+        raise ValueError(f"a URL or path has at most {MAX_NAME} characters; give a shorter one")
     if not _SCHEME.match(uri):
         admit_path(uri, media)
         return uri

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.convert.cqcode import parse_cq
-from gateway.convert.faults import faults_of, refusal, unknown_type
+from gateway.convert.faults import MAX_FAULTS, faults_of, refusal, unknown_type
 from gateway.convert.media import resolve
 from gateway.convert.split import is_blank
 from gateway.model.errors import Fault
@@ -21,7 +21,7 @@ from gateway.settings import Media
 
 MAX_NODES = 200  # what QQ takes in one forward (MiraiGo)
 MAX_DEPTH = 3  # NapCat stops reading below (SendMsg.ts, uploadForwardedNodesPacket)
-MAX_FAULTS = 100  # named in one answer; a longer list helps nobody
+MAX_SEGMENTS = 2_000  # keeps one job from taking seconds to read
 
 
 def read_message(message: Any, form: Format, private: bool, media: Media) -> tuple[AnySegment, ...]:
@@ -45,6 +45,7 @@ class _Reading:
         self.private = private
         self.media = media
         self.faults: list[Fault] = []
+        self.segments = 0
         self.nodes = 0
 
     def fault(self, loc: str, msg: str, kind: str) -> None:
@@ -56,7 +57,7 @@ class _Reading:
         segments: list[AnySegment] = []
         if isinstance(value, list):
             for index, item in enumerate(value):
-                if len(self.faults) >= MAX_FAULTS:
+                if len(self.faults) >= MAX_FAULTS or self.segments > MAX_SEGMENTS:
                     break
                 segments += self.item(item, f"{loc}.{index}", depth)
         elif isinstance(value, str | dict):
@@ -81,11 +82,16 @@ class _Reading:
         except ValueError as error:
             self.fault(loc, str(error), "cq_code")
             return []
-        found = [self.segment(raw, loc, depth) for raw in raws]
+        found = [self.segment(raw, loc, depth) for raw in raws[: MAX_SEGMENTS + 1]]
         return [segment for segment in found if segment is not None]
 
     def segment(self, raw: Any, loc: str, depth: int) -> AnySegment | None:
         """Read one segment; None when it has a fault."""
+        self.segments += 1
+        if self.segments > MAX_SEGMENTS:
+            if self.segments == MAX_SEGMENTS + 1:
+                self.fault(loc, f"a message has at most {MAX_SEGMENTS} segments; send several jobs", "message_size")
+            return None
         if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
             self.fault(loc, 'write a segment as {"type": …, "data": {…}}, or a string', "segment_type")
             return None

@@ -1,7 +1,6 @@
 """From a claim to an outcome: one NapCat call, judged and logged."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from gateway.clock import Clock
 from gateway.forward.napcat_http import NapCatHttp
@@ -30,7 +29,7 @@ class Forwarder:
         began = self._clock.monotonic()
         if began > claim.start_by:
             return Outcome(claim, "unstarted")
-        answer = replace(await self._napcat.call(claim.part), nodes=claim.part.nodes)
+        answer = await self._napcat.call(claim.part)
         took_ms = round((self._clock.monotonic() - began) * 1000)
         ruling = judge(answer, self._rules)
         outcome = decide(claim, answer, ruling, self._schedule, self._clock.chance(), took_ms)

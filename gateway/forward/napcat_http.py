@@ -38,7 +38,7 @@ _WORDS: dict[Failure, str] = {
     "pool": "all connections to the endpoint are in use",
     "timeout": "no answer in time",
     "reset": "the connection was lost before the answer",
-    "unparsable": "the answer is too long or no HTTP",
+    "unparsable": "the answer is no HTTP",
 }
 
 _Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -146,7 +146,6 @@ class NapCatHttp:
                 async for chunk in response.content.iter_any():
                     received += chunk
                     if len(received) > LARGEST_ANSWER:
-                        failure = "unparsable"
                         response.close()
                         break
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
@@ -189,9 +188,8 @@ def _reply(status: int | None, body: bytes, failure: Failure | None, retry_after
     succeeded = status is not None and 200 <= status < 300
     if failure is not None and (status is None or succeeded):
         return Reply(Answer(error=failure, http_status=status, text=_WORDS[failure], nodes=nodes), None)
-    try:
-        envelope = _Envelope.model_validate_json(body)
-    except ValidationError:
+    envelope = _envelope(body)
+    if envelope is None:
         answer = Answer(
             error="unparsable" if succeeded else None,
             http_status=status,
@@ -210,6 +208,13 @@ def _reply(status: int | None, body: bytes, failure: Failure | None, retry_after
         nodes=nodes,
     )
     return Reply(answer, envelope.data)
+
+
+def _envelope(body: bytes) -> _Envelope | None:
+    try:
+        return _Envelope.model_validate_json(body) if len(body) <= LARGEST_ANSWER else None
+    except ValidationError:
+        return None
 
 
 def _message_id(data: object) -> int | None:

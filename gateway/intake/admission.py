@@ -17,7 +17,7 @@ from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.scripts import Admission as Outcome
 from gateway.store.scripts import Scripts, Submission
-from gateway.telemetry import Event, Log
+from gateway.telemetry import Log
 
 _NOT_SERVED = {
     "callback_url": "receipts are not posted to URLs yet; read the receipts stream or GET /v1/jobs/{id}",
@@ -119,7 +119,7 @@ class Admission:
 
 
 def parse_job(document: dict[str, Any]) -> Job:
-    """Return the job in DOCUMENT; raises Refused naming every wrong field and the nearest known name of unknown ones."""
+    """Return the job in DOCUMENT; raises Refused naming every wrong field, and what unknown ones may have meant."""
     try:
         job = Job.model_validate(document)
     except ValidationError as error:

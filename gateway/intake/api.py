@@ -4,7 +4,7 @@ from aiohttp import web
 
 from gateway.intake.admission import Admission, key_reused
 from gateway.model.errors import Refused
-from gateway.web import may_use, problem
+from gateway.web import KEY, may_use, problem
 
 
 class JobsIntake:
@@ -19,7 +19,7 @@ class JobsIntake:
         if request.content_type != "application/json":
             raise Refused("content_type", f"send the job as application/json, not {request.content_type}")
         submission = self._admission.prepare(await request.read(), key=request.headers.get("Idempotency-Key"))
-        if not may_use(request["key"], submission.target):
+        if not may_use(request.get(KEY), submission.target):
             return problem(403, "forbidden", f"the key {request['key'].name!r} may not send to {submission.target}")
         admitted = (await self._admission.admit([submission]))[0]
         if admitted.outcome == "full":

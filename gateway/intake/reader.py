@@ -61,7 +61,7 @@ class SourceReader:
             self._log.warning(
                 Event.SOURCE_RESET,
                 account=account,
-                detail="the stream's last id lies below what was admitted: it was deleted or restored, and is read anew",
+                detail="the stream's last id lies below what was admitted: it was deleted or restored",
             )
         self.reading = self._leftovers = True
         self._log.info(Event.SOURCE_TAKEN)

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.model.receipt import Receipt
 from gateway.store.scripts import Scripts
-from gateway.web import may_use, problem
+from gateway.web import KEY, may_use, problem
 
 _ID = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})\.([A-Za-z0-9_-]{1,64})")
 
@@ -40,7 +40,7 @@ class Receipts:
             receipt = await self.by_key(name.removeprefix("key:"), request.query.get("account"))
         else:
             receipt = await self.by_id(name)
-        if receipt is None or not may_use(request["key"], receipt.target):
+        if receipt is None or not may_use(request.get(KEY), receipt.target):
             return problem(404, "job_not_found", "there is no such job, or its record has been dropped (results.keep)")
         return web.Response(body=receipt.model_dump_json(exclude_none=True).encode(), content_type="application/json")
 

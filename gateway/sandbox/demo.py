@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import aiohttp
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -93,7 +94,10 @@ ACTS: Sequence[Act] = (
     Act(
         "music and a contact card",
         "list",
-        {"group_id": "10008", "message": [_segment("music", type="163", id="28949129"), _segment("contact", type="qq", id="20001")]},
+        {
+            "group_id": "10008",
+            "message": [_segment("music", type="163", id="28949129"), _segment("contact", type="qq", id="20001")],
+        },
     ),
     Act(
         "json card and markdown",
@@ -119,9 +123,13 @@ ACTS: Sequence[Act] = (
         },
     ),
     Act("a stored forward", "http", {"group_id": "10011", "message": _segment("forward", id="res-1")}),
-    Act("a file to a person", "http", {"user_id": "20003", "message": _segment("file", file="https://example.com/a.pdf", name="a.pdf")}),
+    Act(
+        "a file to a person",
+        "http",
+        {"user_id": "20003", "message": _segment("file", file="https://example.com/a.pdf", name="a.pdf")},
+    ),
     Act("a private text, scheduled", "http", {"user_id": "20004", "message": "in two seconds", "delay": "2s"}),
-)  # fmt: skip
+)
 
 
 async def run_demo(console: Console, *, keep: bool = False) -> bool:
@@ -139,13 +147,17 @@ async def run_demo(console: Console, *, keep: bool = False) -> bool:
         clients = await stack.enter_async_context(connected(url))
         session = await stack.enter_async_context(aiohttp.ClientSession(gateway.url))
 
-        console.print(f"gateway [b]{gateway.url}[/b]   Redis [b]{url}[/b]   stand-in NapCat [b]{napcat.url}[/b]")
+        console.print(
+            f"gateway   [b]{gateway.url}[/b]\nRedis     [b]{url}[/b]\nNapCat    [b]{napcat.url}[/b] (a stand-in)\n"
+        )
         producer = Producer(clients)
         await _feed(producer, session)
         fine = await _watch(console, producer, session)
         console.print(
-            f"the stand-in NapCat received {len(napcat.received)} calls and shows {len(napcat.delivered)} messages"
+            f"\n{len(ACTS)} jobs; NapCat received {len(napcat.received)} calls shows {len(napcat.delivered)} messages"
         )
+        for refusal in await producer.invalid():
+            console.print(f"refused: {refusal['detail']}", markup=False)
         console.print("[green]every job ended as it should[/]" if fine else "[red]not every job ended as it should[/]")
         if not fine:
             console.print(gateway.log.read_text()[-4000:], markup=False)
@@ -161,10 +173,20 @@ def _settings(redis_url: str, endpoint: str) -> dict[str, Any]:
         "accounts": [{"name": "main", "endpoint": endpoint, "events_secret": _SECRET}],
         # Ten minutes is right for a muted group and long for a demo.
         "delivery": {
-            "rules": [{"name": "muted", "retcode": 200, "result": 120, "verdict": "retry", "effect": "park", "hold": "4s", "spends": False}]
+            "rules": [
+                {
+                    "name": "muted",
+                    "retcode": 200,
+                    "result": 120,
+                    "verdict": "retry",
+                    "effect": "park",
+                    "hold": "4s",
+                    "spends": False,
+                }
+            ]
         },
         "log": {"format": "json"},
-    }  # fmt: skip
+    }
 
 
 async def _feed(producer: Producer, session: aiohttp.ClientSession) -> None:
@@ -221,32 +243,30 @@ def _as_it_should(act: Act, receipt: Receipt | None, refused: list[dict[str, str
 
 
 def _table(receipts: Sequence[Receipt | None], refused: list[dict[str, str]]) -> Table:
-    table = Table("job", "via", "target", "state", "why", "parts", "attempts", "message ids", title="receipts")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("job", ratio=3)
+    for name in ("target", "state"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("why", ratio=2)
+    table.add_column("parts", no_wrap=True)
     for act, receipt in zip(ACTS, receipts, strict=True):
-        if act.ends == "invalid":
-            detail = refused[0]["detail"].partition("; ")[2] if refused else ""
-            table.add_row(act.shows, act.via, "", "[red]refused[/]" if refused else "…", detail, "", "", "gw:invalid")
-        elif receipt is None:
-            table.add_row(act.shows, act.via, "", "…", "", "", "", "")
-        else:
-            table.add_row(act.shows, act.via, receipt.target, *_told(receipt))
+        table.add_row(f"[dim]{act.via}:[/] {act.shows}", *_told(act, receipt, refused))
     return table
 
 
-def _told(receipt: Receipt) -> tuple[str, str, str, str, str]:
+def _told(act: Act, receipt: Receipt | None, refused: list[dict[str, str]]) -> tuple[str, str, str, str]:
+    if act.ends == "invalid":
+        return ("gw:invalid", "[red]refused[/]", refused[0]["code"], "") if refused else ("", "…", "", "")
+    if receipt is None:
+        return ("", "…", "", "")
     colour = _COLOURS.get(receipt.state, "red")
     rules = [attempt.rule for attempt in receipt.attempts or [] if attempt.rule and attempt.rule != "delivered"]
     if receipt.state == "delivered":
-        why = f"{' → '.join([*rules, ''])}{receipt.evidence}"
+        why = " → ".join([*rules, receipt.evidence or ""])
     else:
         why = " ".join(word for word in (receipt.reason, receipt.code) if word)
-    return (
-        f"[{colour}]{receipt.state}[/]",
-        why,
-        f"{receipt.parts.delivered}/{receipt.parts.total}",
-        str(len(receipt.attempts or [])),
-        " ".join(str(message_id) for message_id in receipt.message_ids),
-    )
+    parts = f"{receipt.parts.delivered}/{receipt.parts.total}"
+    return (receipt.target, f"[{colour}]{receipt.state}[/]", why, parts)
 
 
 def _addresses(gateway: str, redis: str, napcat: str) -> str:

@@ -85,7 +85,7 @@ class GatewayProcess:
             process.kill()
         await process.wait()
 
-    def signal(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self._running().send_signal(number)
 

@@ -57,6 +57,6 @@ class Keys:
 
 def _tag(name: str) -> str:
     """Return what Redis Cluster hashes of NAME: what stands in its first braces, else all of it."""
-    before, brace, rest = name.partition("{")
+    _, brace, rest = name.partition("{")
     tag, closing, _ = rest.partition("}")
     return tag if brace and closing and tag else name

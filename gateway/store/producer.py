@@ -38,7 +38,7 @@ class Producer:
 
     async def _entries(self, stream: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
         with translated():
-            entries: list[Any] = await self._redis.xrange(stream)
+            entries: Any = await self._redis.xrange(stream)
         return [(entry_id, fields) for entry_id, fields in entries]
 
 

@@ -82,7 +82,7 @@ def _lua_pattern(glob: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TickPolicy:
-    """What one account's ticks apply; durations in milliseconds. `lease` is counted from the end of a call's own time."""
+    """What one account's ticks apply, in milliseconds; `lease` is counted from the end of a call's own time."""
 
     limits: Limits
     most_in_flight: int

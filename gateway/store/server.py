@@ -5,7 +5,6 @@ from typing import Any
 
 from gateway.store.client import Clients, translated
 
-
 OLDEST = (6, 2)
 """The oldest Redis that knows every command used here (BLMOVE, LPOP with a count)."""
 

@@ -32,6 +32,13 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return segment | node | st.lists(segment | inner, max_size=4) | data
 
 
+def check_refusal(refused: Refused, code: str) -> None:
+    assert refused.code == code
+    assert refused.errors
+    assert all(fault.loc and fault.type and len(fault.msg) < 300 for fault in refused.errors)
+    str(refused).encode()
+
+
 ANYTHING = st.recursive(SCALARS, nested, max_leaves=15)
 TARGETS = st.sampled_from([{"group_id": 1}, {"user_id": 2}, {"user_id": 2, "group_id": 1, "temp_session": True}])
 
@@ -43,10 +50,7 @@ def test_any_message_ends_in_parts_or_a_refusal(message: Any, target: dict[str, 
     try:
         parts = convert(job, Media(file_roots=("/media",)), 10_000)
     except Refused as refused:
-        assert refused.code == "message_invalid"
-        assert refused.errors
-        assert all(len(fault.msg) < 300 for fault in refused.errors)
-        json.dumps([refused.detail, *(fault.loc + fault.msg for fault in refused.errors)], ensure_ascii=False).encode()
+        check_refusal(refused, "message_invalid")
         return
     assert parts
     for part in parts:
@@ -64,5 +68,4 @@ def test_any_bytes_end_in_an_object_or_a_refusal(raw: bytes | str) -> None:
     try:
         assert isinstance(parse_document(raw), dict)
     except Refused as refused:
-        assert refused.code == "json_invalid"
-        str(refused).encode()
+        check_refusal(refused, "json_invalid")

@@ -7,7 +7,7 @@ import pytest
 from gateway.convert import parse_document
 from gateway.model.errors import Refused
 
-GOOD = {
+GOOD: dict[str, tuple[bytes | str, object]] = {
     "an object": (b'{"a": [1, -2.5, true, null, "x"]}', {"a": [1, -2.5, True, None, "x"]}),
     "text": ('{"a": "你好"}', {"a": "你好"}),
     "utf-8": ('{"a": "😀"}'.encode(), {"a": "😀"}),
@@ -20,7 +20,7 @@ GOOD = {
     "32 levels": (b'{"a":' + b"[" * 31 + b"]" * 31 + b"}", {"a": json.loads("[" * 31 + "]" * 31)}),
 }
 
-BAD = {
+BAD: dict[str, bytes | str] = {
     "nothing": b"",
     "a list": b"[1]",
     "a string": b'"a"',

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.convert import convert, fingerprint
-from gateway.model.job import Job
-from gateway.settings import Media
+from gateway.convert import fingerprint
+from tests.convert.harness import parts_of
 
 URL = "https://example.com/a.png"
 
@@ -49,7 +48,7 @@ REPORTS: dict[str, tuple[Any, Any]] = {
 @pytest.mark.parametrize("case", REPORTS)
 def test_a_part_is_known_again_in_napcats_report(case: str) -> None:
     message, report = REPORTS[case]
-    [part] = convert(Job(group_id=1, message=message), Media(), 1)
+    [part] = parts_of(message)
     assert part.fingerprint == fingerprint(report)
     assert len(part.fingerprint) == 16
     int(part.fingerprint, 16)

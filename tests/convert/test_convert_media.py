@@ -3,10 +3,10 @@
 import base64
 
 import pytest
-from conftest import Faults, Sent
 
 from gateway.convert.media import admit, inline_bytes
 from gateway.settings import Media
+from tests.convert.harness import faults, sent
 
 ROOTS = Media(file_roots=("/media", "/srv/pics/", "D:/Media"))
 
@@ -236,19 +236,19 @@ def test_the_size_of_inline_media_is_known_without_decoding(size: int) -> None:
         ("base64://YQ==", "file"),
     ],
 )
-def test_a_file_without_a_name_gets_one(sent: Sent, uri: str, name: str) -> None:
+def test_a_file_without_a_name_gets_one(uri: str, name: str) -> None:
     [[segment]] = sent({"type": "file", "data": {"file": uri}}, media=ROOTS)
     assert segment["data"]["name"] == name
 
 
-def test_url_wins_over_file_over_path(sent: Sent, faults: Faults) -> None:
+def test_url_wins_over_file_over_path() -> None:
     data = {"path": "/media/a", "file": "https://a.b/c", "url": "https://a.b/d"}
     [[segment]] = sent({"type": "image", "data": data})
     assert segment["data"] == {"file": "https://a.b/d"}
     assert list(faults({"type": "image", "data": {**data, "url": "http://127.0.0.1"}})) == ["message.data.url"]
 
 
-def test_media_inside_nodes_is_judged_too(faults: Faults) -> None:
+def test_media_inside_nodes_is_judged_too() -> None:
     image = {"type": "image", "data": {"file": "/etc/passwd"}}
     assert (
         "media.file_roots"

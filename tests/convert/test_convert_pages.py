@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 import pytest
-from conftest import MEDIA
 
 from gateway.convert import convert, parse_document
 from gateway.model.job import Job
+from tests.convert.harness import MEDIA, parts_of
 
 FULL = {
     "video to a group": """{
@@ -82,5 +82,5 @@ def test_a_published_request_is_one_part(page: str) -> None:
 def test_a_published_segment_is_taken(kind: str) -> None:
     segment: Any = parse_document(SEGMENTS[kind])
     message = [segment, "quoting"] if kind == "reply" else segment
-    [part] = convert(Job(user_id=1, message=message), MEDIA, 10_000)
+    [part] = parts_of(message, user_id=1)
     assert part.body.isascii()

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from conftest import Faults, Sent
 
 from gateway.model.segment import FIELDS
+from tests.convert.harness import faults, sent
 
 URL = "https://example.com/a.png"
 CARD = {"url": "https://a.b/c", "image": "https://a.b/d.png"}
@@ -113,12 +113,12 @@ BAD: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "data", "wire"), GOOD)
-def test_a_good_segment_is_sent_in_its_canonical_form(sent: Sent, kind: str, data: Any, wire: Any) -> None:
+def test_a_good_segment_is_sent_in_its_canonical_form(kind: str, data: Any, wire: Any) -> None:
     assert sent({"type": kind, "data": data}) == [[{"type": kind, "data": wire}]]
 
 
 @pytest.mark.parametrize(("kind", "data", "field"), BAD)
-def test_a_bad_field_is_refused_by_name(faults: Faults, kind: str, data: Any, field: str) -> None:
+def test_a_bad_field_is_refused_by_name(kind: str, data: Any, field: str) -> None:
     assert list(faults([{"type": kind, "data": data}])) == [f"message.0.data.{field}"]
 
 
@@ -128,21 +128,21 @@ def test_every_type_has_a_good_and_a_bad_example() -> None:
 
 
 @pytest.mark.parametrize("reply", [{"id": 5}, {"id": "-5"}, {"seq": 7}, {"id": "5", "text": "quoted"}])
-def test_a_reply_quotes_by_id_or_seq(sent: Sent, reply: dict[str, Any]) -> None:
+def test_a_reply_quotes_by_id_or_seq(reply: dict[str, Any]) -> None:
     [[first, _]] = sent([{"type": "reply", "data": reply}, "hi"])
     assert first["type"] == "reply"
     assert first["data"] == {k: str(v) if k == "id" else v for k, v in reply.items() if k != "text"}
 
 
 @pytest.mark.parametrize("reply", [{}, {"id": None}, {"seq": 0}])
-def test_a_reply_to_nothing_is_refused(faults: Faults, reply: dict[str, Any]) -> None:
+def test_a_reply_to_nothing_is_refused(reply: dict[str, Any]) -> None:
     assert "give id" in faults([{"type": "reply", "data": reply}, "hi"])["message.0.data"]
 
 
-def test_the_published_record_with_content_means_markdown(sent: Sent) -> None:
+def test_the_published_record_with_content_means_markdown() -> None:
     assert sent({"type": "record", "data": {"content": "# x"}}) == [[{"type": "markdown", "data": {"content": "# x"}}]]
 
 
 @pytest.mark.parametrize("kind", ["dice", "rps"])
-def test_a_throw_needs_no_data(sent: Sent, kind: str) -> None:
+def test_a_throw_needs_no_data(kind: str) -> None:
     assert sent({"type": kind}) == [[{"type": kind, "data": {}}]]

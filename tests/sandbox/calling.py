@@ -38,7 +38,7 @@ class Caller:
 async def eventually(condition: Callable[[], Any], seconds: float = 5) -> None:
     """Return as soon as the condition holds; fail at the deadline."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - the condition is no event of ours
+        while not condition():
             await asyncio.sleep(0.002)
 
 

@@ -1,0 +1,173 @@
+"""A world for one test: a real server, a stand-in NapCat, and gateways on real sockets."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from gateway.app import create_app
+from gateway.model.receipt import FINAL_STATES, Receipt
+from gateway.sandbox.napcat import StandIn
+from gateway.sandbox.process import GatewayProcess
+from gateway.settings import load_settings
+from gateway.store.client import Clients, connected
+from gateway.store.embedded import embedded_server
+from gateway.store.producer import Producer
+
+SECRET = "events-secret"
+WIDE = {"account": ["10000/1s"], "group": ["10000/1s"], "user": ["10000/1s"]}
+"""Limits that never matter, for tests of something else."""
+
+
+class World:
+    """The parts of one test, ended in the reverse order of their beginning."""
+
+    def __init__(self, stack: AsyncExitStack, folder: Path, redis_url: str, clients: Clients, napcat: StandIn) -> None:
+        self._stack = stack
+        self.folder = folder
+        self.redis_url = redis_url
+        self.clients = clients
+        self.napcat = napcat
+        self.producer = Producer(clients)
+
+    def settings(self, **sections: Any) -> dict[str, Any]:
+        """Return settings for this world's Redis and NapCat; SECTIONS replace whole sections."""
+        return {
+            "redis": {"url": self.redis_url},
+            "http": {"port": 0},
+            "accounts": [self.account()],
+            "limits": WIDE,
+            "log": {"format": "json", "level": "error"},
+            **sections,
+        }
+
+    def account(self, **fields: Any) -> dict[str, Any]:
+        """Return the settings of an account at the stand-in."""
+        return {"name": "main", "endpoint": self.napcat.url, "events_secret": SECRET, **fields}
+
+    async def gateway(self, **sections: Any) -> "Gateway":
+        """Start a gateway in this process, on a real socket."""
+        gateway = Gateway(self.settings(**sections), self.folder)
+        await gateway.start()
+        self._stack.push_async_callback(gateway.stop)
+        return gateway
+
+    async def process(self, **sections: Any) -> GatewayProcess:
+        """Start a gateway as a process of its own."""
+        log = {"format": "json", "level": "info"}
+        gateway = GatewayProcess(self.settings(**{"log": log, **sections}), self.folder)
+        await gateway.start()
+        self._stack.push_async_callback(gateway.kill)
+        return gateway
+
+    async def add(self, *jobs: dict[str, Any]) -> list[str]:
+        """Push jobs through the stream."""
+        return await self.producer.add(*(json.dumps(job) for job in jobs))
+
+    async def receipts(self, account: str = "main") -> list[Receipt]:
+        """Return every receipt in the stream of ACCOUNT."""
+        return [Receipt.model_validate_json(entry) for entry in await self.producer.receipts(account)]
+
+    async def ended(self, count: int, deadline: float = 30.0) -> list[Receipt]:
+        """Wait until COUNT jobs have ended and return their final receipts, in the order of their endings."""
+
+        async def finals() -> list[Receipt]:
+            return [receipt for receipt in await self.receipts() if receipt.state in FINAL_STATES]
+
+        found: list[Receipt] = await until(finals, lambda found: len(found) >= count, deadline)
+        return found
+
+
+class Gateway:
+    """A gateway inside the test's process."""
+
+    def __init__(self, settings: dict[str, Any], folder: Path) -> None:
+        file = folder / "gateway.yaml"
+        file.write_text(json.dumps(settings))
+        self.settings = load_settings(file, {})
+        self.url = ""
+        self._runner = web.AppRunner(create_app(self.settings), access_log=None, shutdown_timeout=0.1)
+
+    async def start(self) -> None:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.settings.http.port).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def post(self, path: str, document: Any, headers: dict[str, str] | None = None) -> "Reply":
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        return await self.request(
+            "POST", path, data=body, headers={"Content-Type": "application/json"} | (headers or {})
+        )
+
+    async def get(self, path: str, headers: dict[str, str] | None = None) -> "Reply":
+        return await self.request("GET", path, headers=headers)
+
+    async def request(self, method: str, path: str, **options: Any) -> "Reply":
+        async with aiohttp.ClientSession() as session, session.request(method, self.url + path, **options) as answer:
+            return Reply(answer.status, dict(answer.headers), await answer.read())
+
+    async def receipt(self, job: str) -> Receipt:
+        """Return the receipt of a job id, or of `key:…`."""
+        receipt = await self.find(job)
+        assert receipt is not None, f"there is no job {job}"
+        return receipt
+
+    async def find(self, job: str) -> Receipt | None:
+        """Return the receipt of a job id, or of `key:…`, if there is one yet."""
+        reply = await self.get(f"/v1/jobs/{job}")
+        assert reply.status in {200, 404}, reply.body
+        return Receipt.model_validate_json(reply.body) if reply.status == 200 else None
+
+    async def shows(self, job: str, state: str, reason: str | None = None, deadline: float = 10.0) -> Receipt:
+        """Wait until the job is shown in STATE (with REASON) and return its receipt."""
+        receipt: Receipt = await until(
+            lambda: self.find(job),
+            lambda receipt: receipt and receipt.state == state and reason in {None, receipt.reason},
+            deadline,
+        )
+        return receipt
+
+
+class Reply:
+    """An HTTP answer, read."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+async def until(look: Callable[[], Any], fits: Callable[[Any], Any] = bool, deadline: float = 10.0) -> Any:
+    """Look again and again until what is seen fits, and return it; fail with the last sight at the DEADLINE (s)."""
+    ends_at = asyncio.get_running_loop().time() + deadline
+    while True:
+        seen = look()
+        if asyncio.iscoroutine(seen):
+            seen = await seen
+        if fits(seen):
+            return seen
+        if asyncio.get_running_loop().time() > ends_at:
+            raise AssertionError(f"not within {deadline} s; last seen: {seen!r:.2000}")
+        await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def world(folder: Path) -> AsyncIterator[World]:
+    """Yield a world whose data lies in FOLDER."""
+    async with AsyncExitStack() as stack:
+        redis_url = await stack.enter_async_context(embedded_server(folder / "redis"))
+        clients = await stack.enter_async_context(connected(redis_url))
+        napcat = await stack.enter_async_context(StandIn(events_secret=SECRET).serve())
+        yield World(stack, folder, redis_url, clients, napcat)
