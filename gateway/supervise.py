@@ -8,7 +8,7 @@ from gateway.clock import Clock
 from gateway.telemetry import Event, Log
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
-_STEADY = 10.0  # seconds a task has to run before an earlier failure is forgotten
+_STEADY = 2.0  # seconds a task has to run before an earlier failure is forgotten
 
 
 @dataclass

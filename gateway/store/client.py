@@ -12,16 +12,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 
-_NOT_NOW = (
-    "LOADING",
-    "OOM",
-    "MISCONF",
-    "BUSY",
-    "MASTERDOWN",
-    "CLUSTERDOWN",
-    "TRYAGAIN",
-    "NOREPLICAS",
-    "READONLY",
+_NOT_NOW = frozenset(
+    {"LOADING", "OOM", "MISCONF", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "READONLY"}
 )
 
 
@@ -67,7 +59,7 @@ def translated() -> Iterator[None]:
     except (RedisConnectionError, RedisTimeoutError, ReadOnlyError) as error:
         raise StoreUnavailable(f"Redis does not answer: {error}") from error
     except ResponseError as error:
-        if str(error).startswith(_NOT_NOW):
+        if str(error).partition(" ")[0] in _NOT_NOW:
             raise StoreUnavailable(f"Redis refuses: {error}") from error
         raise
     except RedisError as error:

@@ -31,14 +31,15 @@ local function hold_of(name)
   return packed and cmsgpack.unpack(packed)
 end
 
--- Hold NAME (a target, or "account") for MS because of REASON; a hold renewed before it was lifted lasts twice as
--- long, up to 30 s or its own length.
+-- Hold NAME (a target, or "account") for MS because of REASON. A hold that ran out and is needed again, because the
+-- first call after it failed too, lasts twice as long, up to 30 s or its own length; calls that fail together are one
+-- failure.
 local function hold(name, ms, reason)
   local old = hold_of(name)
-  local times = old and old.times + 1 or 0
+  local times = old and (old['until'] <= now and old.times + 1 or old.times) or 0
   local length = math.max(ms, math.min(ms * 2 ^ math.min(times, 16), 30000))
   redis.call('HSET', HOLDS, name, cmsgpack.pack(
-    {since = old and old.since or now, ['until'] = now + length, reason = reason, times = times}))
+    {since = old and old.since or now, ['until'] = math.max(now + length, old and old['until'] or 0), reason = reason, times = times}))
 end
 
 -- Lanes -------------------------------------------------------------------------------------------------------------

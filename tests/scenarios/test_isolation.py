@@ -1,0 +1,38 @@
+"""Promise 5: a blocked, slow or flooded lane does not delay another; a dead account does not delay another."""
+
+from tests.world import WIDE, World, until
+
+
+async def test_a_hanging_target_delays_no_other(world: World) -> None:
+    world.napcat.behave("group:1", "hang")
+    await world.gateway(delivery={"timeout": "2s", "slack": "500ms"})
+    await world.add({"group_id": "1", "message": "hangs"}, *({"group_id": "2", "message": str(n)} for n in range(20)))
+    await world.ended(20, deadline=2)
+    assert len(world.napcat.texts("group:2")) == 20
+
+
+async def test_a_flooded_lane_delays_no_other(world: World) -> None:
+    await world.gateway(limits={**WIDE, "group": ["1/100ms"]})
+    await world.add(*({"group_id": "1", "message": str(n)} for n in range(200)))
+    await until(lambda: world.napcat.received)
+    await world.add({"group_id": "2", "message": "quick"})
+    await until(lambda: world.napcat.texts("group:2"), deadline=2)
+    assert len(world.napcat.texts("group:1")) < 50
+
+
+async def test_a_dead_account_delays_no_other(world: World) -> None:
+    dead = {"name": "dead", "endpoint": "http://127.0.0.1:9"}
+    await world.gateway(accounts=[world.account(), dead])
+    await world.add(
+        *({"group_id": "1", "message": "nowhere", "account": "dead"} for _ in range(20)),
+        {"group_id": "1", "message": "there"},
+    )
+    await until(lambda: world.napcat.texts("group:1"), deadline=3)
+
+
+async def test_one_bad_entry_delays_nothing_behind_it(world: World) -> None:
+    await world.gateway()
+    await world.producer.add("{", b"\xff\xfe", '{"group_id":"1"}', '{"group_id":"1","message":"good"}')
+    await world.ended(1)
+    assert world.napcat.texts("group:1") == ["good"]
+    assert [entry["code"] for entry in await world.producer.invalid()] == ["json_invalid", "json_invalid", "job_invalid"]
