@@ -9,7 +9,10 @@ from gateway.settings.reference import settings_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-SETUP = "python3 -m venv --without-pip .venv && python3 -m pip --python .venv/bin/python install -q -c deploy/constraints.txt"
+SETUP = (
+    "python3 -m venv --without-pip .venv && "
+    "python3 -m pip --python .venv/bin/python install -q -c deploy/constraints.txt"
+)
 
 
 @pytest.mark.parametrize(

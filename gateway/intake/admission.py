@@ -150,6 +150,8 @@ def _fault(fault: Any) -> Fault:
         return Fault(
             loc, f"unknown field; {f'did you mean {near[0]}?' if near else f'known: {known}'}", "unknown_field"
         )
+    if fault["type"] == "missing":
+        return Fault(loc, "is required", "missing")
     return Fault(loc or "job", fault["msg"].removeprefix("Value error, "), fault["type"])
 
 

@@ -35,4 +35,8 @@ async def test_one_bad_entry_delays_nothing_behind_it(world: World) -> None:
     await world.producer.add("{", b"\xff\xfe", '{"group_id":"1"}', '{"group_id":"1","message":"good"}')
     await world.ended(1)
     assert world.napcat.texts("group:1") == ["good"]
-    assert [entry["code"] for entry in await world.producer.invalid()] == ["json_invalid", "json_invalid", "job_invalid"]
+    assert [entry["code"] for entry in await world.producer.invalid()] == [
+        "json_invalid",
+        "json_invalid",
+        "job_invalid",
+    ]
