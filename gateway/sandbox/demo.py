@@ -154,7 +154,7 @@ async def run_demo(console: Console, *, keep: bool = False) -> bool:
         await _feed(producer, session)
         fine = await _watch(console, producer, session)
         console.print(
-            f"\n{len(ACTS)} jobs; NapCat received {len(napcat.received)} calls, QQ shows {len(napcat.delivered)} messages"
+            f"\n{len(ACTS)} jobs, {len(napcat.received)} calls received by NapCat, {len(napcat.delivered)} messages on QQ"
         )
         for refusal in await producer.invalid():
             console.print(f"refused: {refusal['detail']}", markup=False)

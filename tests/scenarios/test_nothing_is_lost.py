@@ -1,4 +1,4 @@
-"""Promises 1 and 2: what was accepted ends exactly once, through kill -9 at any moment, and is never sent twice by us."""
+"""Promises 1 and 2: what was accepted ends exactly once, through kill -9 at any moment, and nothing is sent twice."""
 
 import asyncio
 from collections import Counter
