@@ -153,9 +153,8 @@ async def run_demo(console: Console, *, keep: bool = False) -> bool:
         producer = Producer(clients)
         await _feed(producer, session)
         fine = await _watch(console, producer, session)
-        console.print(
-            f"\n{len(ACTS)} jobs, {len(napcat.received)} calls received by NapCat, {len(napcat.delivered)} messages on QQ"
-        )
+        calls, messages = len(napcat.received), len(napcat.delivered)
+        console.print(f"\n{len(ACTS)} jobs: {calls} calls to NapCat, {messages} messages on QQ")
         for refusal in await producer.invalid():
             console.print(f"refused: {refusal['detail']}", markup=False)
         console.print("[green]every job ended as it should[/]" if fine else "[red]not every job ended as it should[/]")
