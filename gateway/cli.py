@@ -5,7 +5,10 @@ Exit codes: 0 fine, 1 failed, 2 wrong use or settings.
 
 import asyncio
 import os
+import signal
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -42,24 +45,13 @@ def run(config: _Config = None, set_: _Set = None) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
     settings = _settings(config, set_)
     configure_logging(settings.log.level, settings.log.format)
-    application = create_app(settings)
-    application.on_startup.append(_announce)
-    log = Log()
     try:
-        web.run_app(
-            application,
-            host=settings.http.host,
-            port=settings.http.port,
-            loop=_new_loop(),
-            print=None,
-            access_log=None,
-            shutdown_timeout=1,
-        )
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(settings))
     except SettingsInvalid as error:
         _refuse(str(error))
     except OSError as error:
         _refuse(f"http.port: cannot listen on {settings.http.host}:{settings.http.port} ({error}); choose another port")
-    log.info(Event.GATEWAY_STOPPED)
 
 
 @app.command()
@@ -119,9 +111,25 @@ def main() -> None:
     app()
 
 
-async def _announce(application: web.Application) -> None:
-    del application
-    Log().info(Event.GATEWAY_STARTED, version=__version__)
+async def _serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then stop in order: no new requests, sources, lanes, Redis."""
+    runner = web.AppRunner(create_app(settings), access_log=None, shutdown_timeout=1)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):  # Windows ends a process its own way
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.http.host, settings.http.port).start()
+        port = runner.addresses[0][1]
+        names = [account.name for account in settings.accounts]
+        Log().info(
+            Event.GATEWAY_STARTED, url=f"http://{settings.http.host}:{port}", accounts=names, version=__version__
+        )
+        await stopping.wait()
+    finally:
+        await runner.cleanup()
+    Log().info(Event.GATEWAY_STOPPED)
 
 
 def _settings(config: Path | None, set_: list[str] | None) -> Settings:
@@ -147,9 +155,9 @@ def _refuse(message: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     if sys.platform == "win32":
-        return asyncio.new_event_loop()
+        return None
     import uvloop  # noqa: PLC0415 - there is none for Windows
 
-    return uvloop.new_event_loop()
+    return uvloop.new_event_loop

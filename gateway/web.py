@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from fnmatch import fnmatchcase
+from http import HTTPStatus
 from typing import Any, Literal
 
 from aiohttp import web
@@ -28,7 +29,12 @@ def problem(
     status: int, code: str, detail: str, errors: Sequence[Fault] = (), headers: dict[str, str] | None = None
 ) -> web.Response:
     """Return an error as `application/problem+json` with a stable CODE and the faults of single fields."""
-    document: dict[str, Any] = {"status": status, "code": code, "detail": detail}
+    document: dict[str, Any] = {
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
     if errors:
         document["errors"] = [asdict(fault) for fault in errors]
     text = json.dumps(document, ensure_ascii=False)

@@ -1,6 +1,7 @@
 """A job as its producer submits it (the same JSON in Redis and over HTTP)."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -43,7 +44,13 @@ def _small(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-QQNumber = Annotated[str, BeforeValidator(_digits), Field(pattern=r"^[1-9]\d{0,19}$")]
+def _qq_number(value: str) -> str:
+    if re.fullmatch(r"[1-9]\d{0,19}", value) is None:
+        raise ValueError("a QQ number is 1 to 20 digits, the first not 0")
+    return value
+
+
+QQNumber = Annotated[str, BeforeValidator(_digits), AfterValidator(_qq_number)]
 Instant = Annotated[int, BeforeValidator(lambda value: _instant(_written(value)))]
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 

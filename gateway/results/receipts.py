@@ -19,31 +19,25 @@ class Receipts:
         self._scripts = scripts
         self._accounts = accounts
 
-    async def by_id(self, public_id: str) -> Receipt | None:
-        """Return the receipt of a job id such as `main.0fJ…`; None when there is no such job."""
-        match = _ID.fullmatch(public_id)
-        if match is None or match[1] not in self._accounts:
-            return None
-        return _receipt(await self._scripts.read(match[1], job_id=match[2]))
-
-    async def by_key(self, key: str, account: str | None) -> Receipt | None:
-        """Return the receipt of the job with this idempotency key in ACCOUNT (default: the first)."""
-        account = account or self._accounts[0]
-        if account not in self._accounts:
-            return None
-        return _receipt(await self._scripts.read(account, key=key))
-
     async def get(self, request: web.Request) -> web.Response:
         """Answer `GET /v1/jobs/{id}`; `{id}` may be `key:<idempotency key>` with `?account=`."""
         name = request.match_info["id"]
         if name.startswith("key:"):
-            receipt = await self.by_key(name.removeprefix("key:"), request.query.get("account"))
+            document = await self.by_key(name.removeprefix("key:"), request.query.get("account"))
         else:
-            receipt = await self.by_id(name)
-        if receipt is None or not may_use(request.get(KEY), receipt.target):
+            document = await self.by_id(name)
+        if document is None or not may_use(request.get(KEY), Receipt.model_validate_json(document).target):
             return problem(404, "job_not_found", "there is no such job, or its record has been dropped (results.keep)")
-        return web.Response(body=receipt.model_dump_json(exclude_none=True).encode(), content_type="application/json")
+        return web.Response(body=document, content_type="application/json")
 
+    async def by_id(self, public_id: str) -> bytes | None:
+        """Return the receipt of a job id such as `main.0fJ…` as JSON; None when there is no such job."""
+        match = _ID.fullmatch(public_id)
+        if match is None or match[1] not in self._accounts:
+            return None
+        return await self._scripts.read(match[1], job_id=match[2])
 
-def _receipt(document: bytes | None) -> Receipt | None:
-    return None if document is None else Receipt.model_validate_json(document)
+    async def by_key(self, key: str, account: str | None) -> bytes | None:
+        """Return the receipt of the job with this idempotency key in ACCOUNT (default: the first) as JSON."""
+        account = account or self._accounts[0]
+        return await self._scripts.read(account, key=key) if account in self._accounts else None

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import importlib.util
 import os
 import shutil
@@ -111,6 +110,8 @@ def _sole_use(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise SettingsInvalid(f"{folder} cannot be written ({error}); set GATEWAY_STATE_DIR or redis.url") from None
     with lock:
+        import fcntl  # noqa: PLC0415 - not on Windows, where redis.url has to be set
+
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
