@@ -18,6 +18,7 @@ from gateway.model.target import parse_target
 from gateway.store.client import translated
 from gateway.store.keys import Keys
 
+SCRIPTS = ("admit", "tick", "evidence", "read", "overview", "lease", "move")
 Admission = Literal["admitted", "duplicate", "conflict", "seen", "full"]
 
 
@@ -143,8 +144,8 @@ class Scripts:
     """Every script of the gateway on one Redis; each is safe to repeat when its reply was lost."""
 
     def __init__(self, redis: Redis, keys: Keys) -> None:
-        """Prepare the scripts; Redis learns each when it first runs."""
-        self._redis = redis
+        """Read the scripts; Redis learns each when it first runs."""
+        self._scripts = {name: redis.register_script(source_of(name)) for name in SCRIPTS}
         self._keys = keys
         self._rings: dict[str, list[str]] = {}
 
@@ -288,7 +289,7 @@ class Scripts:
 
     async def _run(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         with translated():
-            return await self._redis.register_script(source_of(name))(keys=keys, args=args)
+            return await self._scripts[name](keys=keys, args=args)
 
 
 @cache

@@ -1,6 +1,7 @@
 """Promises 1 and 2: what was accepted ends exactly once, through kill -9 at any moment, and nothing is sent twice."""
 
 import asyncio
+import time
 from collections import Counter
 
 from gateway.model.receipt import FINAL_STATES
@@ -80,7 +81,7 @@ def _sent(world: World) -> dict[str, object]:
         "message_type": "group",
         "group_id": 1,
         "message_id": message.message_id,
-        "time": 4_000_000_000,
+        "time": int(time.time()),
         "message": message.message,
     }
 
