@@ -15,8 +15,9 @@ from gateway.model.errors import Fault, Refused
 from gateway.model.job import Job
 from gateway.settings import Settings
 from gateway.store.bell import Bell
-from gateway.store.scripts import Admission as Outcome
-from gateway.store.scripts import Scripts, Submission
+from gateway.store.scripts import Scripts
+from gateway.store.values import Admission as Outcome
+from gateway.store.values import Submission
 from gateway.telemetry import Log
 
 _NOT_SERVED = {

@@ -5,8 +5,9 @@ import asyncio
 from gateway.clock import Clock
 from gateway.intake.admission import Admission, key_reused
 from gateway.model.errors import Refused
-from gateway.store.scripts import Scripts, Submission
+from gateway.store.scripts import Scripts
 from gateway.store.sources import Entry, InvalidEntry, Sources
+from gateway.store.values import Submission
 from gateway.telemetry import Event, Log
 
 LEASE_MS = 5_000

@@ -1,7 +1,7 @@
 """From settings to what the ticks of one account apply."""
 
 from gateway.settings import Account, Settings
-from gateway.store.scripts import Limits, TickPolicy
+from gateway.store.values import Limits, TickPolicy
 
 START_WITHIN = 5_000
 """A claimed request starts within this many milliseconds or not at all; a lease lasts that much beyond its call."""

@@ -7,7 +7,8 @@ from gateway.clock import Clock
 from gateway.lanes.policy import START_WITHIN
 from gateway.model.attempt import Claim, Outcome
 from gateway.model.verdict import Verdict
-from gateway.store.scripts import Scripts, TickPolicy
+from gateway.store.scripts import Scripts
+from gateway.store.values import TickPolicy
 from gateway.telemetry import Event, Log
 
 _SAFETY = 1.0  # seconds between looks at an account that has work, should a bell be lost

@@ -11,9 +11,10 @@ from gateway.clock import Clock
 from gateway.model.errors import StoreUnavailable
 from gateway.settings import Settings
 from gateway.store.client import Clients
-from gateway.store.scripts import AccountNumbers, Hold, Scripts
+from gateway.store.scripts import Scripts
 from gateway.store.server import ping, server_numbers
 from gateway.store.sources import Sources
+from gateway.store.values import AccountNumbers, Hold
 from gateway.supervise import Supervisor
 
 Reason = dict[str, Any]

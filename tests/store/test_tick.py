@@ -12,7 +12,8 @@ from gateway.model.rate import parse_rate
 from gateway.model.verdict import Verdict
 from gateway.store.client import Clients
 from gateway.store.keys import Keys
-from gateway.store.scripts import Limits, Scripts, Submission, Tick, TickPolicy
+from gateway.store.scripts import Scripts
+from gateway.store.values import Limits, Submission, Tick, TickPolicy
 from tests.world import World, until
 
 WIDE = Limits(*(([parse_rate("10000/1s")]),) * 4)
@@ -26,7 +27,7 @@ POLICY = TickPolicy(
     on_unknown="hold",
     retries=3,
 )
-DELIVERED = {"settlement": "delivered", "verdict": Verdict.DELIVERED, "message_id": 7, "http_status": 200}
+DELIVERED: dict[str, Any] = {"settlement": "delivered", "verdict": Verdict.DELIVERED, "message_id": 7, "http_status": 200}
 
 
 class Bench:

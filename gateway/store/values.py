@@ -1,0 +1,131 @@
+"""What goes into the scripts and comes out of them."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from gateway.model.attempt import Claim
+from gateway.model.part import Part
+from gateway.model.rate import Rate
+
+Admission = Literal["admitted", "duplicate", "conflict", "seen", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A checked job on its way into its lane.
+
+    id           the unguessable half of the job's id; the other half is its account
+    entry        stream id of the entry it came as, or ""
+    fingerprint  of the submitted fields, so that a key used twice for different jobs is noticed
+    times        whole milliseconds; `not_before` and `expires_at` since the epoch, `delay` and `ttl` from now
+    """
+
+    account: str
+    id: str
+    target: str
+    fingerprint: str
+    parts: tuple[Part, ...]
+    entry: str = ""
+    key: str | None = None
+    requester: str | None = None
+    priority: str = "normal"
+    not_before: int | None = None
+    delay: int | None = None
+    expires_at: int | None = None
+    ttl: int | None = None
+    on_unknown: str | None = None
+    metadata: str | None = None
+    replay_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The rates the tick applies: by scope, and by target pattern before them (the first match wins)."""
+
+    account: Sequence[Rate]
+    group: Sequence[Rate]
+    private: Sequence[Rate]
+    requester: Sequence[Rate]
+    overrides: Sequence[tuple[str, Sequence[Rate]]] = ()
+
+    def packed(self) -> str:
+        """Return the limits as the tick script reads them; glob patterns become Lua patterns."""
+
+        def plain(rates: Sequence[Rate]) -> list[list[int]]:
+            return [[rate.count, rate.period] for rate in rates]
+
+        return json.dumps(
+            {
+                "account": plain(self.account),
+                "group": plain(self.group),
+                "private": plain(self.private),
+                "requester": plain(self.requester),
+                "overrides": [[_lua_pattern(target), plain(rates)] for target, rates in self.overrides],
+            }
+        )
+
+
+def _lua_pattern(glob: str) -> str:
+    return "^" + re.sub(r"[*?]", lambda match: ".*" if match[0] == "*" else ".", glob) + "$"
+
+
+@dataclass(frozen=True, slots=True)
+class TickPolicy:
+    """What one account's ticks apply, in milliseconds; `lease` is counted from the end of a call's own time."""
+
+    limits: Limits
+    most_in_flight: int
+    lease: int
+    settle_for: int
+    keep: int
+    stream: int
+    on_unknown: str
+    retries: int
+
+
+class Ended(NamedTuple):
+    """A job that ended, as the script that ended it reports."""
+
+    job_id: str
+    target: str
+    state: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What a tick found: `next_in` milliseconds to the next turn, or None when there is nothing to wait for."""
+
+    next_in: int | None
+    has_work: bool
+    claims: list[Claim]
+    ended: list[Ended]
+
+
+class Hold(NamedTuple):
+    """Why a target, or the whole account (`name` is `account`), waits; epoch milliseconds."""
+
+    name: str
+    since: int
+    until: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountNumbers:
+    """What one account holds right now; `ended` counts jobs by final state since its first job.
+
+    `overdue` is how many milliseconds the longest-waiting lane is past its turn.
+    """
+
+    queued: int
+    lanes: int
+    in_flight: int
+    scheduled: int
+    receipts: int
+    overdue: int
+    ended: dict[str, int]
+    holds: list[Hold]
