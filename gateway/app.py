@@ -57,7 +57,6 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         supervisor = Supervisor(clock)
         keys = Keys(settings.redis.prefix)
         scripts, sources = Scripts(clients.commands, keys), Sources(clients, keys)
-        bell = Bell(clients, keys)
         policies = {account.name: tick_policy(settings, account) for account in settings.accounts}
 
         runners: dict[str, LaneRunner] = {}
@@ -75,6 +74,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
             runners[account.name] = LaneRunner(
                 account.name, policies[account.name], scripts, forwarder.forward, clock, replica
             )
+        bell = Bell(clients, keys, {name: runner.wake for name, runner in runners.items()})
         await stack.enter_async_context(_lanes(settings, supervisor, runners, bell))
 
         admission = Admission(settings, scripts, bell, clock)
@@ -127,10 +127,7 @@ async def _lanes(
 ) -> AsyncIterator[None]:
     """Move the lanes of every account; in the end let what is in flight finish and hand the rest back."""
 
-    async def listen() -> None:
-        await bell.listen(lambda name: runners[name].wake() if name in runners else None)
-
-    supervisor.start("bell", listen)
+    supervisor.start("bell", bell.listen)
     for name, runner in runners.items():
         supervisor.start(f"lanes {name}", runner.run)
     yield
