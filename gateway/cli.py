@@ -10,10 +10,9 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
-import yaml
 from aiohttp import web
 from rich.console import Console
 
@@ -140,13 +139,13 @@ def _settings(config: Path | None, set_: list[str] | None) -> Settings:
         _refuse(str(error))
 
 
-def _overrides(pairs: list[str]) -> dict[str, Any]:
+def _overrides(pairs: list[str]) -> dict[str, str]:
     overrides = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             _refuse(f"--set {pair}: write section.key=value")
-        overrides[name] = yaml.safe_load(value) if value else ""
+        overrides[name] = value
     return overrides
 
 

@@ -52,6 +52,8 @@ async def speak_problem(request: web.Request, handler: Handler) -> web.StreamRes
         return problem(503, "store_unavailable", f"{error}; try again", headers={"Retry-After": "1"})
     except web.HTTPRequestEntityTooLarge as error:
         return problem(413, "too_large", f"the body is larger than http.max_body; {error.text}")
+    except web.RequestPayloadError:
+        return problem(400, "body_unreadable", "the body is not what its Content-Length or Content-Encoding says")
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
         return problem(405, "method_not_allowed", f"{request.path} takes {allowed}", headers={"Allow": allowed})
@@ -95,7 +97,7 @@ class Guard:
 
     def _key(self, request: web.Request) -> Key | None:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        digest = hashlib.sha256(given.strip().encode()).hexdigest()
+        digest = hashlib.sha256(given.strip().encode("utf-8", "surrogateescape")).hexdigest()
         if scheme.lower() != "bearer":
             return None
         found = None

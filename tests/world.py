@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gateway.app import create_app
 from gateway.model.receipt import FINAL_STATES, Receipt
@@ -64,6 +66,25 @@ class World:
         await gateway.start()
         self._stack.push_async_callback(gateway.kill)
         return gateway
+
+    async def stop_redis(self) -> None:
+        """End the server, as a restart of its machine does; what it has written stays on disk."""
+        await self.clients.commands.shutdown(nosave=True)
+        await until(self._redis_is_gone)
+
+    async def start_redis(self) -> None:
+        """Start a server on the same port with what the stopped one has written."""
+        again = self.folder / "redis again"
+        shutil.copytree(self.folder / "redis", again)  # the stopped one's folder stays locked until this world ends
+        url = await self._stack.enter_async_context(embedded_server(again))
+        assert url == self.redis_url
+
+    async def _redis_is_gone(self) -> bool:
+        try:
+            await self.clients.commands.ping()
+        except RedisConnectionError:
+            return True
+        return False
 
     async def add(self, *jobs: dict[str, Any]) -> list[str]:
         """Push jobs through the stream."""

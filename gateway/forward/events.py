@@ -11,7 +11,8 @@ from gateway.convert import fingerprint
 from gateway.model.target import Target
 from gateway.settings import Account
 from gateway.store.bell import Bell
-from gateway.store.scripts import Scripts, TickPolicy
+from gateway.store.scripts import Scripts
+from gateway.store.values import TickPolicy
 from gateway.telemetry import Event, Log
 from gateway.web import problem
 
@@ -21,6 +22,7 @@ class SentMessage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
+    post_type: str
     message_type: str
     message_id: int
     time: int
@@ -75,7 +77,8 @@ class Events:
                 Event.EVENT_REFUSED, account=account, reason="shape", fields=[e["loc"] for e in error.errors()]
             )
             return
-        if sent.target is None:
+        # Anybody can put the word into an event: as their nickname, or as all they say.
+        if sent.post_type != "message_sent" or sent.target is None:
             return
         outcome, ended = await self._scripts.evidence(
             account, self._policies[account], str(sent.target), fingerprint(sent.message), sent.message_id, sent.time

@@ -13,6 +13,7 @@ from gateway.model.target import Target
 Priority = Literal["high", "normal", "low"]
 Format = Literal["text", "cq"]
 OnUnknown = Literal["hold", "resend"]
+_FORM = "write an RFC 3339 time such as 2026-01-31T08:00:00Z"
 
 
 def _digits(value: object) -> object:
@@ -28,13 +29,19 @@ def _instant(value: datetime) -> int:
     """Return epoch milliseconds of a time that says its offset."""
     if value.tzinfo is None:
         raise ValueError("say the offset, as RFC 3339 does: 2026-01-31T08:00:00Z or …+08:00")
-    return round(value.astimezone(UTC).timestamp() * 1000)
+    try:
+        return round(value.astimezone(UTC).timestamp() * 1000)
+    except OverflowError:
+        raise ValueError("a time lies in the years 1 to 9999, in UTC too") from None
 
 
 def _written(value: object) -> datetime:
     if not isinstance(value, str):
-        raise ValueError("write an RFC 3339 time such as 2026-01-31T08:00:00Z")  # noqa: TRY004
-    return datetime.fromisoformat(value)
+        raise ValueError(_FORM)  # noqa: TRY004 - pydantic turns ValueError into a field error
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{_FORM}, not {value[:40]!r}") from None
 
 
 def _small(value: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +52,7 @@ def _small(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _qq_number(value: str) -> str:
-    if re.fullmatch(r"[1-9]\d{0,19}", value) is None:
+    if re.fullmatch(r"[1-9][0-9]{0,19}", value) is None:
         raise ValueError("a QQ number is 1 to 20 digits, the first not 0")
     return value
 

@@ -25,7 +25,7 @@ def parse_rate(value: Any) -> Rate:
     """Return the rate written as `20/1m` or `1/1100ms`; raise ValueError with the form to use."""
     if isinstance(value, Rate):
         return value
-    match = re.fullmatch(r"\s*(\d{1,6})\s*/\s*(\S+)\s*", value) if isinstance(value, str) else None
+    match = re.fullmatch(r"\s*([0-9]{1,6})\s*/\s*(\S+)\s*", value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f'a rate is written "count/period", such as "20/1m" or "1/1100ms", not {value!r:.40}')
     rate = Rate(int(match[1]), parse_duration(match[2] if match[2][0].isdigit() else "1" + match[2]))

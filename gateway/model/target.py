@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from gateway.model.errors import Refused
 
 Kind = Literal["group", "private"]
-_SPELLING = re.compile(r"(group|private):([1-9]\d{0,19})")
+_SPELLING = re.compile(r"(group|private):([1-9][0-9]{0,19})")
 
 
 class Target(NamedTuple):

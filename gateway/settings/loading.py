@@ -6,13 +6,14 @@ All of them name a setting by its path; parts joined by `__`, positions in a lis
 """
 
 import difflib
+import re
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from gateway.model.errors import SettingsInvalid
 from gateway.settings.sections import Settings
@@ -20,12 +21,21 @@ from gateway.settings.sections import Settings
 PREFIX = "GATEWAY_"
 NOT_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_SECRETS_DIR", "GATEWAY_STATE_DIR", "GATEWAY_URL", "GATEWAY_KEY"})
 """Variables of the command line, not settings."""
+_KUBERNETES = re.compile(r"GATEWAY_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)")
+"""What Kubernetes puts into every pod beside a service named `gateway`; no setting is spelled like these."""
+
+_ADVICE = {
+    "missing": "is required",
+    "tuple_type": "is a list: write […], or one line `- …` for each item",
+    "model_type": "is a section: write `key: value` lines under it",
+}
+"""What the words of pydantic mean in a settings file."""
 
 
 def load_settings(
-    file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None
+    file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, str] | None = None
 ) -> Settings:
-    """Return the settings of FILE overlaid by secret files, ENVIRON and OVERRIDES (`{"http.port": 9000}`).
+    """Return the settings of FILE overlaid by secret files, ENVIRON and OVERRIDES (`{"http.port": "9000"}`).
 
     Raises SettingsInvalid with one line per fault, each naming the key, the reason and the remedy.
     """
@@ -33,28 +43,48 @@ def load_settings(
     for path, text in _secrets(environ.get("GATEWAY_SECRETS_DIR")):
         _overlay(document, path, text)
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in NOT_SETTINGS:
-            _overlay(document, name.removeprefix(PREFIX).lower().split("__"), _scalar(environ[name]))
-    for name, value in (overrides or {}).items():
-        _overlay(document, name.split("."), value)
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS and not _KUBERNETES.fullmatch(name):
+            path = name.removeprefix(PREFIX).lower().split("__")
+            _overlay(document, path, _value(path, environ[name]))
+    for name, text in (overrides or {}).items():
+        _overlay(document, name.split("."), _value(name.split("."), text))
     try:
         return Settings.model_validate(document)
     except ValidationError as error:
         raise SettingsInvalid("\n".join(_faults(error))) from None
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads YAML as `safe_load` does, but takes no key twice: the first would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(file.read_text("utf-8"))
+        document = yaml.load(file.read_text("utf-8"), _Loader)  # noqa: S506 - a safe loader
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsInvalid(f"{file}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise SettingsInvalid(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SettingsInvalid(f"{file}: not YAML: {_place(error)}") from None
     if document is None:
         return {}
     if not isinstance(document, dict):
         raise SettingsInvalid(f"{file}: the settings are a mapping of sections, such as `redis:` and `accounts:`")
     return document
+
+
+def _place(error: Exception) -> str:
+    """Return what is wrong and where, without the line itself: it may hold a secret."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"{error.problem} (line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1})"
+    return " ".join(str(error).split())
 
 
 def _secrets(folder: str | None) -> Iterator[tuple[list[str], str]]:
@@ -68,21 +98,35 @@ def _secrets(folder: str | None) -> Iterator[tuple[list[str], str]]:
         raise SettingsInvalid(f"GATEWAY_SECRETS_DIR={folder}: cannot be read: {error}") from None
 
 
-def _scalar(text: str) -> Any:
-    """Read an environment value as YAML does, so that numbers, lists and mappings can be given."""
-    try:
-        return yaml.safe_load(text) if text.strip() else text
-    except yaml.YAMLError:
+def _value(path: list[str], text: str) -> Any:
+    """Read TEXT as YAML does, so that numbers, lists and mappings can be given; a text setting takes it as it is."""
+    if not text.strip() or _takes_text(path):
         return text
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return text
+
+
+def _takes_text(path: list[str]) -> bool:
+    """Return whether the setting at PATH is a text: a token of digits is no number."""
+    annotation: Any = Settings
+    for step in path:
+        if step.isdecimal():
+            annotation = next(iter(get_args(annotation)), None)
+            continue
+        fields = _section(annotation).model_fields.items()
+        annotation = next((field.annotation for name, field in fields if step == (field.alias or name)), None)
+    return annotation in {str, SecretStr}
 
 
 def _overlay(document: dict[str, Any], path: list[str], value: Any) -> None:
     """Put VALUE at PATH; parents that are missing are made, positions beyond a list's end extend it."""
     node: Any = document
     for step, following in zip(path, [*path[1:], None], strict=True):
-        fresh: Any = value if following is None else [] if following.isdigit() else {}
+        fresh: Any = value if following is None else [] if following.isdecimal() else {}
         if isinstance(node, list):
-            index = int(step) if step.isdigit() else -1
+            index = int(step) if step.isdecimal() else -1
             if not 0 <= index <= len(node):
                 raise SettingsInvalid(f"{'.'.join(path)}: {step!r} is no position in a list of {len(node)}")
             if index == len(node):
@@ -99,7 +143,10 @@ def _overlay(document: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _faults(error: ValidationError) -> Iterator[str]:
+    parents = {fault["loc"][:depth] for fault in error.errors() for depth in range(1, len(fault["loc"]))}
     for fault in error.errors():
+        if fault["type"] == "too_short" and fault["loc"] in parents:
+            continue  # pydantic counts only good items; what is wrong with the others is told below
         loc = ".".join(str(step) for step in fault["loc"])
         if fault["type"] == "extra_forbidden":
             known = _known_keys(fault["loc"][:-1])
@@ -107,7 +154,7 @@ def _faults(error: ValidationError) -> Iterator[str]:
             advice = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
             yield f"{loc}: unknown setting; {advice}"
         else:
-            message = fault["msg"].removeprefix("Value error, ")
+            message = _ADVICE.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
             yield f"{loc}: {message}" if loc else message
 
 

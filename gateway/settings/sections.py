@@ -24,7 +24,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 def _bytes(value: object) -> object:
     if isinstance(value, str):
-        match = re.fullmatch(r"(\d+)\s*(B|KiB|MiB|GiB)", value.strip())
+        match = re.fullmatch(r"([0-9]+)\s*(B|KiB|MiB|GiB)", value.strip())
         if match is None:
             raise ValueError(f'a size is written "512KiB" or "8MiB", not {value!r:.40}')
         return int(match[1]) * _SIZES[match[2]]
@@ -43,6 +43,10 @@ Secret = Annotated[
     SecretStr, PlainSerializer(lambda secret: "***" if secret.get_secret_value() else "", return_type=str)
 ]
 Rates = tuple[RateField, ...]
+
+
+def _veiled(url: str) -> str:
+    return re.sub(r"(?<=://)[^/]*(?=@)|(?<=password=)[^&]*", "***", url)
 
 
 def _later(value: Any) -> Any:
@@ -64,7 +68,9 @@ class Section(BaseModel):
 class Redis(Section):
     """Where everything that matters is kept."""
 
-    url: str = Field("", description="redis://, rediss:// or unix://; empty: the embedded server")
+    url: Annotated[str, PlainSerializer(_veiled, return_type=str)] = Field(
+        "", repr=False, description="redis://, rediss:// or unix://; empty: the embedded server"
+    )
     prefix: str = Field("gw", pattern=r"^[A-Za-z0-9_.-]{1,32}$", description="every key starts with it")
     durability: Literal["local"] = Field("local", description="how far a write must have gone to count as accepted")
 
@@ -126,11 +132,15 @@ class Delivery(Section):
     rules: tuple[Rule, ...] = Field((), description="verdict rules before the built-in ones")
 
 
+Source = Annotated[str, Field(pattern=r"^[^\s{}]+$|^[^\s{}]*\{[^\s{}]+\}[^\s{}]*$")]
+"""A key producers write to; braces only as one hash tag, so that our own keys for it can share its slot."""
+
+
 class Intake(Section):
     """Where jobs are read from."""
 
-    streams: tuple[str, ...] = ("gw:jobs",)
-    lists: tuple[str, ...] = ("gw:jobs:list",)
+    streams: tuple[Source, ...] = ("gw:jobs",)
+    lists: tuple[Source, ...] = ("gw:jobs:list",)
     max_queued: int = Field(1_000_000, ge=1, description="intake waits while this many jobs of an account are queued")
 
 

@@ -1,0 +1,152 @@
+"""What monitors and operators are told: the whole state, and whether this process works."""
+
+import hashlib
+import re
+from typing import Any
+
+from tests.world import Gateway, World, until
+
+JOB = {"group_id": "1", "message": "hello"}
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+async def status(gateway: Gateway) -> dict[str, Any]:
+    document: dict[str, Any] = (await gateway.get("/status")).json
+    return document
+
+
+def codes(document: dict[str, Any]) -> list[str]:
+    return [reason["code"] for reason in document["reasons"]]
+
+
+async def test_a_gateway_where_all_goes_well_says_ok_and_what_it_has(world: World) -> None:
+    gateway = await world.gateway()
+    await world.add(JOB)
+    await world.ended(1)
+    reply = await gateway.get("/status")
+    document = reply.json
+    assert (reply.status, document["status"], document["reasons"]) == (200, "ok", [])
+    assert {"version", "uptime_s", "accounts", "sources", "backlog", "redis"} <= set(document)
+    assert document["accounts"]["main"] == {
+        "queued": 0,
+        "lanes": 0,
+        "in_flight": 0,
+        "scheduled": 0,
+        "overdue_ms": 0,
+        "ended": {"delivered": 1},
+        "receipts": 1,
+        "holds": [],
+    }
+    assert set(document["sources"]) == {"gw:jobs", "gw:jobs:list"}
+    assert document["backlog"] == {"queued": 0}
+    assert document["redis"]["aof_enabled"] is True
+
+
+async def test_a_job_that_waits_is_counted(world: World) -> None:
+    gateway = await world.gateway()
+    await world.add({**JOB, "delay": "1h"})
+    document = await until(lambda: status(gateway), lambda document: document["backlog"]["queued"])
+    assert document["backlog"] == {"queued": 1}
+    assert document["accounts"]["main"]["scheduled"] == 1
+
+
+async def test_a_source_tells_how_much_it_holds(world: World) -> None:
+    gateway = await world.gateway(intake={"streams": ["a"], "lists": ["b"], "max_queued": 1})
+    await world.producer.push('{"group_id": "1", "message": "hello", "delay": "1h"}', name="b")
+    await until(lambda: status(gateway), lambda document: document["backlog"]["queued"])
+    await world.producer.add('{"group_id": "1", "message": "waits"}', stream="a")
+    await world.producer.push('{"group_id": "1", "message": "waits"}', name="b")
+    sources = {"a": {"depth": 1}, "b": {"depth": 1}}
+    await until(lambda: status(gateway), lambda document: document["sources"] == sources)
+
+
+async def test_a_muted_group_is_told_as_a_hold_and_is_no_reason_to_worry(world: World) -> None:
+    world.napcat.behave("group:1", "mute")
+    gateway = await world.gateway()
+    await world.add({**JOB, "key": "a"})
+    await gateway.shows("key:a", "waiting", "parked")
+    document = await status(gateway)
+    (hold,) = document["accounts"]["main"]["holds"]
+    assert (hold["target"], hold["reason"]) == ("group:1", "muted")
+    assert TIME.fullmatch(hold["since"])
+    assert TIME.fullmatch(hold["until"])
+    assert document["status"] == "ok"
+
+
+async def test_a_napcat_that_is_down_is_told_with_advice_and_leaves_the_process_ready(world: World) -> None:
+    await world.napcat.stop()
+    gateway = await world.gateway()
+    await world.add(JOB)
+    document = await until(lambda: status(gateway), lambda document: document["status"] == "degraded")
+    (reason,) = document["reasons"]
+    assert (reason["code"], reason["account"]) == ("account_paused", "main")
+    assert "not_connected" in reason["detail"]
+    assert "NapCat" in reason["advice"]
+    assert (await gateway.get("/healthz/ready")).status == 200
+
+
+async def test_a_paused_account_says_nothing_of_another(world: World) -> None:
+    dead = {"name": "dead", "endpoint": "http://127.0.0.1:9"}
+    gateway = await world.gateway(accounts=[world.account(), dead])
+    await world.add({**JOB, "account": "dead"}, JOB)
+    await world.ended(1)
+    document = await until(lambda: status(gateway), lambda document: document["reasons"])
+    assert [reason["account"] for reason in document["reasons"]] == ["dead"]
+
+
+async def test_a_redis_that_forgets_at_a_restart_is_a_reason_to_worry(world: World) -> None:
+    gateway = await world.gateway()
+    await world.clients.commands.config_set("appendonly", "no")
+    document = await status(gateway)
+    assert (document["status"], codes(document)) == ("degraded", ["redis_not_persistent"])
+
+
+async def test_without_redis_the_gateway_says_down_takes_nothing_and_lives(world: World) -> None:
+    gateway = await world.gateway()
+    await world.stop_redis()
+    reply = await gateway.get("/status")
+    assert (reply.status, reply.json["status"]) == (503, "down")
+    assert "redis_unavailable" in codes(reply.json)
+    assert all(reason["detail"] and reason["advice"] for reason in reply.json["reasons"])
+    posted = await gateway.post("/v1/jobs", JOB)
+    assert (posted.status, posted.json["code"]) == (503, "store_unavailable")
+    assert int(posted.headers["Retry-After"]) > 0
+    ready = await gateway.get("/healthz/ready")
+    assert (ready.status, "redis_unavailable" in codes(ready.json)) == (503, True)
+    assert (await gateway.get("/healthz/live")).status == 200
+    await world.start_redis()
+    await gateway.stop()
+
+
+async def test_when_redis_is_back_jobs_go_on_and_the_process_is_ready_again(world: World) -> None:
+    gateway = await world.gateway()
+    await world.add({**JOB, "message": "before"})
+    await world.ended(1)
+    await world.stop_redis()
+    await until(lambda: gateway.get("/healthz/ready"), lambda reply: reply.status == 503)
+    await world.start_redis()
+    await world.add({**JOB, "message": "after"})
+    await world.ended(2)
+    assert world.napcat.texts("group:1") == ["before", "after"]
+    await until(lambda: gateway.get("/healthz/ready"), lambda reply: reply.status == 200, deadline=20)
+    assert (await status(gateway))["status"] == "ok"
+
+
+async def test_the_status_holds_no_secret(world: World) -> None:
+    secret = "s3cret"
+    await world.napcat.stop()
+    key = {"name": "bot", "sha256": hashlib.sha256(secret.encode()).hexdigest()}
+    gateway = await world.gateway(
+        redis={"url": world.redis_url.replace("//", f"//default:{secret}@")},
+        accounts=[world.account(token=secret, events_secret=secret)],
+        auth={"keys": [key]},
+    )
+    headers = {"Authorization": f"Bearer {secret}"}
+    await world.add({**JOB, "message": secret})
+    degraded = await until(lambda: gateway.get("/status", headers), lambda reply: reply.json["reasons"])
+    await world.stop_redis()
+    down = await gateway.get("/status", headers)
+    ready = await gateway.get("/healthz/ready")
+    for body in (degraded.body, down.body, ready.body):
+        assert secret.encode() not in body
+        assert key["sha256"].encode() not in body

@@ -1,0 +1,179 @@
+"""What each setting takes, and how the settings fit together."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.settings import Settings
+
+ACCOUNT = {"name": "main", "endpoint": "http://127.0.0.1:3000"}
+KEY = {"name": "bot", "sha256": "0" * 64}
+
+CONTRACT = """
+redis:    {url: "", prefix: gw, durability: local}   # empty url: embedded server; replicated: WAIT for a replica
+http:     {host: 127.0.0.1, port: 8080, max_body: 8MiB}
+accounts:
+  - {name: main, endpoint: "http://127.0.0.1:3000", token: "", transport: http, events_url: "", events_secret: "", max_in_flight: 5}
+limits:                                     # all of them must allow a send; over limit = later, never lost
+  account: ["30/1m"]
+  group:   ["1/1100ms", "20/1m"]
+  user:    ["1/1100ms", "15/1m"]            # receiver of private messages
+  requester: []                             # the person a job names as requester
+  overrides: [{target: "group:123", rates: ["5/1m"]}]
+delivery:
+  timeout: 10s                              # what NapCat is told to wait for a text; media adds size / 256 KB/s
+  slack: 5s                                 # the client waits this much longer; a lease lasts timeout + slack + 5 s
+  retry: ["2s","10s","30s","2m","10m"]      # waits after an attempt that surely did not send (±20 %)
+  on_unknown: hold
+  settle_for: 60s
+  trust_history: false                      # true: a matching history row counts as delivered
+  max_age: 24h                              # from the moment the job could first go
+  rules: []                                 # before the built-in ones
+intake:   {streams: ["gw:jobs"], lists: ["gw:jobs:list"], max_queued: 1000000}
+results:  {keep: 7d, stream: 10000}
+routes:   []                                # {target: "group:12*", account: second}; first match, else the first account
+onebot:   {wait: 60s, pass: [get_status, get_login_info, get_version_info, can_send_image, can_send_record]}
+callbacks: {secrets: []}
+hooks:    []
+auth:     {keys: []}
+"""  # noqa: E501 - as it stands in the contract
+
+
+def settings(**sections: Any) -> Settings:
+    return Settings.model_validate(sections)
+
+
+def refusal(**sections: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        settings(**sections)
+    return str(caught.value)
+
+
+def test_the_contract_loads_as_it_stands_and_names_the_defaults() -> None:
+    import yaml
+
+    loaded = Settings.model_validate(yaml.safe_load(CONTRACT))
+    defaults = Settings().model_copy(update={"limits": loaded.limits})
+    assert loaded == defaults
+    assert [override.target for override in loaded.limits.overrides] == ["group:123"]
+    assert loaded.limits.model_copy(update={"overrides": ()}) == Settings().limits
+
+
+@pytest.mark.parametrize(
+    ("written", "milliseconds"),
+    [
+        ("1500ms", 1500),
+        ("2s", 2000),
+        ("2m", 120_000),
+        ("1.5h", 5_400_000),
+        ("7d", 604_800_000),
+        (1.5, 1500),
+        (20, 20_000),
+    ],
+)
+def test_a_duration_is_written_with_its_unit_or_as_seconds(written: object, milliseconds: int) -> None:
+    assert settings(delivery={"timeout": written}).delivery.timeout == milliseconds
+
+
+@pytest.mark.parametrize("written", ["10", "10 s", "s", "-1s", "1y", "", -1, True, None, [], "1e3s", "١s", "367d"])
+def test_what_is_no_duration_is_refused_with_the_form_to_use(written: object) -> None:
+    assert "delivery.settle_for" in refusal(delivery={"settle_for": written})
+
+
+@pytest.mark.parametrize(
+    ("written", "spelled"), [("20/1m", "20/1m"), ("1/1100ms", "1/1100ms"), ("5/s", "5/1s"), (" 2 / 60s ", "2/1m")]
+)
+def test_a_rate_is_a_count_over_a_period(written: str, spelled: str) -> None:
+    assert [str(rate) for rate in settings(limits={"group": [written]}).limits.group] == [spelled]
+
+
+@pytest.mark.parametrize("written", ["0/1m", "1/0s", "20", "1/", "/1m", "-1/1m", "1.5/1m", 20, None, "1/1y", "٣/1m"])
+def test_what_is_no_rate_is_refused(written: object) -> None:
+    assert "limits.group.0" in refusal(limits={"group": [written]})
+
+
+@pytest.mark.parametrize(("written", "size"), [("8MiB", 8 * 2**20), ("2048B", 2048), ("1 GiB", 2**30), (4096, 4096)])
+def test_a_size_is_written_with_its_unit_or_in_bytes(written: object, size: int) -> None:
+    assert settings(http={"max_body": written}).http.max_body == size
+
+
+@pytest.mark.parametrize("written", ["8MB", "8", "-1MiB", "1.5MiB", "MiB", -1, 1023, None])
+def test_what_is_no_size_is_refused(written: object) -> None:
+    assert "http.max_body" in refusal(http={"max_body": written})
+
+
+def test_two_accounts_of_one_name_are_refused() -> None:
+    assert "two accounts are named 'main'" in refusal(accounts=[ACCOUNT, ACCOUNT])
+
+
+def test_no_account_at_all_is_refused() -> None:
+    assert "accounts" in refusal(accounts=[])
+
+
+@pytest.mark.parametrize("name", ["", "Main", "a b", "{a}", "a.b", "-a", "a" * 33])
+def test_an_account_name_that_would_not_fit_keys_and_ids_is_refused(name: str) -> None:
+    assert "accounts.0.name" in refusal(accounts=[{**ACCOUNT, "name": name}])
+
+
+def test_a_route_to_an_unknown_account_is_refused_by_its_name() -> None:
+    said = refusal(routes=[{"target": "group:12*", "account": "second"}])
+    assert "no account is named 'second'; known: main" in said
+
+
+def test_a_source_that_is_named_twice_is_refused() -> None:
+    assert "'gw:jobs' is named twice" in refusal(intake={"streams": ["gw:jobs"], "lists": ["gw:jobs"]})
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "gateway.example", ""])
+def test_a_bind_that_others_can_reach_needs_a_key(host: str) -> None:
+    assert "configure a key, or bind to 127.0.0.1" in refusal(http={"host": host})
+    assert settings(http={"host": host}, auth={"keys": [KEY]}).http.host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_a_bind_on_loopback_needs_no_key(host: str) -> None:
+    assert settings(http={"host": host}).auth.keys == ()
+
+
+@pytest.mark.parametrize(
+    ("loc", "sections"),
+    [
+        ("hooks", {"hooks": [{"name": "a"}]}),
+        ("callbacks.secrets", {"callbacks": {"secrets": ["x"]}}),
+        ("delivery.trust_history", {"delivery": {"trust_history": True}}),
+        ("accounts.0.events_url", {"accounts": [{**ACCOUNT, "events_url": "ws://127.0.0.1:3001"}]}),
+        ("accounts.0.transport", {"accounts": [{**ACCOUNT, "transport": "ws"}]}),
+        ("redis.durability", {"redis": {"durability": "replicated"}}),
+    ],
+)
+def test_what_is_not_served_yet_is_refused_by_name_and_not_ignored(loc: str, sections: dict[str, Any]) -> None:
+    assert loc in refusal(**sections)
+
+
+def test_secrets_are_never_shown() -> None:
+    secret = "s3cret"
+    loaded = settings(
+        redis={"url": f"redis://user:{secret}@127.0.0.1:6379/0?password={secret}"},
+        accounts=[{**ACCOUNT, "token": secret, "events_secret": secret}],
+    )
+    for shown in (repr(loaded), str(loaded), loaded.model_dump_json(), str(loaded.model_dump())):
+        assert secret not in shown
+    assert loaded.accounts[0].token.get_secret_value() == secret
+    assert secret in loaded.redis.url
+
+
+def test_settings_do_not_change() -> None:
+    loaded = Settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        loaded.http.port = 1  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="frozen"):
+        loaded.http = loaded.http  # type: ignore[misc]
+
+
+def test_a_rule_without_a_condition_is_refused() -> None:
+    assert "a rule needs at least one condition" in refusal(delivery={"rules": [{"verdict": "retry"}]})
+
+
+def test_a_rule_with_a_broken_expression_is_refused() -> None:
+    assert "not a regular expression" in refusal(delivery={"rules": [{"verdict": "retry", "text": "("}]})

@@ -1,0 +1,219 @@
+"""The `gateway` command, as an operator runs it."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+import pytest
+
+from gateway import __version__
+from gateway.sandbox.process import GatewayProcess, free_port
+from gateway.settings import Settings, load_settings
+from tests.world import until
+
+ACCOUNT = {"name": "main", "endpoint": "http://127.0.0.1:9"}
+LOG = {"format": "json"}
+linux = pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux to end a child with its parent")
+
+
+class Ended(NamedTuple):
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def command(folder: Path, *words: str, **environ: str) -> Ended:
+    """Run `gateway …` in FOLDER to its end."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", *words),
+        cwd=folder,
+        env={**inherited, "PYTHONPATH": str(Path(__file__).parents[1]), "COLUMNS": "200", **environ},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(30):
+        out, err = await process.communicate()
+    return Ended(process.returncode or 0, out.decode(), err.decode())
+
+
+@pytest.fixture(name="started")
+async def _started(tmp_path: Path) -> AsyncIterator[list[GatewayProcess]]:
+    """Collect the gateways a test starts, and end them."""
+    gateways: list[GatewayProcess] = []
+    yield gateways
+    for gateway in gateways:
+        await gateway.kill()
+    await until(lambda: not servers(tmp_path))
+
+
+async def embedded(started: list[GatewayProcess], folder: Path) -> GatewayProcess:
+    """Start a gateway without a configured Redis, which keeps its data in FOLDER."""
+    environ = {"GATEWAY_STATE_DIR": str(folder / "state")}
+    gateway = GatewayProcess({"accounts": [ACCOUNT], "log": LOG}, folder, environ)
+    started.append(gateway)
+    await gateway.start()
+    return gateway
+
+
+def servers(folder: Path) -> list[int]:
+    """Return the process ids of all servers whose data lies in FOLDER: a server works in the folder of its data."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink() == folder / "state":
+                found.append(int(process.name))
+    return found
+
+
+async def test_help_names_every_command(tmp_path: Path) -> None:
+    ended = await command(tmp_path, "--help")
+    assert ended.code == 0
+    for name in ("run", "check", "config", "demo", "sandbox", "version"):
+        assert name in ended.out
+
+
+async def test_every_command_explains_itself_and_tells_its_version(tmp_path: Path) -> None:
+    run, version = await asyncio.gather(command(tmp_path, "run", "--help"), command(tmp_path, "version"))
+    assert (run.code, version.code) == (0, 0)
+    assert "--config" in run.out
+    assert version.out.strip() == __version__
+
+
+async def test_an_unknown_command_is_wrong_use(tmp_path: Path) -> None:
+    ended = await command(tmp_path, "rnu")
+    assert ended.code == 2
+    assert "rnu" in ended.err
+
+
+async def test_a_check_of_good_settings_ends_well_and_names_the_accounts(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("accounts: [{name: second, endpoint: 'http://127.0.0.1:3000'}]")
+    ended = await command(tmp_path, "check")
+    assert (ended.code, ended.err) == (0, "")
+    assert "second" in ended.out
+
+
+async def test_a_check_of_bad_settings_prints_each_fault_on_a_line_that_names_its_key(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("http: {port: x, prot: 1}\naccounts: [{name: a}]\nlimits: {group: [often]}")
+    ended = await command(tmp_path, "check", "--config", "bad.yaml")
+    assert (ended.code, ended.out) == (2, "")
+    lines = ended.err.splitlines()
+    keys = ["accounts.0.endpoint", "http.port", "http.prot", "limits.group.0"]
+    assert sorted(line.partition(":")[0] for line in lines) == keys
+
+
+async def test_the_config_file_is_found_in_the_environment_too(tmp_path: Path) -> None:
+    ended = await command(tmp_path, "check", GATEWAY_CONFIG=str(tmp_path / "none.yaml"))
+    assert ended.code == 2
+    assert "none.yaml: cannot be read" in ended.err
+
+
+async def test_a_setting_on_the_command_line_stands_above_all_others(tmp_path: Path) -> None:
+    fine, bad, form = await asyncio.gather(
+        command(tmp_path, "check", "--set", "http.port=9000", GATEWAY_HTTP__PORT="x"),
+        command(tmp_path, "check", "--set", "http.port=["),
+        command(tmp_path, "check", "--set", "http.port"),
+    )
+    assert fine.code == 0
+    assert (bad.code, bad.err.partition(":")[0]) == (2, "http.port")
+    assert (form.code, form.err.strip()) == (2, "--set http.port: write section.key=value")
+
+
+async def test_the_printed_config_is_a_config(tmp_path: Path) -> None:
+    ended = await command(tmp_path, "config")
+    (tmp_path / "printed.yaml").write_text(ended.out)
+    assert load_settings(tmp_path / "printed.yaml", {}) == Settings()
+
+
+async def test_what_cannot_run_says_so_in_one_helpful_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        nowhere = f"redis.url=redis://127.0.0.1:{free_port()}/0"
+        (tmp_path / "file").touch()
+        expected = {
+            ("--config", "none.yaml"): ("none.yaml: cannot be read",),
+            ("--set", "http.prot=1"): ("http.prot: unknown setting", "did you mean 'port'?"),
+            ("--set", "http.host=0.0.0.0"): ("http.host:", "auth.keys is empty", "bind to 127.0.0.1"),
+            ("--set", nowhere): ("redis.url:", "start Redis there", "leave redis.url empty"),
+            ("--set", "redis.url=localhost:6379"): ("redis.url:", "redis://"),
+            ("--set", f"http.port={port}"): ("http.port: cannot listen on 127.0.0.1", "choose another port"),
+        }
+        ends = await asyncio.gather(
+            *(
+                command(tmp_path, "run", *words, GATEWAY_STATE_DIR=str(tmp_path / "state"), GATEWAY_LOG__LEVEL="error")
+                for words in expected
+            ),
+            command(tmp_path, "run", GATEWAY_STATE_DIR=str(tmp_path / "file" / "state")),
+        )
+    told = [*expected.values(), ("cannot be written", "set GATEWAY_STATE_DIR or redis.url")]
+    for ended, words in zip(ends, told, strict=True):
+        assert (ended.code, ended.out) == (2, ""), ended.err
+        assert len(ended.err.splitlines()) == 1, ended.err
+        assert all(word in ended.err for word in words), ended.err
+    assert servers(tmp_path) == []
+
+
+@linux
+async def test_without_a_configured_redis_one_line_says_where_the_data_is(
+    tmp_path: Path, started: list[GatewayProcess]
+) -> None:
+    gateway = await embedded(started, tmp_path)
+    (line,) = gateway.events("server.embedded")
+    assert line["data"] == str(tmp_path / "state")
+    assert line["url"].startswith("redis://127.0.0.1:")
+    assert len(servers(tmp_path)) == 1
+
+
+@linux
+async def test_a_queued_job_survives_a_restart_of_a_gateway_with_its_own_server(
+    tmp_path: Path, started: list[GatewayProcess]
+) -> None:
+    first = await embedded(started, tmp_path)
+    job = {"group_id": "1", "message": "later", "delay": "1h", "key": "a"}
+    async with aiohttp.ClientSession() as session, session.post(f"{first.url}/v1/jobs", json=job) as answer:
+        posted: dict[str, Any] = await answer.json()
+    assert await first.stop() == 0
+    second = await embedded(started, tmp_path)
+    async with aiohttp.ClientSession() as session, session.get(f"{second.url}/v1/jobs/key:a") as answer:
+        found: dict[str, Any] = await answer.json()
+    assert (found["id"], found["state"], found["reason"]) == (posted["id"], "waiting", "scheduled")
+
+
+@linux
+async def test_a_second_gateway_on_the_same_folder_is_refused_with_the_remedies(
+    tmp_path: Path, started: list[GatewayProcess]
+) -> None:
+    await embedded(started, tmp_path)
+    ended = await command(tmp_path, "run", "--set", "http.port=0", GATEWAY_STATE_DIR=str(tmp_path / "state"))
+    assert ended.code == 2
+    assert len(ended.err.splitlines()) == 1
+    assert all(words in ended.err for words in ("another gateway", "redis.url", "GATEWAY_STATE_DIR"))
+
+
+@linux
+async def test_sigterm_ends_the_gateway_well_and_leaves_no_server_behind(
+    tmp_path: Path, started: list[GatewayProcess]
+) -> None:
+    gateway = await embedded(started, tmp_path)
+    assert await gateway.stop() == 0
+    assert servers(tmp_path) == []
+    assert [gateway.events(name) != [] for name in ("gateway.stopping", "gateway.stopped")] == [True, True]
+
+
+@linux
+async def test_a_gateway_that_is_killed_leaves_no_server_behind(tmp_path: Path, started: list[GatewayProcess]) -> None:
+    gateway = await embedded(started, tmp_path)
+    assert servers(tmp_path)
+    await gateway.kill()
+    await until(lambda: not servers(tmp_path))
