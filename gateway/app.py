@@ -91,8 +91,8 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         guard = Guard(settings.auth)
         app.router.add_routes(
             [
-                web.post("/v1/jobs", guard("send", JobsIntake(admission).post)),
-                web.get("/v1/jobs/{id}", guard("read", Receipts(scripts, accounts).get)),
+                web.post("/v1/jobs", guard("send", JobsIntake(admission, scripts).post)),
+                web.get("/v1/jobs/{id:[^/]+}", guard("read", Receipts(scripts, accounts).get)),
                 web.post("/napcat/{account}/events", events.post),
                 web.get("/status", guard("read", monitor.get)),
                 web.get("/healthz/live", monitor.live),
@@ -130,12 +130,14 @@ async def _lanes(
     supervisor.start("bell", bell.listen)
     for name, runner in runners.items():
         supervisor.start(f"lanes {name}", runner.run)
-    yield
-    grace = (settings.delivery.timeout + settings.delivery.slack) / 1000
-    Log().info(Event.GATEWAY_STOPPING, grace_s=grace)
-    await asyncio.gather(*(runner.drain(grace) for runner in runners.values()))
-    await supervisor.finish(5.0, *(f"lanes {name}" for name in runners))
-    await supervisor.stop()
+    try:
+        yield
+    finally:
+        grace = (settings.delivery.timeout + settings.delivery.slack) / 1000
+        Log().info(Event.GATEWAY_STOPPING, grace_s=grace)
+        await asyncio.gather(*(runner.drain(grace) for runner in runners.values()))
+        await supervisor.finish(5.0, *(f"lanes {name}" for name in runners))
+        await supervisor.stop()
 
 
 @asynccontextmanager
@@ -143,7 +145,9 @@ async def _readers(supervisor: Supervisor, readers: list[SourceReader]) -> Async
     """Read every source; in the end give the leases back, so that another replica takes over at once."""
     for reader in readers:
         supervisor.start(f"source {reader.source}", reader.run)
-    yield
-    await supervisor.stop(*(f"source {reader.source}" for reader in readers))
-    with suppress(StoreUnavailable):
-        await asyncio.gather(*(reader.release() for reader in readers))
+    try:
+        yield
+    finally:
+        await supervisor.stop(*(f"source {reader.source}" for reader in readers))
+        with suppress(StoreUnavailable):
+            await asyncio.gather(*(reader.release() for reader in readers))

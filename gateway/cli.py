@@ -49,8 +49,6 @@ def run(config: _Config = None, set_: _Set = None) -> None:
             runner.run(_serve(settings))
     except SettingsInvalid as error:
         _refuse(str(error))
-    except OSError as error:
-        _refuse(f"http.port: cannot listen on {settings.http.host}:{settings.http.port} ({error}); choose another port")
 
 
 @app.command()
@@ -119,7 +117,7 @@ async def _serve(settings: Settings) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     await runner.setup()
     try:
-        await web.TCPSite(runner, settings.http.host, settings.http.port).start()
+        await _listen(runner, settings.http.host, settings.http.port)
         port = runner.addresses[0][1]
         names = [account.name for account in settings.accounts]
         Log().info(
@@ -129,6 +127,15 @@ async def _serve(settings: Settings) -> None:
     finally:
         await runner.cleanup()
     Log().info(Event.GATEWAY_STOPPED)
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        raise SettingsInvalid(
+            f"http: cannot listen on {host}:{port} ({error.strerror or error}); change http.host or http.port"
+        ) from None
 
 
 def _settings(config: Path | None, set_: list[str] | None) -> Settings:

@@ -3,15 +3,10 @@
 import random
 import secrets
 import time
-from datetime import UTC, datetime
 
 
 class Clock:
     """The real one; a test passes its own."""
-
-    def now(self) -> datetime:
-        """Return the wall clock in UTC; for people and logs, never for decisions (those use Redis' own TIME)."""
-        return datetime.now(UTC)
 
     def monotonic(self) -> float:
         """Return seconds that only go forward."""

@@ -15,7 +15,6 @@ _STEADY = 2.0  # seconds a task has to run before an earlier failure is forgotte
 class Health:
     """How a task is: `error` is why it last failed, until it has run steadily again."""
 
-    running: bool = True
     error: str | None = None
     failures: int = 0
 
@@ -52,7 +51,7 @@ class Supervisor:
             for task in ending:
                 task.cancel()
             # redis-py swallows a cancellation that meets it while connecting, so it is said again until it is heard.
-            _, ending = await asyncio.wait(ending, timeout=0.5)
+            _, ending = await asyncio.wait(ending, timeout=0.05)
 
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         health, pause = self.health[name], _FIRST_PAUSE

@@ -147,7 +147,7 @@ async def test_what_cannot_run_says_so_in_one_helpful_sentence(tmp_path: Path) -
             ("--set", "http.host=0.0.0.0"): ("http.host:", "auth.keys is empty", "bind to 127.0.0.1"),
             ("--set", nowhere): ("redis.url:", "start Redis there", "leave redis.url empty"),
             ("--set", "redis.url=localhost:6379"): ("redis.url:", "redis://"),
-            ("--set", f"http.port={port}"): ("http.port: cannot listen on 127.0.0.1", "choose another port"),
+            ("--set", f"http.port={port}"): ("http: cannot listen on 127.0.0.1", "change http.host or http.port"),
         }
         ends = await asyncio.gather(
             *(

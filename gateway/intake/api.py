@@ -2,25 +2,28 @@
 
 from aiohttp import web
 
-from gateway.intake.admission import Admission, key_reused
+from gateway.intake.admission import Admission, Admitted, key_reused
 from gateway.model.errors import Refused
+from gateway.model.receipt import Receipt
+from gateway.store.scripts import Scripts
 from gateway.web import KEY, may_use, problem
 
 
 class JobsIntake:
     """Takes jobs over HTTP."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: Admission, scripts: Scripts) -> None:
         """Admit through the one door."""
         self._admission = admission
+        self._scripts = scripts
 
     async def post(self, request: web.Request) -> web.Response:
         """Take one job: 202 `{id, state, duplicate}` once it is durable, or a problem naming every wrong field."""
         if request.content_type != "application/json":
             raise Refused("content_type", f"send the job as application/json, not {request.content_type}")
-        submission = self._admission.prepare(await request.read(), key=request.headers.get("Idempotency-Key"))
+        submission = await self._admission.prepare(await request.read(), key=request.headers.get("Idempotency-Key"))
         if not may_use(request.get(KEY), submission.target):
-            return problem(403, "forbidden", f"the key {request['key'].name!r} may not send to {submission.target}")
+            return problem(403, "forbidden", f"this key may not send to {submission.target}; see auth.keys[].targets")
         admitted = (await self._admission.admit([submission]))[0]
         if admitted.outcome == "full":
             return problem(
@@ -33,7 +36,17 @@ class JobsIntake:
             raise key_reused(submission.key)
         duplicate = admitted.outcome == "duplicate"
         return web.json_response(
-            {"id": admitted.id, "state": "queued", "duplicate": duplicate},
+            {
+                "id": admitted.id,
+                "state": await self._state(admitted) if duplicate else "queued",
+                "duplicate": duplicate,
+            },
             status=202,
             headers={"Location": f"/v1/jobs/{admitted.id}"},
         )
+
+    async def _state(self, admitted: Admitted) -> str:
+        """Return how far the first job of a duplicate has come."""
+        account, _, job_id = admitted.id.partition(".")
+        document = await self._scripts.read(account, job_id=job_id)
+        return Receipt.model_validate_json(document).state if document else "queued"

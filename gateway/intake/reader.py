@@ -1,6 +1,7 @@
 """Reading a Redis source: one leased reader, entries in order, nothing lost, nothing twice."""
 
 import asyncio
+from collections.abc import Iterator
 
 from gateway.clock import Clock
 from gateway.intake.admission import Admission, key_reused
@@ -11,15 +12,19 @@ from gateway.store.values import Submission
 from gateway.telemetry import Event, Log
 
 LEASE_MS = 5_000
+START = "0-0"
 _WAIT_MS = 1_000  # how long one blocking read waits; the lease is renewed after each
-_BATCH = 128
+_MOST = 128  # entries read at once
+_BATCH_BYTES = 1024**2  # what is read, and then checked and admitted in one go, without looking at anything else
+_SWEEP = 4_096  # entries looked at past those of full accounts
 
 
 class SourceReader:
     """Admits the entries of one stream, in their order, while it holds the source's lease.
 
-    Concurrent readers of one stream would break the order per target, so there is one at a time. What is admitted is
-    safe against a stale reader anyway: the admitting script skips entries that are not newer than the last.
+    Concurrent readers of one stream would break the order per target, so there is one at a time. A stale one does no
+    harm: the admitting script skips entries that are not newer than the last, and an entry stays in the stream until
+    it was admitted or refused.
     """
 
     def __init__(
@@ -34,92 +39,120 @@ class SourceReader:
         self._scripts = scripts
         self._holder = clock.token()
         self._log = Log(source=stream)
-        self._leftovers = True
-        self.reading = False
-        self.full = False
+        self._reading = False
+        self._most = 8
+        self._full: set[str] = set()
 
     async def run(self) -> None:
         """Wait for the lease, then read until cancelled; raises StoreUnavailable when Redis is lost."""
         try:
             while True:
                 if not await self._scripts.lease(self.source, self._holder, LEASE_MS):
-                    self.reading = False
+                    self._reading = False
                     await asyncio.sleep(_WAIT_MS / 1000)
                     continue
-                if not self.reading:
+                if not self._reading:
                     await self._begin()
-                await self._read()
+                await self._sweep()
         finally:
-            self.reading = False
+            self._reading = False
 
     async def release(self) -> None:
         """Give the lease back, so that another replica takes over at once."""
         await self._scripts.lease(self.source, self._holder, 0)
 
     async def _begin(self) -> None:
-        await self._sources.prepare(self._stream)
-        for account in await self._sources.forget_stale_marks(self.source, self._stream, self._accounts):
+        await self._forget_stale_marks()
+        self._reading = True
+        self._log.info(Event.SOURCE_TAKEN)
+
+    async def _forget_stale_marks(self) -> bool:
+        reset = await self._sources.forget_stale_marks(self.source, self._stream, self._accounts)
+        for account in reset:
             self._log.warning(
                 Event.SOURCE_RESET,
                 account=account,
                 detail="the stream's last id lies below what was admitted: it was deleted or restored",
             )
-        self.reading = self._leftovers = True
-        self._log.info(Event.SOURCE_TAKEN)
+        return bool(reset)
 
-    async def _read(self) -> None:
-        # What was read and not finished comes first: by a reader that died, or because an account was full.
-        entries = await self._sources.unfinished(self._stream, _BATCH) if self._leftovers else []
-        self._leftovers = bool(entries)
-        if not entries:
-            entries = await self._fresh()
+    async def _sweep(self) -> None:
+        """Read from the oldest entry on, past those of full accounts, so that these hold up nobody else."""
+        was_full, self._full = self._full, set()
+        after, looked = START, 0
+        while looked < _SWEEP:
+            entries = await (self._wait() if after == START else self._sources.read(self._stream, after, self._most, 0))
+            for batch in self._batches(entries):
+                await self._take(batch)
+                if not await self._scripts.lease(self.source, self._holder, LEASE_MS):
+                    return
+            if not self._full or not entries:
+                break
+            after, looked = entries[-1].id, looked + len(entries)
+        if self._full:
+            if not was_full:
+                self._log.warning(
+                    Event.SOURCE_FULL,
+                    accounts=sorted(self._full),
+                    detail="they have intake.max_queued jobs; their entries stay where they are",
+                )
+            await asyncio.sleep(_WAIT_MS / 1000)
+
+    async def _wait(self) -> list[Entry]:
+        return await self._sources.read(self._stream, START, self._most, _WAIT_MS)
+
+    def _batches(self, entries: list[Entry]) -> Iterator[list[Entry]]:
+        """Cut ENTRIES into batches of bounded size, and fit the next read to what entries weigh here."""
+        batch, size = [], 0
+        for entry in entries:
+            batch.append(entry)
+            size += len(entry.raw or b"")
+            if size >= _BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
         if entries:
-            await self._take(entries)
-
-    async def _fresh(self) -> list[Entry]:
-        return await self._sources.fresh(self._stream, _BATCH, _WAIT_MS)
+            mean = sum(len(entry.raw or b"") for entry in entries) // len(entries)
+            self._most = max(1, min(_MOST, self._most * 4, 4 * _BATCH_BYTES // (mean + 1)))
 
     async def _take(self, entries: list[Entry]) -> None:
         submissions: list[Submission] = []
         invalid: list[InvalidEntry] = []
         for entry in entries:
             try:
-                submissions.append(self._prepare(entry))
+                submission = await self._prepare(entry)
             except Refused as refusal:
                 invalid.append(self._invalid(entry, refusal))
+            else:
+                if submission.account not in self._full:
+                    submissions.append(submission)
         done = [one.entry for one in invalid]
-        raw = {entry.id: entry for entry in entries}
-        full = False
-        for submission, admitted in zip(
-            submissions, await self._admission.admit(submissions, self.source), strict=True
-        ):
-            if admitted.outcome == "full":
-                full = True
+        by_id = {entry.id: entry for entry in entries}
+        seen: list[str] = []
+        admitted = await self._admission.admit(submissions, self.source)
+        for submission, (outcome, _) in zip(submissions, admitted, strict=True):
+            if outcome == "full":
+                self._full.add(submission.account)
                 continue
-            if admitted.outcome == "conflict":
-                invalid.append(self._invalid(raw[submission.entry], key_reused(submission.key)))
-            done.append(submission.entry)
+            if outcome == "conflict":
+                invalid.append(self._invalid(by_id[submission.entry], key_reused(submission.key)))
+            (seen if outcome == "seen" else done).append(submission.entry)
+        # An entry that was admitted before is finished, unless its stream was deleted or restored meanwhile.
+        if seen and not await self._forget_stale_marks():
+            done += seen
         await self._sources.refuse(invalid)
         await self._sources.finish(self._stream, done)
-        await self._rest_while(full)
 
-    def _prepare(self, entry: Entry) -> Submission:
+    async def _prepare(self, entry: Entry) -> Submission:
         if entry.raw is None:
             raise Refused("entry_invalid", "the entry has no field `job`: XADD … * job '<json>'")
-        return self._admission.prepare(entry.raw, entry=entry.id)
+        return await self._admission.prepare(entry.raw, entry=entry.id)
 
     def _invalid(self, entry: Entry, refusal: Refused) -> InvalidEntry:
-        self._log.warning(Event.ENTRY_REFUSED, entry=entry.id, code=refusal.code, detail=str(refusal))
-        return InvalidEntry(self.source, entry.id, entry.raw or b"", refusal.code, str(refusal))
-
-    async def _rest_while(self, full: bool) -> None:
-        """Let a full account drain; its entries stay where they are, in order."""
-        if full and not self.full:
-            self._log.warning(Event.SOURCE_FULL, detail="an account has intake.max_queued jobs; reading waits")
-        self.full = full
-        if full:
-            self._leftovers = True
-            await asyncio.sleep(_WAIT_MS / 1000)
+        detail = str(refusal)[:4096]
+        self._log.warning(Event.ENTRY_REFUSED, entry=entry.id, code=refusal.code, detail=detail[:300])
+        return InvalidEntry(self.source, entry.id, entry.raw or b"", refusal.code, detail)
 
 
 class ListReader(SourceReader):
@@ -140,9 +173,9 @@ class ListReader(SourceReader):
         self.source = name
         self._log = Log(source=name)
 
-    async def _fresh(self) -> list[Entry]:
-        entries = await self._sources.fresh(self._stream, _BATCH, 0)
-        if entries or not await self._sources.wait_for_list(self.source, _WAIT_MS // 1000):
-            return entries
-        await self._scripts.move(self.source, _BATCH)
-        return await self._sources.fresh(self._stream, _BATCH, 0)
+    async def _wait(self) -> list[Entry]:
+        entries = await self._sources.read(self._stream, START, self._most, 0)
+        if not entries and await self._sources.wait_for_list(self.source, _WAIT_MS // 1000):
+            await self._scripts.move(self.source, self._most)
+            entries = await self._sources.read(self._stream, START, self._most, 0)
+        return entries

@@ -3,8 +3,10 @@
 from gateway.settings import Account, Settings
 from gateway.store.values import Limits, TickPolicy
 
-START_WITHIN = 5_000
-"""A claimed request starts within this many milliseconds or not at all; a lease lasts that much beyond its call."""
+START_WITHIN = 1_000
+"""A claimed request starts within this many milliseconds or not at all."""
+_LEASE_SLACK = 5_000
+"""A lease outlives its call by this much: to start, to connect (3 s), and for timers that round up (1 s)."""
 
 
 def tick_policy(settings: Settings, account: Account) -> TickPolicy:
@@ -19,7 +21,7 @@ def tick_policy(settings: Settings, account: Account) -> TickPolicy:
             overrides=[(override.target, override.rates) for override in limits.overrides],
         ),
         most_in_flight=account.max_in_flight,
-        lease=settings.delivery.slack + START_WITHIN,
+        lease=settings.delivery.slack + _LEASE_SLACK,
         settle_for=settings.delivery.settle_for,
         keep=settings.results.keep,
         stream=settings.results.stream,

@@ -40,7 +40,6 @@ class Monitor:
         self._supervisor = supervisor
         self._clock = clock
         self._began = clock.monotonic()
-        self.stopping = False
 
     async def live(self, _request: web.Request) -> web.Response:
         """Answer `/healthz/live`: this loop turns."""
@@ -49,8 +48,6 @@ class Monitor:
     async def ready(self, _request: web.Request) -> web.Response:
         """Answer `/healthz/ready`: Redis answers and every task of this process works; 503 with the reasons else."""
         reasons = self._task_reasons()
-        if self.stopping:
-            reasons.append(_reason("stopping", "the gateway is stopping", "send to another replica"))
         try:
             await ping(self._clients)
         except StoreUnavailable as error:

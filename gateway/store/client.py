@@ -1,20 +1,15 @@
 """The two Redis clients, and the one place where Redis' errors become ours."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
-
-_NOT_NOW = frozenset(
-    {"LOADING", "OOM", "MISCONF", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "READONLY"}
-)
 
 
 class Clients:
@@ -43,6 +38,7 @@ def _client(url: str, socket_timeout: float | None, connections: int) -> Redis:
             timeout=5,
             socket_timeout=socket_timeout,
             socket_connect_timeout=3.0,
+            socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
             legacy_responses=False,
         )
@@ -53,17 +49,23 @@ def _client(url: str, socket_timeout: float | None, connections: int) -> Redis:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn Redis' errors into StoreUnavailable where a later try can succeed; faults of ours stay what they are."""
+    """Turn Redis' errors into StoreUnavailable, which says why without quoting what was being written."""
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError, ReadOnlyError) as error:
-        raise StoreUnavailable(f"Redis does not answer: {error}") from error
-    except ResponseError as error:
-        if str(error).partition(" ")[0] in _NOT_NOW:
-            raise StoreUnavailable(f"Redis refuses: {error}") from error
-        raise
-    except RedisError as error:
-        raise StoreUnavailable(f"Redis: {error}") from error
+    except (RedisError, OSError) as error:
+        # A pipeline's error quotes the command that failed, and so the message in it.
+        reason = str(error).rpartition(" caused error: ")[2] or type(error).__name__
+        raise StoreUnavailable(f"Redis: {reason}") from error
+
+
+@asynccontextmanager
+async def answered_within(seconds: float) -> AsyncIterator[None]:
+    """Give a blocking read SECONDS, then raise StoreUnavailable: the connection may be dead without knowing it."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise StoreUnavailable("Redis: no answer to a blocking read; the connection is given up") from None
 
 
 @asynccontextmanager

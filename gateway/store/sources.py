@@ -4,14 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from redis.exceptions import ResponseError
-
-from gateway.model.errors import StoreUnavailable
-from gateway.store.client import Clients, translated
+from gateway.store.client import Clients, answered_within, translated
 from gateway.store.keys import RING, Keys
 
-GROUP = "gateway"
-READER = "reader"  # one name for every replica: what one left unfinished, the next finds as its own
 _RAW_LIMIT = 65_536
 
 
@@ -41,46 +36,24 @@ class Sources:
         self._clients = clients
         self._keys = keys
 
-    async def prepare(self, stream: str) -> None:
-        """Make sure that STREAM exists with our consumer group, which starts at its first entry."""
-        try:
+    async def read(self, stream: str, after: str, most: int, wait_ms: int) -> list[Entry]:
+        """Return up to MOST entries of STREAM after the id AFTER, oldest first, waiting up to WAIT_MS for the first.
+
+        What is in the stream is what is not finished: reading takes nothing out, so a reader that stalls, dies or
+        comes back late never holds an entry that another one does not see.
+        """
+        client = self._clients.blocking if wait_ms else self._clients.commands
+        async with answered_within(wait_ms / 1000 + 5):
             with translated():
-                await self._clients.commands.xgroup_create(stream, GROUP, id="0", mkstream=True)
-        except ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
-
-    async def unfinished(self, stream: str, most: int) -> list[Entry]:
-        """Return entries that were read before and not finished, oldest first."""
-        return await self._read(self._clients.commands, stream, "0", most, None)
-
-    async def fresh(self, stream: str, most: int, wait_ms: int) -> list[Entry]:
-        """Return entries not read before, waiting up to WAIT_MS for the first."""
-        if wait_ms <= 0:
-            return await self._read(self._clients.commands, stream, ">", most, None)
-        return await self._read(self._clients.blocking, stream, ">", most, wait_ms)
-
-    async def _read(self, client: Any, stream: str, start: str, most: int, block: int | None) -> list[Entry]:
-        try:
-            with translated():
-                reply = await client.xreadgroup(GROUP, READER, {stream: start}, count=most, block=block)
-        except ResponseError as error:
-            if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
-                raise
-            raise StoreUnavailable(f"{stream} was deleted; it is made anew") from error
+                reply: Any = await client.xread({stream: after}, count=most, block=wait_ms or None)
         entries = next(iter(reply.values())) if reply else []
-        # An entry without fields was deleted by its producer after it had been read.
-        await self.finish(stream, [entry_id.decode() for entry_id, fields in entries if not fields])
-        return [Entry(entry_id.decode(), fields.get(b"job")) for entry_id, fields in entries if fields]
+        return [Entry(entry_id.decode(), fields.get(b"job")) for entry_id, fields in entries]
 
     async def finish(self, stream: str, ids: Sequence[str]) -> None:
         """Take entries off STREAM: they are jobs now, or in the stream of refused ones."""
         if ids:
             with translated():
-                async with self._clients.commands.pipeline(transaction=True) as pipe:
-                    pipe.xack(stream, GROUP, *ids)
-                    pipe.xdel(stream, *ids)
-                    await pipe.execute()
+                await self._clients.commands.xdel(stream, *ids)
 
     async def refuse(self, entries: Sequence[InvalidEntry]) -> None:
         """Write what cannot be a job into the public stream of refused entries."""
@@ -103,22 +76,26 @@ class Sources:
 
         Moving its first element to where it is already is the only blocking read that takes nothing out.
         """
-        with translated():
-            return await self._clients.blocking.blmove(name, name, seconds, "LEFT", "LEFT") is not None
+        async with answered_within(seconds + 5):
+            with translated():
+                return await self._clients.blocking.blmove(name, name, seconds, "LEFT", "LEFT") is not None
 
     async def forget_stale_marks(self, source: str, stream: str, accounts: Sequence[str]) -> list[str]:
         """Reset the marks that lie above STREAM's own last id; return the accounts they were of.
 
-        Such a stream was deleted or restored: its entries are new, whatever their ids say.
+        Such a stream was deleted or restored: its entries are new, whatever their ids say. The marks are read before
+        the last id, which only grows meanwhile, so that no good mark is taken for a stale one.
         """
         reset = []
         with translated():
-            last = _numbers((await self._clients.commands.xinfo_stream(stream))["last-generated-id"])
-            for account in accounts:
-                marks = self._keys.account(account)[RING.index("marks")]
-                mark = await self._clients.commands.hget(marks, source)
+            redis = self._clients.commands
+            keys = {account: self._keys.account(account)[RING.index("marks")] for account in accounts}
+            marks = {account: await redis.hget(key, source) for account, key in keys.items()}
+            exists = await redis.exists(stream)
+            last = _numbers((await redis.xinfo_stream(stream))["last-generated-id"]) if exists else (0, 0)
+            for account, mark in marks.items():
                 if mark is not None and _numbers(mark) > last:
-                    await self._clients.commands.hdel(marks, source)
+                    await redis.hdel(keys[account], source)
                     reset.append(account)
         return reset
 

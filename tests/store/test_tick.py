@@ -27,7 +27,12 @@ POLICY = TickPolicy(
     on_unknown="hold",
     retries=3,
 )
-DELIVERED: dict[str, Any] = {"settlement": "delivered", "verdict": Verdict.DELIVERED, "message_id": 7, "http_status": 200}
+DELIVERED: dict[str, Any] = {
+    "settlement": "delivered",
+    "verdict": Verdict.DELIVERED,
+    "message_id": 7,
+    "http_status": 200,
+}
 
 
 class Bench:

@@ -5,6 +5,7 @@
 local DUE, FLIGHTS, SCHEDULED, HOLDS, COUNTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local MARKS, STREAKS, ANSWERED, RECEIPTS = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local JOB, LANE, KEY, RATE, TICK, UNSETTLED = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local ASIDE = KEYS[16]
 local ACCOUNT = string.match(DUE, '{(.*)}:due$')
 
 local clock = redis.call('TIME')
@@ -23,6 +24,9 @@ local function save(job)
   job.updated = now
   redis.call('SET', JOB .. job.id, cmsgpack.pack(job))
 end
+
+-- A number as Redis and JSON read it: Lua's own spelling keeps 14 digits only.
+local function whole(number) return string.format('%.0f', number) end
 
 -- Holds -------------------------------------------------------------------------------------------------------------
 
@@ -56,11 +60,28 @@ local function turn(target, at)
   redis.call('ZADD', DUE, at, target)
 end
 
+local function place(job) return PLACE[job.priority or 'normal'] + job.seq end
+
 -- JOB takes its place in its lane; a lane that waits for something goes on waiting for it.
 local function join(job)
-  redis.call('ZADD', LANE .. job.target, PLACE[job.priority or 'normal'] + job.seq, job.id)
+  redis.call('ZADD', LANE .. job.target, place(job), job.id)
   if not redis.call('ZSCORE', FLIGHTS, job.target) and not redis.call('ZSCORE', DUE, job.target) then
     turn(job.target, now)
+  end
+end
+
+-- The schedule ------------------------------------------------------------------------------------------------------
+
+-- Jobs due at the same instant rejoin in the order of their admission.
+local function scheduled_as(job) return string.format('%016.0f:%s', job.seq, job.id) end
+
+-- Jobs of one lane that wait for their requester's rate stand aside together, and come back one at a time.
+local function aside_of(job) return job.target .. ':' .. job.requester end
+
+-- Let the next of those who stand aside with JOB come back AT, if there is one.
+local function call_back(job, at)
+  if job.requester and redis.call('EXISTS', ASIDE .. aside_of(job)) == 1 then
+    redis.call('ZADD', SCHEDULED, 'NX', at, 'aside:' .. aside_of(job))
   end
 end
 
@@ -81,8 +102,6 @@ local function rfc3339(ms)
     yoe + era * 400 + (month <= 2 and 1 or 0), month, doy - math.floor((153 * mp + 2) / 5) + 1,
     math.floor(left / 3600000), math.floor(left / 60000) % 60, math.floor(left / 1000) % 60, left % 1000)
 end
-
-local function whole(number) return string.format('%.0f', number) end
 
 -- Collects the members of a JSON object in order, leaving out what is not known.
 local function object()
@@ -134,7 +153,7 @@ local function receipt(job, shown)
   add.time('updated_at', job.updated)
   add.time('ended_at', job.ended)
   add.raw('message_ids', '[' .. table.concat(ids, ',') .. ']')
-  add.raw('parts', '{"total":' .. job.total .. ',"delivered":' .. #ids .. '}')
+  add.raw('parts', '{"total":' .. job.total .. ',"delivered":' .. job.done .. '}')
   add.raw('attempts', attempts_json(job.attempts))
   add.text('evidence', job.evidence)
   if job.corrected then add.raw('corrected', 'true') end
@@ -157,6 +176,7 @@ local function finish(job, state, code, keep, length)
   job.state, job.code, job.reason, job.ended = state, code, nil, now
   if state == 'delivered' then job.parts = nil end
   redis.call('ZREM', LANE .. job.target, job.id)
+  call_back(job, now)
   save(job)
   redis.call('PEXPIRE', JOB .. job.id, keep)
   if job.key then redis.call('PEXPIRE', KEY .. job.key, keep) end

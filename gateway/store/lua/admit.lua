@@ -25,7 +25,7 @@ local function given()
 end
 
 local function read_job()
-  local job = {id = take(), state = 'queued', created = now, retries = 0, message_ids = {}, attempts = {}}
+  local job = {id = take(), state = 'queued', created = now, retries = 0, done = 0, message_ids = {}, attempts = {}}
   local entry = take()
   job.key = given()
   local fingerprint = take()
@@ -51,20 +51,25 @@ local function newer(entry, mark)
   return ms > mark_ms or ms == mark_ms and tonumber(seq) > tonumber(mark_seq)
 end
 
+-- What is known of the key of JOB: nil, or the outcome and the first job's id.
+local function known_key(job, fingerprint)
+  local known = job.key and redis.call('GET', KEY .. job.key)
+  if not known then return nil end
+  local id, known_fingerprint = string.match(known, '^(%S+) (%S+)$')
+  return known_fingerprint == fingerprint and 'duplicate' or 'conflict', id
+end
+
 local function admit(job, fingerprint)
   if redis.call('EXISTS', JOB .. job.id) == 1 then return 'admitted', job.id end
-  local known = job.key and redis.call('GET', KEY .. job.key)
-  if known then
-    local id, known_fingerprint = string.match(known, '^(%S+) (%S+)$')
-    return known_fingerprint == fingerprint and 'duplicate' or 'conflict', id
-  end
+  local outcome, id = known_key(job, fingerprint)
+  if outcome then return outcome, id end
   if queued >= most then return 'full', job.id end
   queued = redis.call('HINCRBY', COUNTS, 'queued', 1)
   job.seq = redis.call('HINCRBY', COUNTS, 'seq', 1)
   save(job)
   if job.key then redis.call('SET', KEY .. job.key, job.id .. ' ' .. fingerprint) end
   if job.first_go > now then
-    redis.call('ZADD', SCHEDULED, job.first_go, job.id)
+    redis.call('ZADD', SCHEDULED, job.first_go, scheduled_as(job))
   else
     join(job)
   end
@@ -78,7 +83,8 @@ for i = 1, tonumber(ARGV[5]) do
   if full then
     reply[i] = {'full', job.id}
   elseif mark and not newer(entry, mark) then
-    reply[i] = {'seen', job.id}
+    -- A conflict is told again, in case its reader stopped before it had written that down.
+    reply[i] = {known_key(job, fingerprint) == 'conflict' and 'conflict' or 'seen', job.id}
   else
     local outcome, id = admit(job, fingerprint)
     full = outcome == 'full'

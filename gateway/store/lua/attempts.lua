@@ -19,21 +19,23 @@ local function unstamp(job, token)
   each_scope(job, function(key) redis.call('ZREM', key, whole(token)) end)
 end
 
--- The current part of JOB was delivered as MESSAGE_ID, which EVIDENCE says. An unconfirmed job is corrected, once all
--- of it is known to have arrived.
+-- The current part of JOB was delivered, as MESSAGE_ID where that is known, which EVIDENCE says. An unconfirmed job is
+-- corrected, once all of it is known to have arrived.
 local function delivered(job, message_id, evidence)
   local ended = job.state == 'unconfirmed'
   redis.call('SREM', UNSETTLED .. job.target, job.id)
-  redis.call('HSET', ANSWERED, job.target, whole(message_id))
-  job.message_ids[#job.message_ids + 1] = message_id
-  job.evidence, job.retries = evidence, 0
-  local whole_job = #job.message_ids == job.total
-  if whole_job and ended then
+  if message_id then
+    redis.call('HSET', ANSWERED, job.target, whole(message_id))
+    job.message_ids[#job.message_ids + 1] = message_id
+  end
+  job.done, job.evidence, job.retries = job.done + 1, evidence, 0
+  local complete = job.done == job.total
+  if complete and ended then
     job.corrected = true
     redis.call('HINCRBY', COUNTS, 'unconfirmed', -1)
     redis.call('HINCRBY', COUNTS, 'queued', 1)
   end
-  if whole_job then
+  if complete then
     finish(job, 'delivered', nil, KEEP, LENGTH)
   elseif ended then
     save(job)

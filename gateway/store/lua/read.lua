@@ -12,8 +12,11 @@ if job.state ~= 'queued' then return receipt(job) end
 
 local function waiting(reason, eta) return receipt(job, {state = 'waiting', reason = reason, eta = eta}) end
 
-local scheduled = tonumber(redis.call('ZSCORE', SCHEDULED, id))
-if scheduled then return waiting(job.aside and 'rate_limited' or 'scheduled', scheduled) end
+local scheduled = tonumber(redis.call('ZSCORE', SCHEDULED, scheduled_as(job)))
+if scheduled then return waiting('scheduled', scheduled) end
+if job.requester and redis.call('ZSCORE', ASIDE .. aside_of(job), id) then
+  return waiting('rate_limited', tonumber(redis.call('ZSCORE', SCHEDULED, 'aside:' .. aside_of(job))))
+end
 local paused, parked = hold_of('account'), hold_of(job.target)
 if paused and paused['until'] > now then return waiting('paused', paused['until']) end
 if parked and parked['until'] > now then return waiting('parked', parked['until']) end

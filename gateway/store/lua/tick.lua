@@ -16,7 +16,8 @@ local most_claims, most_flights, lease_slack = tonumber(ARGV[3]), tonumber(ARGV[
 SETTLE_FOR, KEEP, LENGTH = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local on_unknown, most_retries, limits = ARGV[9], tonumber(ARGV[10]), cjson.decode(ARGV[11])
 local STREAK = 20 -- turns of higher priority that the lowest may wait behind
-local SCAN = 256 -- lanes looked at in one tick: bounds the time Redis is held
+local SCAN = 256 -- of each kind looked at in one tick: bounds the time Redis is held
+local budget = SCAN -- jobs that may end or step aside in this tick
 
 -- Settle ------------------------------------------------------------------------------------------------------------
 
@@ -65,11 +66,14 @@ local function settle(item)
   local attempt = job and job.attempts[#job.attempts]
   if not attempt or attempt.token ~= item.token then return end
   local reaped = attempt.verdict ~= nil
-  if reaped and (attempt.rule ~= 'lease_lapsed' or item.settlement == 'unknown') then return end
-  if reaped and job.state ~= 'unknown' and not (job.state == 'unconfirmed' and item.settlement == 'delivered') then
-    return
-  end
   if reaped then
+    -- Its lease lapsed before its answer came, which can still tell its fate; but only a delivery changes what has
+    -- been decided since.
+    if attempt.rule ~= 'lease_lapsed' then return end
+    if item.settlement ~= 'unstarted' then stamp(job, item.token) end
+    local open = job.state == 'unknown' or item.settlement == 'delivered' and
+      (job.state == 'unconfirmed' or job.state == 'queued')
+    if not open or item.settlement == 'unknown' then return end
     redis.call('SREM', UNSETTLED .. job.target, job.id)
   else
     redis.call('ZREM', FLIGHTS, job.target)
@@ -77,7 +81,7 @@ local function settle(item)
   if item.settlement == 'unstarted' then
     unstamp(job, item.token)
     table.remove(job.attempts)
-    job.state = #job.message_ids > 0 and 'sending' or 'queued'
+    job.state = job.done > 0 and 'sending' or 'queued'
     save(job)
     turn(job.target, now)
     return
@@ -87,6 +91,9 @@ local function settle(item)
   apply_effect(job, item)
   if item.settlement == 'delivered' then
     delivered(job, item.message_id, 'response')
+  elseif item.settlement == 'retry' and attempt.seen then
+    -- NapCat reported the message as sent; what stands between us answered otherwise.
+    delivered(job, attempt.seen, 'event')
   elseif item.settlement == 'retry' then
     job.state, job.code, job.retries = 'queued', item.rule, job.retries + item.spends
     save(job)
@@ -119,10 +126,17 @@ end
 
 -- Schedule ----------------------------------------------------------------------------------------------------------
 
-local function rejoin(id)
-  redis.call('ZREM', SCHEDULED, id)
-  local job = load(id)
-  if job then join(job) end
+local function rejoin(member)
+  redis.call('ZREM', SCHEDULED, member)
+  local aside = string.match(member, '^aside:(.*)$')
+  local id = aside and redis.call('ZPOPMIN', ASIDE .. aside)[1] or string.match(member, '^%d+:(.*)$')
+  local job = id and load(id)
+  if not job then return end
+  if aside then
+    job.called_back = true
+    save(job)
+  end
+  join(job)
 end
 
 -- Claim -------------------------------------------------------------------------------------------------------------
@@ -158,17 +172,24 @@ local function reserve(scope, rates, token, lease)
 end
 
 -- The job whose turn it is in the lane of TARGET: the one begun, else the highest priority; but after STREAK turns
--- that passed over a lower one, the lowest.
+-- that passed over lower ones, the oldest of these. Returns the job and whether it passes over a lower one (nil: it has
+-- begun, which is no turn of its own).
 local function head(target)
   local lane = LANE .. target
   local first = redis.call('ZRANGE', lane, 0, 0, 'WITHSCORES')
   if not first[1] then return nil end
   local class = math.floor(tonumber(first[2]) / CLASS)
-  if class == 0 then return first[1], false end
-  local lowest = math.floor(tonumber(redis.call('ZREVRANGE', lane, 0, 0, 'WITHSCORES')[2]) / CLASS)
-  if lowest == class then return first[1], false end
+  if class == 0 then return first[1], nil end
+  local oldest, seq
+  for lower = class + 1, 3 do
+    local found = redis.call('ZRANGEBYSCORE', lane, whole(lower * CLASS), '(' .. whole((lower + 1) * CLASS),
+      'WITHSCORES', 'LIMIT', 0, 1)
+    local found_seq = found[1] and tonumber(found[2]) - lower * CLASS
+    if found_seq and (not seq or found_seq < seq) then oldest, seq = found[1], found_seq end
+  end
+  if not oldest then return first[1], false end
   if tonumber(redis.call('HGET', STREAKS, target) or 0) < STREAK then return first[1], true end
-  return redis.call('ZRANGEBYSCORE', lane, lowest * CLASS, '+inf', 'LIMIT', 0, 1)[1], false
+  return oldest, false
 end
 
 -- An unknown job whose time for settling is over: sent again only where its producer chose that.
@@ -179,46 +200,78 @@ local function give_up_settling(job)
   save(job)
 end
 
--- The job of the lane of TARGET that may be claimed; ends those that may not any more, and schedules those whose
--- requester has to wait. Returns the job and whether it passes over a lower priority.
+-- JOB leaves its lane until its requester's rate opens, AT (nil: others stand aside before it, and are called first).
+local function step_aside(job, at)
+  redis.call('ZREM', LANE .. job.target, job.id)
+  redis.call('ZADD', ASIDE .. aside_of(job), place(job), job.id)
+  if at then redis.call('ZADD', SCHEDULED, at, 'aside:' .. aside_of(job)) end
+  if job.called_back then
+    job.called_back = nil
+    save(job)
+  end
+end
+
+-- Whether JOB has to wait for its requester's rate, and until when.
+local function requester_closed(job)
+  if not job.requester or #job.attempts > 0 then return false end
+  if not job.called_back and redis.call('EXISTS', ASIDE .. aside_of(job)) == 1 then return true end
+  local at = opens_at('requester:' .. job.requester, limits.requester)
+  return at > now, at
+end
+
+-- The job of the lane of TARGET that may be claimed; ends those that may not any more, and puts those aside whose
+-- requester has to wait, as many as the tick's budget allows. Returns the job and whether it passes over a lower
+-- priority, or nil and when to look again.
 local function ready(target)
-  while true do
+  while budget > 0 do
     local id, passes = head(target)
     local job = id and load(id)
-    if not id then return nil end
+    if not id then return nil, now end
+    local closed, at = false, nil
     if not job then
       redis.call('ZREM', LANE .. target, id)
     elseif job.state == 'unknown' then
       give_up_settling(job)
-    elseif job.expires <= now and not job.doubted and #job.message_ids == 0 then
+    elseif job.expires <= now and not job.doubted and job.done == 0 then
       finish(job, 'expired', job.lapse, KEEP, LENGTH)
     else
-      local at = job.requester and opens_at('requester:' .. job.requester, limits.requester) or 0
-      if at <= now then return job, passes end
-      if #job.attempts > 0 then return nil, at end
-      redis.call('ZREM', LANE .. target, id)
-      redis.call('ZADD', SCHEDULED, at, id)
-      job.aside = true
-      save(job)
+      closed, at = requester_closed(job)
+      if not closed then
+        -- A job that has begun keeps its place, and so waits in it.
+        local later = job.requester and opens_at('requester:' .. job.requester, limits.requester) or 0
+        if later > now then return nil, later end
+        return job, passes
+      end
+      step_aside(job, at)
     end
+    budget = budget - 1
   end
+  return nil, now
 end
 
 local function claim(job, passes)
-  local target, number = job.target, #job.message_ids + 1
+  local target, number = job.target, job.done + 1
   local part, last = job.parts[number], job.attempts[#job.attempts]
   local token = redis.call('HINCRBY', COUNTS, 'token', 1)
   local lease = part[3] + part[4] + lease_slack
   job.attempts[#job.attempts + 1] = {n = last and last.n + 1 or 1, part = number - 1, began = now, token = token}
-  job.state, job.aside = 'sending', nil
+  job.state, job.called_back = 'sending', nil
   save(job)
   redis.call('ZADD', LANE .. target, 0, job.id)
   redis.call('ZREM', DUE, target)
   redis.call('ZADD', FLIGHTS, now + lease, target)
-  if passes then redis.call('HINCRBY', STREAKS, target, 1) else redis.call('HDEL', STREAKS, target) end
+  if passes then
+    redis.call('HINCRBY', STREAKS, target, 1)
+  elseif passes == false then
+    redis.call('HDEL', STREAKS, target)
+  end
   reserve('account', limits.account, token, lease)
   reserve(target, rates_for(target), token, lease)
-  if job.requester then reserve('requester:' .. job.requester, limits.requester, token, lease) end
+  if job.requester then
+    local scope = 'requester:' .. job.requester
+    reserve(scope, limits.requester, token, lease)
+    call_back(job, math.max(now, opens_at(scope, limits.requester)))
+  end
 end
 
 local function claimed(id)
@@ -231,7 +284,7 @@ end
 -- Claim due lanes, the one that waited longest first. Returns the claimed ids and when to look again.
 local function claim_due(room)
   local ids, looked = {}, 0
-  while #ids < room and looked < SCAN do
+  while #ids < room and looked < SCAN and budget > 0 do
     local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, math.min(room - #ids, 32))
     if #due == 0 then break end
     for _, target in ipairs(due) do
@@ -248,7 +301,7 @@ local function claim_due(room)
           claim(job, passes)
           ids[#ids + 1] = job.id
         else
-          turn(target, passes or now)
+          turn(target, passes)
         end
       end
     end
@@ -295,6 +348,10 @@ local function open_claims(ids)
   return open
 end
 
+-- A first write that needs no memory: a script that has written may go on writing when Redis is full, and a tick frees
+-- more than it takes.
+redis.call('ZREM', DUE, '')
+
 local known, remembered = string.match(redis.call('GET', TICK .. replica) or '', '^(%d+)(.*)$')
 if known == sequence then
   return {0, 1, claims_of(open_claims(remembered)), {}}
@@ -302,11 +359,13 @@ end
 
 for _, item in ipairs(read_settlements()) do settle(item) end
 for _, target in ipairs(redis.call('ZRANGEBYSCORE', FLIGHTS, '-inf', now, 'LIMIT', 0, SCAN)) do reap(target) end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, SCAN)) do rejoin(id) end
+local rejoining = redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, SCAN)
+for _, member in ipairs(rejoining) do rejoin(member) end
 
 local room, again = room_now()
 local ids = {}
-if room > 0 then
+-- Nothing is claimed before all that is due has rejoined: one of them may come first.
+if room > 0 and #rejoining < SCAN then
   ids, again = claim_due(room)
 end
 local full = room <= #ids and not again
