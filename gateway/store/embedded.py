@@ -122,11 +122,7 @@ async def _sole_use(folder: Path) -> AsyncIterator[int]:
     """Lock FOLDER and yield the lock's descriptor; a server that is just ending is waited for."""
     import fcntl  # noqa: PLC0415 - not on Windows, where redis.url has to be set
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise SettingsInvalid(f"{folder} cannot be written ({error}); set GATEWAY_STATE_DIR or redis.url") from None
+    lock = _open_lock(folder)
     try:
         for _ in range(40):
             try:
@@ -142,6 +138,14 @@ async def _sole_use(folder: Path) -> AsyncIterator[int]:
         yield lock
     finally:
         os.close(lock)
+
+
+def _open_lock(folder: Path) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.open(folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise SettingsInvalid(f"{folder} cannot be written ({error}); set GATEWAY_STATE_DIR or redis.url") from None
 
 
 def _port(folder: Path) -> int:
