@@ -40,3 +40,12 @@ async def test_one_bad_entry_delays_nothing_behind_it(world: World) -> None:
         "json_invalid",
         "job_invalid",
     ]
+
+
+async def test_a_full_account_holds_up_no_other_of_the_same_stream(world: World) -> None:
+    dead = {"name": "dead", "endpoint": "http://127.0.0.1:9"}
+    await world.gateway(accounts=[world.account(), dead], intake={"max_queued": 2})
+    nowhere = ({"group_id": "1", "message": str(n), "account": "dead"} for n in range(300))
+    await world.add(*nowhere, {"group_id": "1", "message": "there"})
+    await until(lambda: world.napcat.texts("group:1"), deadline=5)
+    assert await world.clients.commands.xlen("gw:jobs") == 298

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 
 from gateway.model.receipt import FINAL_STATES
-from tests.world import World, until
+from tests.world import WIDE, World, until
 
 JOBS, GROUPS = 1_000, 20
 RATES = {"account": ["2000/1s"], "group": ["100/1s"], "user": ["100/1s"]}
@@ -171,3 +171,32 @@ async def test_a_muted_group_is_parked_and_not_hammered(world: World) -> None:
     await world.ended(1)
     assert world.napcat.texts("group:1") == ["mute"]
     assert world.napcat.texts("group:2") == ["other"]
+
+
+async def test_a_full_redis_goes_on_settling_and_sending_what_it_holds(world: World) -> None:
+    gateway = await world.gateway(limits={**WIDE, "group": ["5/200ms"]})
+    await world.add(*({"group_id": "1", "message": str(n)} for n in range(20)))
+    await until(lambda: world.napcat.received)
+    await world.clients.commands.config_set("maxmemory", 1)
+    await until(lambda: len(world.napcat.received) == 20)
+    refused = await gateway.post("/v1/jobs", {"group_id": "1", "message": "more"})
+    assert (refused.status, refused.json["code"]) == (503, "store_unavailable")
+
+
+async def test_a_rule_may_take_an_answer_without_a_message_id_for_delivered(world: World) -> None:
+    world.napcat.behave("group:1", "raw", times=1, status=200, content_type="application/json", body="{}")
+    await world.gateway(delivery={"rules": [{"http": 200, "text": "^[{][}]$", "verdict": "delivered"}]})
+    await world.add({"group_id": "1", "message": "one"}, {"group_id": "1", "message": "two"})
+    first, second = await world.ended(2)
+    assert (first.state, first.parts.delivered, first.message_ids) == ("delivered", 1, [])
+    assert (second.state, len(second.message_ids)) == ("delivered", 1)
+
+
+async def test_a_message_reported_as_sent_is_not_sent_again_whatever_a_proxy_answers(world: World) -> None:
+    gateway = await world.gateway()
+    world.napcat.report_to(f"{gateway.url}/napcat/main/events", "events-secret")
+    world.napcat.behave("group:1", "raw", times=1, status=503, body="busy", deliver=True, ms=300)
+    await world.add({"group_id": "1", "message": "once"})
+    (receipt,) = await world.ended(1)
+    assert (receipt.state, receipt.evidence) == ("delivered", "event")
+    assert len(world.napcat.received) == 1

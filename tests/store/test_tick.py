@@ -193,3 +193,12 @@ async def test_a_send_that_never_left_counts_in_no_window(bench: Bench) -> None:
     await bench.admit(job("a"), job("b", "group:2"))
     claim = await bench.claim(policy=policy)
     assert len((await bench.tick(Outcome(claim, "unstarted"), policy=policy)).claims) == 1
+
+
+async def test_one_tick_ends_only_so_many_jobs_and_the_next_goes_on(bench: Bench) -> None:
+    await bench.admit(*(job(str(number), ttl=0) for number in range(600)), most=1_000)
+    first = await bench.tick()
+    assert 0 < len(first.ended) < 600
+    assert first.next_in == 0
+    await until(bench.tick, lambda tick: not tick.has_work)
+    assert (await bench.scripts.overview("main")).ended == {"expired": 600}

@@ -2,7 +2,7 @@
 -- include: account, attempts
 -- ARGV  1 keep (ms)  2 receipts stream length  3 target  4 fingerprint  5 message id  6 time of the message (s)
 -- Steps an id that was answered is no news; an equal attempt in flight, if it is the only equal one, remembers it, in
---       case its answer stays away; else the only equal attempt of unknown fate is delivered.
+--       case its answer stays away; else the only equal attempt that is unknown, or waits to be repeated, is delivered.
 -- Reply {outcome, ended}: known | remembered | credited | unmatched | ambiguous
 
 KEEP, LENGTH = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -28,15 +28,17 @@ for _, id in ipairs(redis.call('SMEMBERS', UNSETTLED .. target)) do
   end
 end
 
-local head = redis.call('ZSCORE', FLIGHTS, target) and redis.call('ZRANGE', LANE .. target, 0, 0)[1]
-local flying = head and load(head)
-local attempt = flying and equal(flying)
+local head = redis.call('ZRANGE', LANE .. target, 0, 0)[1]
+local current = head and load(head)
+local attempt = current and equal(current)
 if attempt and not attempt.verdict then
   if #matches > 0 then return {'ambiguous', ENDED} end
   attempt.seen = message_id
-  save(flying)
+  save(current)
   return {'remembered', ENDED}
 end
+-- What stands between us and NapCat may have said "not sent" of a message that was.
+if attempt and current.state == 'queued' then matches[#matches + 1] = current end
 
 if #matches ~= 1 then return {#matches == 0 and 'unmatched' or 'ambiguous', ENDED} end
 delivered(matches[1], message_id, 'event')

@@ -1,0 +1,31 @@
+"""Reading a source takes nothing out, so no reader, stale, stalled or dead, can hide an entry from another."""
+
+from gateway.store.keys import Keys
+from gateway.store.sources import Sources
+from tests.world import World
+
+
+async def test_an_entry_stays_in_the_stream_until_it_is_finished(world: World) -> None:
+    sources = Sources(world.clients, Keys("gw"))
+    first, second = await world.producer.add("one", "two")
+    for _ in range(2):
+        assert [entry.id for entry in await sources.read("gw:jobs", "0-0", 10, 0)] == [first, second]
+    await sources.finish("gw:jobs", [first])
+    assert [entry.raw for entry in await sources.read("gw:jobs", "0-0", 10, 1_000)] == [b"two"]
+
+
+async def test_waiting_for_a_list_takes_nothing_out_of_it(world: World) -> None:
+    sources = Sources(world.clients, Keys("gw"))
+    await world.producer.push("one", "two")
+    assert await sources.wait_for_list("gw:jobs:list", 1)
+    assert await world.clients.commands.lrange("gw:jobs:list", 0, -1) == [b"one", b"two"]
+
+
+async def test_a_mark_above_the_last_id_of_its_stream_is_forgotten_and_a_good_one_is_kept(world: World) -> None:
+    sources, redis = Sources(world.clients, Keys("gw")), world.clients.commands
+    await redis.xadd("gw:jobs", {"job": "{}"}, id="50-0")
+    await redis.hset("gw:{main}:marks", "gw:jobs", "50-0")
+    assert await sources.forget_stale_marks("gw:jobs", "gw:jobs", ["main"]) == []
+    await redis.hset("gw:{main}:marks", "gw:jobs", "50-1")
+    assert await sources.forget_stale_marks("gw:jobs", "gw:jobs", ["main"]) == ["main"]
+    assert await redis.hget("gw:{main}:marks", "gw:jobs") is None
