@@ -6,6 +6,7 @@ from gateway.clock import Clock
 from gateway.forward.napcat_http import NapCatHttp
 from gateway.forward.verdict import decide, judge
 from gateway.model.attempt import Claim, Outcome
+from gateway.model.errors import NotSent
 from gateway.model.verdict import Rule
 from gateway.telemetry import Event, Log
 
@@ -27,9 +28,10 @@ class Forwarder:
     async def forward(self, claim: Claim) -> Outcome:
         """Post the claim's part and return what came of it; a claim past its start time is handed back unsent."""
         began = self._clock.monotonic()
-        if began > claim.start_by:
+        try:
+            answer = await self._napcat.call(claim.part, lambda: self._clock.monotonic() <= claim.start_by)
+        except NotSent:
             return Outcome(claim, "unstarted")
-        answer = await self._napcat.call(claim.part)
         took_ms = round((self._clock.monotonic() - began) * 1000)
         ruling = judge(answer, self._rules)
         outcome = decide(claim, answer, ruling, self._schedule, self._clock.chance(), took_ms)

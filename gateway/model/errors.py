@@ -3,7 +3,8 @@
 GatewayError
 ├── Refused            the caller's input can never work; says field, reason and remedy
 ├── SettingsInvalid    the service cannot start like this; says key, reason and remedy
-└── StoreUnavailable   Redis did not answer; nothing is known to be lost, try again
+├── StoreUnavailable   Redis did not answer; nothing is known to be lost, try again
+└── NotSent            a call was given up before its body left: the attempt never began
 
 A NapCat call that fails is no exception: it is an `Answer` whose transport error class the verdict rules match on.
 """
@@ -47,3 +48,7 @@ class SettingsInvalid(GatewayError):
 
 class StoreUnavailable(GatewayError):
     """Redis cannot be reached or does not take writes; nothing was acknowledged, so nothing is lost."""
+
+
+class NotSent(GatewayError):
+    """The request was withheld: nothing NapCat acts on has left this machine."""

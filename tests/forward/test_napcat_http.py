@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.forward.napcat_http import LARGEST_ANSWER, NapCatHttp
-from gateway.model.errors import SettingsInvalid
+from gateway.model.errors import NotSent, SettingsInvalid
 from gateway.model.part import Part
 from gateway.model.verdict import Answer, Failure
 
@@ -404,3 +404,11 @@ async def test_what_cannot_work_is_refused_without_repeating_secrets(endpoint: s
     with pytest.raises(SettingsInvalid, match=f"^{key}: ") as refused:
         NapCatHttp(endpoint, token, 20, 1)
     assert "s3cret" not in str(refused.value)
+
+
+async def test_a_call_whose_time_to_start_is_over_sends_no_body() -> None:
+    async with listening(saying(200, b"{}")) as peer, napcat(peer.port) as client:
+        with pytest.raises(NotSent):
+            await client.call(PART, lambda: False)
+        await client.call(PART)
+    assert peer.bodies == [PART.body]
