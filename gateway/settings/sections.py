@@ -59,6 +59,22 @@ def _later(value: Any) -> Any:
 Later = AfterValidator(_later)
 
 
+def _form(pattern: str, advice: str) -> AfterValidator:
+    """Accept text of a form, and say in words what it is when it is not."""
+
+    def check(value: str) -> str:
+        if re.fullmatch(pattern, value) is None:
+            raise ValueError(advice)
+        return value
+
+    return AfterValidator(check)
+
+
+TargetPattern = Annotated[
+    str, _form(r"(group|private):[0-9*?]+", "write group:123, group:12* or private:*, with * and ? as wildcards")
+]
+
+
 class Section(BaseModel):
     """A frozen part of the settings that refuses unknown keys."""
 
@@ -71,7 +87,9 @@ class Redis(Section):
     url: Annotated[str, PlainSerializer(_veiled, return_type=str)] = Field(
         "", repr=False, description="redis://, rediss:// or unix://; empty: the embedded server"
     )
-    prefix: str = Field("gw", pattern=r"^[A-Za-z0-9_.-]{1,32}$", description="every key starts with it")
+    prefix: Annotated[str, _form(r"[A-Za-z0-9_.-]{1,32}", "1 to 32 letters, digits, _ . or -")] = Field(
+        "gw", description="every key starts with it"
+    )
     durability: Literal["local"] = Field("local", description="how far a write must have gone to count as accepted")
 
 
@@ -86,8 +104,12 @@ class Http(Section):
 class Account(Section):
     """One NapCat login."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="in keys, ids and logs")
-    endpoint: str = Field(pattern=r"^https?://[^\s/]+(/[^\s?#]*)?$", description="NapCat's HTTP server")
+    name: Annotated[str, _form(r"[a-z0-9][a-z0-9_-]{0,31}", "1 to 32 lower-case letters, digits, _ or -")] = Field(
+        description="in keys, ids and logs"
+    )
+    endpoint: Annotated[str, _form(r"https?://[^\s/]+(/[^\s?#]*)?", "write http://host:port, and no query")] = Field(
+        description="NapCat's HTTP server"
+    )
     token: Secret = Field(SecretStr(""), description="NapCat's access token")
     transport: Literal["http"] = "http"
     events_url: Annotated[str, Later] = Field("", description="NapCat's WebSocket server, for events")
@@ -98,7 +120,7 @@ class Account(Section):
 class Override(Section):
     """Other rates for targets that match."""
 
-    target: str = Field(pattern=r"^(group|private):[\d*?]+$", description="group:123, group:12*, private:*")
+    target: TargetPattern = Field(description="group:123, group:12*, private:*")
     rates: Rates
 
 
@@ -132,7 +154,10 @@ class Delivery(Section):
     rules: tuple[Rule, ...] = Field((), description="verdict rules before the built-in ones")
 
 
-Source = Annotated[str, Field(pattern=r"^[^\s{}]+$|^[^\s{}]*\{[^\s{}]+\}[^\s{}]*$")]
+Source = Annotated[
+    str,
+    _form(r"[^\s{}]+|[^\s{}]*\{[^\s{}]+\}[^\s{}]*", "a key without blanks, with braces only around one hash tag"),
+]
 """A key producers write to; braces only as one hash tag, so that our own keys for it can share its slot."""
 
 
@@ -163,7 +188,7 @@ class Media(Section):
 class Route(Section):
     """Which account serves which targets."""
 
-    target: str = Field(pattern=r"^(group|private):[\d*?]+$")
+    target: TargetPattern
     account: str
 
 
@@ -186,8 +211,10 @@ class Callbacks(Section):
 class Key(Section):
     """One API key, stored as its SHA-256."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="hex SHA-256 of the key")
+    name: Annotated[str, _form(r"[A-Za-z0-9_.-]{1,64}", "1 to 64 letters, digits, _ . or -")]
+    sha256: Annotated[str, _form(r"[0-9a-f]{64}", "the 64 lower-case hex digits of the key's SHA-256")] = Field(
+        description="hex SHA-256 of the key"
+    )
     scopes: frozenset[Literal["send", "read", "admin"]] = frozenset({"send", "read"})
     targets: tuple[str, ...] = Field(("*",), description="target patterns this key may use")
 

@@ -49,6 +49,14 @@ local function complete(job, attempt, item)
   end
 end
 
+-- Whether something of JOB may have been sent, as far as its attempts tell.
+local function doubtful(job)
+  for _, attempt in ipairs(job.attempts) do
+    if attempt.verdict == 'unknown' then return true end
+  end
+  return nil
+end
+
 local function apply_effect(job, item)
   if item.effect == 'park' then hold(job.target, item.hold, item.rule) end
   if item.effect == 'pause' then
@@ -81,6 +89,7 @@ local function settle(item)
   if item.settlement == 'unstarted' then
     unstamp(job, item.token)
     table.remove(job.attempts)
+    job.doubted = doubtful(job)
     job.state = job.done > 0 and 'sending' or 'queued'
     save(job)
     turn(job.target, now)
@@ -96,6 +105,7 @@ local function settle(item)
     delivered(job, attempt.seen, 'event')
   elseif item.settlement == 'retry' then
     job.state, job.code, job.retries = 'queued', item.rule, job.retries + item.spends
+    job.doubted = doubtful(job)
     save(job)
     turn(job.target, now + item.wait)
   elseif item.settlement == 'unknown' then
@@ -274,23 +284,22 @@ local function claim(job, passes)
   end
 end
 
-local function claimed(id)
-  local job = load(id)
+local function claimed(job)
   local attempt = job.attempts[#job.attempts]
   local part = job.parts[attempt.part + 1]
-  return {id, job.target, attempt.token, attempt.n, attempt.part, job.retries, unpack(part)}
+  return {job.id, job.target, attempt.token, attempt.n, attempt.part, job.retries, unpack(part)}
 end
 
--- Claim due lanes, the one that waited longest first. Returns the claimed ids and when to look again.
+-- Claim due lanes, the one that waited longest first. Returns the claimed jobs and when to look again.
 local function claim_due(room)
-  local ids, looked = {}, 0
-  while #ids < room and looked < SCAN and budget > 0 do
-    local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, math.min(room - #ids, 32))
+  local jobs, looked = {}, 0
+  while #jobs < room and looked < SCAN and budget > 0 do
+    local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, math.min(room - #jobs, 32))
     if #due == 0 then break end
     for _, target in ipairs(due) do
       looked = looked + 1
       local account_at = opens_at('account', limits.account)
-      if account_at > now then return ids, account_at end
+      if account_at > now then return jobs, account_at end
       local held = hold_of(target)
       local at = math.max(held and held['until'] or 0, opens_at(target, rates_for(target)))
       if at > now then
@@ -299,14 +308,14 @@ local function claim_due(room)
         local job, passes = ready(target)
         if job then
           claim(job, passes)
-          ids[#ids + 1] = job.id
+          jobs[#jobs + 1] = job
         else
           turn(target, passes)
         end
       end
     end
   end
-  return ids, nil
+  return jobs, nil
 end
 
 local function room_now()
@@ -332,18 +341,18 @@ end
 
 -- The tick ----------------------------------------------------------------------------------------------------------
 
-local function claims_of(ids)
+local function claims_of(jobs)
   local claims = {}
-  for _, id in ipairs(ids) do claims[#claims + 1] = claimed(id) end
+  for i, job in ipairs(jobs) do claims[i] = claimed(job) end
   return claims
 end
 
-local function open_claims(ids)
+local function open_claims(memory)
   local open = {}
-  for id, token in string.gmatch(ids, '(%S+)=(%d+)') do
+  for id, token in string.gmatch(memory, '(%S+)=(%d+)') do
     local job = load(id)
     local attempt = job and job.attempts[#job.attempts]
-    if attempt and whole(attempt.token) == token and not attempt.verdict then open[#open + 1] = id end
+    if attempt and whole(attempt.token) == token and not attempt.verdict then open[#open + 1] = job end
   end
   return open
 end
@@ -363,13 +372,13 @@ local rejoining = redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0
 for _, member in ipairs(rejoining) do rejoin(member) end
 
 local room, again = room_now()
-local ids = {}
+local jobs = {}
 -- Nothing is claimed before all that is due has rejoined: one of them may come first.
 if room > 0 and #rejoining < SCAN then
-  ids, again = claim_due(room)
+  jobs, again = claim_due(room)
 end
-local full = room <= #ids and not again
-local claims = claims_of(ids)
+local full = room <= #jobs and not again
+local claims = claims_of(jobs)
 
 local memory = {sequence}
 for _, item in ipairs(claims) do memory[#memory + 1] = ' ' .. item[1] .. '=' .. whole(item[3]) end
