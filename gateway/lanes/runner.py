@@ -12,6 +12,7 @@ from gateway.store.values import TickPolicy
 from gateway.telemetry import Event, Log
 
 _SAFETY = 1.0  # seconds between looks at an account that has work, should a bell be lost
+_GATHER = 0.001  # seconds that outcomes gather before a tick
 _IDLE = 30.0  # seconds between looks at an account that has none
 
 
@@ -57,6 +58,9 @@ class LaneRunner:
             wait = await self._tick()
             if wait > 0:
                 await self._sleep(wait)
+            if self._flying:
+                # Calls end one by one; one tick settles what a millisecond brings.
+                await asyncio.sleep(_GATHER)
 
     async def drain(self, grace: float) -> None:
         """Claim no more and let what is in flight end within GRACE seconds; what has not ended then is unknown."""
