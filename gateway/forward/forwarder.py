@@ -30,7 +30,10 @@ class Forwarder:
         began = self._clock.monotonic()
         try:
             answer = await self._napcat.call(claim.part, lambda: self._clock.monotonic() <= claim.start_by)
-        except NotSent:
+        except NotSent as error:
+            self._log.warning(
+                Event.JOB_WITHHELD, job=f"{self._account}.{claim.job_id}", attempt=claim.n, reason=str(error)
+            )
             return Outcome(claim, "unstarted")
         took_ms = round((self._clock.monotonic() - began) * 1000)
         ruling = judge(answer, self._rules)

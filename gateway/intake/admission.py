@@ -32,6 +32,17 @@ _LARGE = 64 * 1024
 _MOST_FAULTS = 50
 
 
+_WORDS = (
+    ("Input should be a valid dictionary", "must be an object"),
+    ("Input should be a valid ", "must be a "),
+    ("Input should be ", "must be "),
+    ("String should have ", "must have "),
+    ("List should have ", "must have "),
+    ("Dictionary should have ", "must have "),
+)
+"""The validation library's words in ours."""
+
+
 class Admitted(NamedTuple):
     """What became of a submission: `id` is the public job id (of the first job, when it is a duplicate)."""
 
@@ -136,6 +147,8 @@ def parse_job(document: dict[str, Any]) -> Job:
     except ValidationError as error:
         errors = error.errors(include_url=False, include_input=False)[:_MOST_FAULTS]
         faults = [_fault(fault) for fault in errors]
+        if not document.keys() & {"group_id", "user_id"} and all(fault.loc != "job" for fault in faults):
+            faults.append(Fault("group_id", "give group_id (a group) or user_id (a person)", "missing"))
         raise Refused("job_invalid", "this is no job", faults) from None
     faults = [
         Fault(name, reason, "not_served") for name, reason in _NOT_SERVED.items() if getattr(job, name) is not None
@@ -159,13 +172,16 @@ def _fault(fault: Any) -> Fault:
     if fault["type"] == "extra_forbidden":
         loc = loc[:60]
         near = difflib.get_close_matches(loc, list(Job.model_fields), n=1)
-        known = ", ".join(Job.model_fields)
+        known = ", ".join(name for name in Job.model_fields if name not in _NOT_SERVED)
         return Fault(
             loc, f"unknown field; {f'did you mean {near[0]}?' if near else f'known: {known}'}", "unknown_field"
         )
     if fault["type"] == "missing":
         return Fault(loc, "is required", "missing")
-    return Fault(loc or "job", fault["msg"].removeprefix("Value error, "), fault["type"])
+    words = fault["msg"].removeprefix("Value error, ")
+    for theirs, ours in _WORDS:
+        words = words.replace(theirs, ours)
+    return Fault(loc or "job", words, fault["type"])
 
 
 def _with_key(job: Job, key: str) -> Job:

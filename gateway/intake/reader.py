@@ -16,7 +16,6 @@ START = "0-0"
 _WAIT_MS = 1_000  # how long one blocking read waits; the lease is renewed after each
 _MOST = 128  # entries read at once
 _BATCH_BYTES = 1024**2  # what is read, and then checked and admitted in one go, without looking at anything else
-_SWEEP = 4_096  # entries looked at past those of full accounts
 
 
 class SourceReader:
@@ -37,11 +36,13 @@ class SourceReader:
         self._admission = admission
         self._sources = sources
         self._scripts = scripts
+        self._clock = clock
         self._holder = clock.token()
         self._log = Log(source=stream)
         self._reading = False
         self._most = 8
-        self._full: set[str] = set()
+        self._full: dict[str, str] = {}  # entries left in this sweep → their account
+        self._known: dict[str, str] = {}  # the same of the sweep before
 
     async def run(self) -> None:
         """Wait for the lease, then read until cancelled; raises StoreUnavailable when Redis is lost."""
@@ -77,29 +78,40 @@ class SourceReader:
         return bool(reset)
 
     async def _sweep(self) -> None:
-        """Read from the oldest entry on, past those of full accounts, so that these hold up nobody else."""
-        was_full, self._full = self._full, set()
-        after, looked = START, 0
-        while looked < _SWEEP:
-            entries = await (self._wait() if after == START else self._sources.read(self._stream, after, self._most, 0))
+        """Read from the oldest entry to the newest, past those of full accounts, so that these hold up nobody else.
+
+        Once an account is full, none of its entries is taken before the next sweep, or they would change places.
+        """
+        self._known, self._full = self._full, {}
+        after, began = START, self._clock.monotonic()
+        while entries := await self._entries(after):
             for batch in self._batches(entries):
                 await self._take(batch)
                 if not await self._scripts.lease(self.source, self._holder, LEASE_MS):
                     return
-            if not self._full or not entries:
-                break
-            after, looked = entries[-1].id, looked + len(entries)
-        if self._full:
-            if not was_full:
-                self._log.warning(
-                    Event.SOURCE_FULL,
-                    accounts=sorted(self._full),
-                    detail="they have intake.max_queued jobs; their entries stay where they are",
-                )
-            await asyncio.sleep(_WAIT_MS / 1000)
+            if not self._full:
+                return
+            after = entries[-1].id
+        if not self._full:
+            return
+        if not self._known:
+            self._log.warning(
+                Event.SOURCE_FULL,
+                accounts=sorted(set(self._full.values())),
+                detail="they have intake.max_queued jobs; their entries stay where they are",
+            )
+        # Looking past what stays costs time: no more than a quarter of it.
+        await self._rest(max(_WAIT_MS / 1000, 3 * (self._clock.monotonic() - began)))
 
-    async def _wait(self) -> list[Entry]:
-        return await self._sources.read(self._stream, START, self._most, _WAIT_MS)
+    async def _rest(self, seconds: float) -> None:
+        ends_at = self._clock.monotonic() + seconds
+        while (left := ends_at - self._clock.monotonic()) > 0:
+            await self._scripts.lease(self.source, self._holder, LEASE_MS)
+            await asyncio.sleep(min(left, _WAIT_MS / 1000))
+
+    async def _entries(self, after: str) -> list[Entry]:
+        """Return the next entries after the id AFTER; from the start, wait a while for the first."""
+        return await self._sources.read(self._stream, after, self._most, _WAIT_MS if after == START else 0)
 
     def _batches(self, entries: list[Entry]) -> Iterator[list[Entry]]:
         """Cut ENTRIES into batches of bounded size, and fit the next read to what entries weigh here."""
@@ -119,13 +131,20 @@ class SourceReader:
     async def _take(self, entries: list[Entry]) -> None:
         submissions: list[Submission] = []
         invalid: list[InvalidEntry] = []
+        full = set(self._full.values())
         for entry in entries:
+            # Known from the last sweep to be of an account that is full in this one, too: no need to look inside.
+            if self._known.get(entry.id) in full:
+                self._full[entry.id] = self._known[entry.id]
+                continue
             try:
                 submission = await self._prepare(entry)
             except Refused as refusal:
                 invalid.append(self._invalid(entry, refusal))
             else:
-                if submission.account not in self._full:
+                if submission.account in full:
+                    self._full[entry.id] = submission.account
+                else:
                     submissions.append(submission)
         done = [one.entry for one in invalid]
         by_id = {entry.id: entry for entry in entries}
@@ -133,7 +152,7 @@ class SourceReader:
         admitted = await self._admission.admit(submissions, self.source)
         for submission, (outcome, _) in zip(submissions, admitted, strict=True):
             if outcome == "full":
-                self._full.add(submission.account)
+                self._full[submission.entry] = submission.account
                 continue
             if outcome == "conflict":
                 invalid.append(self._invalid(by_id[submission.entry], key_reused(submission.key)))
@@ -152,7 +171,7 @@ class SourceReader:
     def _invalid(self, entry: Entry, refusal: Refused) -> InvalidEntry:
         detail = str(refusal)[:4096]
         self._log.warning(Event.ENTRY_REFUSED, entry=entry.id, code=refusal.code, detail=detail[:300])
-        return InvalidEntry(self.source, entry.id, entry.raw or b"", refusal.code, detail)
+        return InvalidEntry(self.source, entry.id, entry.raw or entry.other, refusal.code, detail)
 
 
 class ListReader(SourceReader):
@@ -173,9 +192,9 @@ class ListReader(SourceReader):
         self.source = name
         self._log = Log(source=name)
 
-    async def _wait(self) -> list[Entry]:
-        entries = await self._sources.read(self._stream, START, self._most, 0)
-        if not entries and await self._sources.wait_for_list(self.source, _WAIT_MS // 1000):
-            await self._scripts.move(self.source, self._most)
-            entries = await self._sources.read(self._stream, START, self._most, 0)
-        return entries
+    async def _entries(self, after: str) -> list[Entry]:
+        entries = await self._sources.read(self._stream, after, self._most, 0)
+        if entries or (after == START and not await self._sources.wait_for_list(self.source, _WAIT_MS // 1000)):
+            return entries
+        await self._scripts.move(self.source, self._most)
+        return await self._sources.read(self._stream, after, self._most, 0)

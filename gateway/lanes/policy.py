@@ -3,10 +3,10 @@
 from gateway.settings import Account, Settings
 from gateway.store.values import Limits, TickPolicy
 
-START_WITHIN = 1_000
-"""A claimed request starts within this many milliseconds or not at all."""
+START_WITHIN = 4_000
+"""The body of a claimed request leaves within this many milliseconds or not at all; connecting may take 3 s of them."""
 _LEASE_SLACK = 5_000
-"""A lease outlives its call by this much: to start, to connect (3 s), and for timers that round up (1 s)."""
+"""A lease outlives its call by this much: to start, and for timers that round up by a second."""
 
 
 def tick_policy(settings: Settings, account: Account) -> TickPolicy:

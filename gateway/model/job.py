@@ -18,7 +18,9 @@ _FORM = "write an RFC 3339 time such as 2026-01-31T08:00:00Z"
 
 def _digits(value: object) -> object:
     """Return a QQ number as a string of digits; integers over 2^53 were already damaged by some JSON writer."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("a QQ number is 1 to 20 digits, as a string or a number")  # noqa: TRY004 - a field error
+    if isinstance(value, int):
         if value > 2**53:
             raise ValueError("a number over 2^53 loses digits on its way; send it as a string")
         return str(value)

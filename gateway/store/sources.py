@@ -11,10 +11,11 @@ _RAW_LIMIT = 65_536
 
 
 class Entry(NamedTuple):
-    """One entry of a stream: its id, and its `job` field (None when it has none)."""
+    """One entry of a stream: its id, its `job` field (None when it has none), and what it has instead."""
 
     id: str
     raw: bytes | None
+    other: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Sources:
             with translated():
                 reply: Any = await client.xread({stream: after}, count=most, block=wait_ms or None)
         entries = next(iter(reply.values())) if reply else []
-        return [Entry(entry_id.decode(), fields.get(b"job")) for entry_id, fields in entries]
+        return [_entry(entry_id, fields) for entry_id, fields in entries]
 
     async def finish(self, stream: str, ids: Sequence[str]) -> None:
         """Take entries off STREAM: they are jobs now, or in the stream of refused ones."""
@@ -109,6 +110,12 @@ class Sources:
                 moved = await self._clients.commands.xlen(self._keys.list_stream(source))
                 return int(await self._clients.commands.llen(source)) + int(moved)
             return int(await self._clients.commands.xlen(self._keys.list_stream(source)))
+
+
+def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
+    raw = fields.get(b"job")
+    other = b" ".join(word for pair in fields.items() for word in pair) if raw is None else b""
+    return Entry(entry_id.decode(), raw, other)
 
 
 def _numbers(entry: bytes | str) -> tuple[int, int]:

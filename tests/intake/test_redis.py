@@ -76,7 +76,7 @@ async def test_an_entry_without_a_job_field_is_refused(world: World) -> None:
     await world.add(GOOD)
     await world.ended(1)
     (refused,) = await world.producer.invalid()
-    assert (refused["code"], refused["raw"]) == ("entry_invalid", "")
+    assert (refused["code"], refused["raw"]) == ("entry_invalid", f"jbo {json.dumps(GOOD)}")
     assert "XADD" in refused["detail"]
 
 

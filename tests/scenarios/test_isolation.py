@@ -1,5 +1,7 @@
 """Promise 5: a blocked, slow or flooded lane does not delay another; a dead account does not delay another."""
 
+import json
+
 from tests.world import WIDE, World, until
 
 
@@ -49,3 +51,12 @@ async def test_a_full_account_holds_up_no_other_of_the_same_stream(world: World)
     await world.add(*nowhere, {"group_id": "1", "message": "there"})
     await until(lambda: world.napcat.texts("group:1"), deadline=5)
     assert await world.clients.commands.xlen("gw:jobs") == 298
+
+
+async def test_a_full_account_holds_up_no_other_of_the_same_list(world: World) -> None:
+    dead = {"name": "dead", "endpoint": "http://127.0.0.1:9"}
+    await world.gateway(accounts=[world.account(), dead], intake={"max_queued": 2})
+    nowhere = ({"group_id": "1", "message": str(n), "account": "dead"} for n in range(300))
+    there = {"group_id": "1", "message": "there"}
+    await world.producer.push(*(json.dumps(job) for job in (*nowhere, there)))
+    await until(lambda: world.napcat.texts("group:1"), deadline=5)

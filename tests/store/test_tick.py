@@ -40,6 +40,7 @@ class Bench:
 
     def __init__(self, clients: Clients) -> None:
         self.scripts = Scripts(clients.commands, Keys("gw"))
+        self._redis = clients.commands
         self._sequence = 0
 
     async def admit(self, *jobs: Submission, source: str = "", most: int = 100) -> list[str]:
@@ -56,6 +57,10 @@ class Bench:
     async def claim(self, **options: Any) -> Claim:
         (claim,) = (await self.tick(**options)).claims
         return claim
+
+    async def redis_time(self) -> int:
+        seconds, _ = await self._redis.time()
+        return int(seconds)
 
     async def state(self, name: str) -> dict[str, Any]:
         document = await self.scripts.read("main", job_id=name)
@@ -202,3 +207,14 @@ async def test_one_tick_ends_only_so_many_jobs_and_the_next_goes_on(bench: Bench
     assert first.next_in == 0
     await until(bench.tick, lambda tick: not tick.has_work)
     assert (await bench.scripts.overview("main")).ended == {"expired": 600}
+
+
+async def test_a_message_napcat_reported_as_sent_ends_delivered_though_its_retries_are_spent(bench: Bench) -> None:
+    await bench.admit(job("a"))
+    claim = await bench.claim()
+    now = await bench.redis_time()
+    seen = await bench.scripts.evidence("main", POLICY, "group:1", "0123456789abcdef", 77, now)
+    assert seen[0] == "remembered"
+    await bench.tick(Outcome(claim, "dead", Verdict.RETRY, rule="busy"))
+    receipt = await bench.state("a")
+    assert (receipt["state"], receipt["evidence"], receipt["message_ids"]) == ("delivered", "event", [77])

@@ -7,6 +7,7 @@
 
 KEEP, LENGTH = tonumber(ARGV[1]), tonumber(ARGV[2])
 local target, fingerprint, message_id, sent = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]) * 1000 + 999
+local SKEW = 5000 -- NapCat's clock may be behind Redis' by this much
 local LATEST = 3600000 -- NapCat reports a message up to 30 minutes late (#210); an hour later it is another one
 
 if redis.call('HGET', ANSWERED, target) == whole(message_id) then return {'known', ENDED} end
@@ -14,7 +15,7 @@ if redis.call('HGET', ANSWERED, target) == whole(message_id) then return {'known
 local function equal(job)
   local attempt = job.attempts[#job.attempts]
   local part = attempt and job.parts and job.parts[attempt.part + 1]
-  local fits = part and part[5] == fingerprint and attempt.began <= sent and sent <= attempt.began + LATEST
+  local fits = part and part[5] == fingerprint and attempt.began <= sent + SKEW and sent <= attempt.began + LATEST
   return fits and attempt
 end
 

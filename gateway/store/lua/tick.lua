@@ -100,7 +100,7 @@ local function settle(item)
   apply_effect(job, item)
   if item.settlement == 'delivered' then
     delivered(job, item.message_id, 'response')
-  elseif item.settlement == 'retry' and attempt.seen then
+  elseif attempt.seen and item.settlement ~= 'unknown' then
     -- NapCat reported the message as sent; what stands between us answered otherwise.
     delivered(job, attempt.seen, 'event')
   elseif item.settlement == 'retry' then
