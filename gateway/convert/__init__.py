@@ -4,8 +4,8 @@
 what NapCat reports. Inside: message and cqcode read, media and location judge, split groups, wire writes.
 """
 
-from gateway.convert.conversion import convert
+from gateway.convert.conversion import convert, message_faults
 from gateway.convert.document import parse_document
 from gateway.convert.fingerprint import fingerprint
 
-__all__ = ["convert", "fingerprint", "parse_document"]
+__all__ = ["convert", "fingerprint", "message_faults", "parse_document"]

@@ -1,5 +1,8 @@
 """A job to the parts that deliver it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import ValidationError
 
 from gateway.convert.faults import faults_of, refusal
@@ -7,7 +10,7 @@ from gateway.convert.message import read_message
 from gateway.convert.split import split
 from gateway.convert.wire import write_part
 from gateway.model.errors import Fault, Refused
-from gateway.model.job import Job
+from gateway.model.job import Format, Job
 from gateway.model.part import Part
 from gateway.model.segment import AnySegment, Card
 from gateway.settings import Media
@@ -29,6 +32,18 @@ def convert(job: Job, media: Media, timeout_ms: int) -> tuple[Part, ...]:
     if faults:
         raise refusal(faults)
     return tuple(write_part(job, part, timeout_ms) for part in split(segments))
+
+
+def message_faults(document: Mapping[str, Any], media: Media) -> list[Fault]:
+    """Return what is wrong with the message of a job that is refused for other fields, so that both are told."""
+    if "message" not in document:
+        return []
+    try:
+        form: Format = "cq" if document.get("format") == "cq" else "text"
+        read_message(document["message"], form, "user_id" in document, media)
+    except Refused as refused:
+        return list(refused.errors)
+    return []
 
 
 def _card_faults(job: Job, *, wanted: bool) -> list[Fault]:

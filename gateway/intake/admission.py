@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from gateway.clock import Clock
-from gateway.convert import convert, parse_document
+from gateway.convert import convert, message_faults, parse_document
 from gateway.model.errors import Fault, Refused
 from gateway.model.job import Job
 from gateway.settings import Settings
@@ -79,7 +79,12 @@ class Admission:
 
     def _prepare(self, raw: bytes, key: str | None, entry: str) -> Submission:
         document = parse_document(raw)
-        job = parse_job(document)
+        try:
+            job = parse_job(document)
+        except Refused as refusal:
+            # All that is wrong is told at once, though the message is only used with a good job.
+            refusal.errors = [*refusal.errors, *message_faults(document, self._settings.media)]
+            raise
         if key is not None:
             job = _with_key(job, key)
         return Submission(

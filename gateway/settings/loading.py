@@ -26,8 +26,8 @@ _KUBERNETES = re.compile(r"GATEWAY_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT
 
 _ADVICE = {
     "missing": "is required",
-    "tuple_type": "is a list: write […], or one line `- …` for each item",
-    "model_type": "is a section: write `key: value` lines under it",
+    "tuple_type": "must be a list: write […], or one line `- …` for each item",
+    "model_type": "must be a section: write `key: value` lines under it",
 }
 """What the words of pydantic mean in a settings file."""
 

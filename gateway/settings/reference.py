@@ -79,7 +79,7 @@ def _meaning(owner: type[BaseModel], key: str, description: str | None) -> str:
         getattr(mark, "func", None) is not None and getattr(mark.func, "__name__", "") == "_later"
         for mark in owner.model_fields[key].metadata
     )
-    return f"{description or ''}{' (not served yet: leave it empty)' if later else ''}".strip()
+    return f"{description or ''}{' (not served yet)' if later else ''}".strip()
 
 
 def _summary(model: type[BaseModel]) -> str:

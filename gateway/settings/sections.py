@@ -111,7 +111,7 @@ class Account(Section):
         description="NapCat's HTTP server"
     )
     token: Secret = Field(SecretStr(""), description="NapCat's access token")
-    transport: Literal["http"] = "http"
+    transport: Literal["http"] = Field("http", description="how sends reach it")
     events_url: Annotated[str, Later] = Field("", description="NapCat's WebSocket server, for events")
     events_secret: Secret = Field(SecretStr(""), description="token of NapCat's HTTP client that posts events here")
     max_in_flight: int = Field(5, ge=1, le=1024, description="calls at once to this NapCat")
@@ -193,12 +193,13 @@ class Route(Section):
 
 
 class Onebot(Section):
-    """The drop-in OneBot endpoints."""
+    """The drop-in OneBot endpoints (not served yet)."""
 
-    wait: Milliseconds = 60_000
+    wait: Milliseconds = Field(60_000, description="how long an answer waits for its job to end (not served yet)")
     pass_: tuple[str, ...] = Field(
         ("get_status", "get_login_info", "get_version_info", "can_send_image", "can_send_record"),
         alias="pass",
+        description="actions passed through to the account (not served yet)",
     )
 
 
@@ -222,7 +223,7 @@ class Key(Section):
 class Auth(Section):
     """Who may call; without keys only on a loopback bind."""
 
-    keys: tuple[Key, ...] = ()
+    keys: tuple[Key, ...] = Field((), description="{name, sha256 of the key, scopes: [send, read, admin], targets}")
 
 
 class Log(Section):

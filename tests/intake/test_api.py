@@ -220,3 +220,11 @@ async def test_a_key_is_looked_up_in_the_account_that_is_named(world: World) -> 
 async def test_a_body_that_is_not_encoded_as_it_says_is_refused(world: World) -> None:
     gateway = await world.gateway()
     assert is_problem(await post(gateway, JOB, Content_Encoding="gzip"), 400, "body_unreadable")
+
+
+async def test_wrong_fields_and_wrong_segments_are_told_together(world: World) -> None:
+    gateway = await world.gateway()
+    wrong = {"group_id": "abc", "prioritty": "high", "message": [{"type": "poke", "data": {}}, "fine"]}
+    reply = await post(gateway, wrong)
+    assert reply.status == 422
+    assert {fault["loc"].split(".type")[0] for fault in reply.json["errors"]} == {"group_id", "prioritty", "message.0"}
