@@ -176,7 +176,7 @@ async def test_a_muted_group_is_parked_and_not_hammered(world: World) -> None:
 async def test_a_full_redis_goes_on_settling_and_sending_what_it_holds(world: World) -> None:
     gateway = await world.gateway(limits={**WIDE, "group": ["5/200ms"]})
     await world.add(*({"group_id": "1", "message": str(n)} for n in range(20)))
-    await until(lambda: world.napcat.received)
+    await until(lambda: world.clients.commands.xlen("gw:jobs"), lambda length: length == 0)
     await world.clients.commands.config_set("maxmemory", 1)
     await until(lambda: len(world.napcat.received) == 20)
     refused = await gateway.post("/v1/jobs", {"group_id": "1", "message": "more"})
