@@ -79,7 +79,9 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
 
         admission = Admission(settings, scripts, bell, clock)
         accounts = list(runners)
-        readers = [SourceReader(name, accounts, admission, sources, scripts, clock) for name in settings.intake.streams]
+        readers = [
+            SourceReader(name, name, accounts, admission, sources, scripts, clock) for name in settings.intake.streams
+        ]
         readers += [
             ListReader(name, keys.list_stream(name), accounts, admission, sources, scripts, clock)
             for name in settings.intake.lists

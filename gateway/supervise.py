@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from gateway.clock import Clock
 from gateway.telemetry import Event, Log
@@ -11,32 +10,27 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _STEADY = 2.0  # seconds a task has to run before an earlier failure is forgotten
 
 
-@dataclass
-class Health:
-    """How a task is: `error` is why it last failed, until it has run steadily again."""
-
-    error: str | None = None
-    failures: int = 0
-
-
 class Supervisor:
-    """Owns the long-running tasks: restarts one that fails, with growing pauses, and tells how each is."""
+    """Owns the long-running tasks: restarts one that fails, with growing pauses, and tells how each is.
+
+    `errors` says of every task why it last failed, until it has run steadily again; None: it is well.
+    """
 
     def __init__(self, clock: Clock) -> None:
         """Start with no task."""
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._log = Log()
-        self.health: dict[str, Health] = {}
+        self.errors: dict[str, str | None] = {}
 
     def start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Run WORK under NAME until it returns or `stop` is called."""
-        self.health[name] = Health()
+        self.errors[name] = None
         self._tasks[name] = asyncio.create_task(self._keep(name, work), name=name)
 
     def failing(self) -> dict[str, str]:
         """Return the tasks that are not well, and why."""
-        return {name: health.error for name, health in self.health.items() if health.error}
+        return {name: error for name, error in self.errors.items() if error}
 
     async def finish(self, seconds: float, *names: str) -> None:
         """Wait up to SECONDS for the tasks of these names to return by themselves."""
@@ -54,7 +48,7 @@ class Supervisor:
             _, ending = await asyncio.wait(ending, timeout=0.05)
 
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        health, pause = self.health[name], _FIRST_PAUSE
+        pause = _FIRST_PAUSE
         while True:
             began = self._clock.monotonic()
             steady = asyncio.get_running_loop().call_later(_STEADY, self._recovered, name)
@@ -64,14 +58,14 @@ class Supervisor:
             except Exception as error:  # noqa: BLE001 - the one place: whatever ended the task is told and it goes on
                 if self._clock.monotonic() - began > _STEADY:
                     pause = _FIRST_PAUSE
-                health.error, health.failures = f"{type(error).__name__}: {error}", health.failures + 1
-                self._log.error(Event.TASK_FAILED, task=name, error=health.error, again_in_s=pause)
+                self.errors[name] = f"{type(error).__name__}: {error}"
+                self._log.error(Event.TASK_FAILED, task=name, error=self.errors[name], again_in_s=pause)
             finally:
                 steady.cancel()
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _recovered(self, name: str) -> None:
-        if self.health[name].error:
-            self.health[name].error = None
+        if self.errors[name]:
+            self.errors[name] = None
             self._log.info(Event.TASK_RECOVERED, task=name)

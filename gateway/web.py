@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from gateway.model.errors import Fault, GatewayError, Refused, StoreUnavailable
+from gateway.model.errors import Fault, Refused, StoreUnavailable
 from gateway.settings import Auth, Key
 from gateway.telemetry import Event, Log
 
@@ -61,8 +61,6 @@ async def speak_problem(request: web.Request, handler: Handler) -> web.StreamRes
         return problem(404, "not_found", f"there is nothing at {request.path}")
     except web.HTTPException as error:
         return problem(error.status, "http_error", error.reason)
-    except GatewayError:
-        raise
     except Exception as error:  # noqa: BLE001 - a fault of ours is logged here and told without its inside
         _log.error(Event.REQUEST_FAILED, path=request.path, error=f"{type(error).__name__}: {error}")
         return problem(500, "internal", "the gateway failed; its log says why")

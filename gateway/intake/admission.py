@@ -19,7 +19,6 @@ from gateway.store.bell import Bell
 from gateway.store.scripts import Scripts
 from gateway.store.values import Admission as Outcome
 from gateway.store.values import Submission
-from gateway.telemetry import Log
 
 _NOT_SERVED = {
     "callback_url": "receipts are not posted to URLs yet; read the receipts stream or GET /v1/jobs/{id}",
@@ -27,10 +26,8 @@ _NOT_SERVED = {
 }
 """Fields the contract names and this version does not honour: refused, since ignoring them would break a promise."""
 
-
-_LARGE = 64 * 1024
-_MOST_FAULTS = 50
-
+_LARGE = 64 * 1024  # bytes of a job that is checked in a thread
+_MOST_FAULTS = 50  # told at once
 
 _WORDS = (
     ("Input should be a valid dictionary", "must be an object"),
@@ -60,7 +57,6 @@ class Admission:
         self._bell = bell
         self._clock = clock
         self._accounts = {account.name: account for account in settings.accounts}
-        self._log = Log()
 
     async def prepare(self, raw: bytes, *, key: str | None = None, entry: str = "") -> Submission:
         """Return the job in RAW, checked and converted to the bytes NapCat will get.

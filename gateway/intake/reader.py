@@ -27,10 +27,17 @@ class SourceReader:
     """
 
     def __init__(
-        self, stream: str, accounts: list[str], admission: Admission, sources: Sources, scripts: Scripts, clock: Clock
+        self,
+        source: str,
+        stream: str,
+        accounts: list[str],
+        admission: Admission,
+        sources: Sources,
+        scripts: Scripts,
+        clock: Clock,
     ) -> None:
-        """Read STREAM for ACCOUNTS."""
-        self.source = stream
+        """Read what producers push to SOURCE from STREAM (the same, for a stream) for ACCOUNTS."""
+        self.source = source
         self._stream = stream
         self._accounts = accounts
         self._admission = admission
@@ -38,7 +45,7 @@ class SourceReader:
         self._scripts = scripts
         self._clock = clock
         self._holder = clock.token()
-        self._log = Log(source=stream)
+        self._log = Log(source=source)
         self._reading = False
         self._most = 8
         self._full: dict[str, str] = {}  # entries left in this sweep → their account
@@ -176,21 +183,6 @@ class SourceReader:
 
 class ListReader(SourceReader):
     """The same for a list: its entries are moved into a stream in the list's own slot, which gives each an identity."""
-
-    def __init__(
-        self,
-        name: str,
-        stream: str,
-        accounts: list[str],
-        admission: Admission,
-        sources: Sources,
-        scripts: Scripts,
-        clock: Clock,
-    ) -> None:
-        """Read the list NAME through STREAM."""
-        super().__init__(stream, accounts, admission, sources, scripts, clock)
-        self.source = name
-        self._log = Log(source=name)
 
     async def _entries(self, after: str) -> list[Entry]:
         entries = await self._sources.read(self._stream, after, self._most, 0)

@@ -72,7 +72,7 @@ class Monitor:
             "sources": {},
             "backlog": {},
             "redis": {},
-            "tasks": {name: health.error or "ok" for name, health in self._supervisor.health.items()},
+            "tasks": {name: error or "ok" for name, error in self._supervisor.errors.items()},
         }
         try:
             for account in self._settings.accounts:

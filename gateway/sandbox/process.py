@@ -6,9 +6,7 @@ import os
 import signal
 import socket
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +36,6 @@ class GatewayProcess:
         self._file.write_text(json.dumps({**settings, "http": http}, indent=2))
         self._environ = {**os.environ, **(environ or {})}
         self._process: asyncio.subprocess.Process | None = None
-
-    @property
-    def pid(self) -> int:
-        """Process id of the running gateway."""
-        return self._running().pid
 
     async def start(self, deadline: float = 30.0) -> None:
         """Start it and return when it is ready; raises RuntimeError with its log when it is not within DEADLINE s."""
@@ -98,15 +91,3 @@ class GatewayProcess:
         if self._process is None:
             raise RuntimeError("the gateway was not started")
         return self._process
-
-
-@asynccontextmanager
-async def gateway_process(settings: Mapping[str, Any], folder: Path | None = None) -> AsyncIterator[GatewayProcess]:
-    """Yield a ready gateway and end it afterwards."""
-    with tempfile.TemporaryDirectory() as spare:
-        gateway = GatewayProcess(settings, folder or Path(spare))
-        await gateway.start()
-        try:
-            yield gateway
-        finally:
-            await gateway.stop()

@@ -90,7 +90,7 @@ class Scripts:
             policy.stream,
             policy.on_unknown,
             policy.retries,
-            policy.limits.packed(),
+            policy.limits.packed,
             len(outcomes),
         ]
         for one in outcomes:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from gateway.model.attempt import Claim
@@ -41,7 +42,7 @@ class Submission:
     replay_of: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """The rates the tick applies: by scope, and by target pattern before them (the first match wins)."""
 
@@ -51,8 +52,9 @@ class Limits:
     requester: Sequence[Rate]
     overrides: Sequence[tuple[str, Sequence[Rate]]] = ()
 
+    @cached_property
     def packed(self) -> str:
-        """Return the limits as the tick script reads them; glob patterns become Lua patterns."""
+        """The limits as the tick script reads them; glob patterns become Lua patterns."""
 
         def plain(rates: Sequence[Rate]) -> list[list[int]]:
             return [[rate.count, rate.period] for rate in rates]

@@ -42,8 +42,12 @@ local function hold(name, ms, reason)
   local old = hold_of(name)
   local times = old and (old['until'] <= now and old.times + 1 or old.times) or 0
   local length = math.max(ms, math.min(ms * 2 ^ math.min(times, 16), 30000))
-  redis.call('HSET', HOLDS, name, cmsgpack.pack(
-    {since = old and old.since or now, ['until'] = math.max(now + length, old and old['until'] or 0), reason = reason, times = times}))
+  redis.call('HSET', HOLDS, name, cmsgpack.pack({
+    since = old and old.since or now,
+    ['until'] = math.max(now + length, old and old['until'] or 0),
+    reason = reason,
+    times = times,
+  }))
 end
 
 -- Lanes -------------------------------------------------------------------------------------------------------------

@@ -221,12 +221,12 @@ local function step_aside(job, at)
   end
 end
 
--- Whether JOB has to wait for its requester's rate, and until when.
-local function requester_closed(job)
-  if not job.requester or #job.attempts > 0 then return false end
-  if not job.called_back and redis.call('EXISTS', ASIDE .. aside_of(job)) == 1 then return true end
-  local at = opens_at('requester:' .. job.requester, limits.requester)
-  return at > now, at
+-- When the rate of JOB's requester opens; nil when others of this requester stand aside before it.
+local function requester_opens(job)
+  if not job.requester then return 0 end
+  local fresh = #job.attempts == 0 and not job.called_back
+  if fresh and redis.call('EXISTS', ASIDE .. aside_of(job)) == 1 then return nil end
+  return opens_at('requester:' .. job.requester, limits.requester)
 end
 
 -- The job of the lane of TARGET that may be claimed; ends those that may not any more, and puts those aside whose
@@ -237,7 +237,6 @@ local function ready(target)
     local id, passes = head(target)
     local job = id and load(id)
     if not id then return nil, now end
-    local closed, at = false, nil
     if not job then
       redis.call('ZREM', LANE .. target, id)
     elseif job.state == 'unknown' then
@@ -245,13 +244,10 @@ local function ready(target)
     elseif job.expires <= now and not job.doubted and job.done == 0 then
       finish(job, 'expired', job.lapse, KEEP, LENGTH)
     else
-      closed, at = requester_closed(job)
-      if not closed then
-        -- A job that has begun keeps its place, and so waits in it.
-        local later = job.requester and opens_at('requester:' .. job.requester, limits.requester) or 0
-        if later > now then return nil, later end
-        return job, passes
-      end
+      local at = requester_opens(job)
+      if at and at <= now then return job, passes end
+      -- A job that has begun keeps its place, and so waits in it.
+      if #job.attempts > 0 then return nil, at end
       step_aside(job, at)
     end
     budget = budget - 1
