@@ -4,6 +4,7 @@ Exit codes: 0 fine, 1 failed, 2 wrong use or settings.
 """
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -18,7 +19,8 @@ from rich.console import Console
 
 from gateway import __version__
 from gateway.app import create_app
-from gateway.model.errors import SettingsInvalid
+from gateway.explain import explain_job, explain_reply, job_lines, reply_lines
+from gateway.model.errors import Refused, SettingsInvalid
 from gateway.sandbox.demo import run_demo
 from gateway.sandbox.napcat import StandIn
 from gateway.settings import Settings, load_settings
@@ -57,6 +59,36 @@ def check(config: _Config = None, set_: _Set = None) -> None:
     settings = _settings(config, set_)
     accounts = ", ".join(account.name for account in settings.accounts)
     typer.echo(f"the settings are fine; accounts: {accounts}")
+
+
+@app.command()
+def explain(
+    job: Annotated[Path | None, typer.Argument(help="file with one job as JSON; - reads standard input")] = None,
+    reply: Annotated[str | None, typer.Option("--reply", help="an answer of NapCat instead; - reads it")] = None,
+    http_status: Annotated[int, typer.Option("--http-status", help="with --reply: the answer's HTTP status")] = 200,
+    nodes: Annotated[bool, typer.Option("--nodes", help="with --reply: the call was a merged forward")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    config: _Config = None,
+    set_: _Set = None,
+) -> None:
+    """Show what becomes of a job (its calls, byte for byte, or its refusal), or what an answer of NapCat proves."""
+    if (job is None) == (reply is None):
+        _refuse("name a file with a job (- for standard input), or give --reply with an answer of NapCat")
+    settings = _settings(config, set_)
+    try:
+        if reply is not None:
+            body = sys.stdin.buffer.read() if reply == "-" else reply.encode("utf-8", "surrogateescape")
+            told = explain_reply(body, http_status, settings, nodes=nodes)
+            lines = reply_lines(told)
+        else:
+            told = explain_job(_read(job), settings)
+            lines = job_lines(told, cut=sys.stdout.isatty())
+    except Refused as refusal:
+        typer.echo(f"refused ({refusal.code}): {refusal.detail}", err=True)
+        for fault in refusal.errors:
+            typer.echo(f"  {fault.loc}: {fault.msg}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(json.dumps(told, ensure_ascii=False, indent=2) if as_json else "\n".join(lines))
 
 
 @app.command()
@@ -136,6 +168,13 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
         raise SettingsInvalid(
             f"http: cannot listen on {host}:{port} ({error.strerror or error}); change http.host or http.port"
         ) from None
+
+
+def _read(path: Path | None) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if path is None or str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        _refuse(f"{path}: cannot be read ({error.strerror}); name a file with one job as JSON, or - for standard input")
 
 
 def _settings(config: Path | None, set_: list[str] | None) -> Settings:

@@ -1,6 +1,8 @@
 """CQ codes: the string form of a message, `[CQ:type,key=value]` between escaped text."""
 
+import json
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _CODE = re.compile(r"\[CQ:(\w++)((?:,\w++=[^,\]]*+)*+)\]", re.ASCII)
@@ -50,3 +52,29 @@ def unescape(text: str) -> str:
     if "&" not in text:
         return text
     return text.replace("&#91;", "[").replace("&#93;", "]").replace("&#44;", ",").replace("&amp;", "&")
+
+
+def render_cq(segments: Iterable[Mapping[str, Any]]) -> str:
+    """Return the CQ string of segments: what `parse_cq` reads back, their values as strings.
+
+    OneBot 11 gives text three escapes and values a fourth, the comma. Data that is no text, such as the content of a
+    node, which CQ codes cannot say, is spelled as JSON.
+    """
+    return "".join(map(_rendered, segments))
+
+
+def _rendered(segment: Mapping[str, Any]) -> str:
+    data = segment["data"]
+    if segment["type"] == "text":
+        return escape(data["text"])
+    values = (f",{key}={escape(_spelled(value)).replace(',', '&#44;')}" for key, value in data.items())
+    return f"[CQ:{segment['type']}{''.join(values)}]"
+
+
+def escape(text: str) -> str:
+    """Return text as it stands between CQ codes; `unescape` turns it back."""
+    return text.replace("&", "&amp;").replace("[", "&#91;").replace("]", "&#93;")
+
+
+def _spelled(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

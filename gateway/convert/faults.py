@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from gateway.model.errors import Fault, Refused
 from gateway.model.segment import FIELDS
+from gateway.model.wording import kind_of, reason
 
 INSTEAD = {
     "anonymous": "QQ has no anonymous messages any more; leave it out",
@@ -40,19 +41,17 @@ def refusal(faults: Sequence[Fault]) -> Refused:
 def faults_of(error: ValidationError, kind: str, loc: str = "", skip: int = 0) -> list[Fault]:
     """Return pydantic's findings about a segment of type `kind` at `loc`, less their first `skip` steps."""
     faults = []
-    for found in error.errors(include_url=False, include_input=False)[:MAX_FAULTS]:
+    for found in error.errors(include_url=False)[:MAX_FAULTS]:
         steps = [shown(str(step)) for step in found["loc"][skip:] if not str(step).startswith("(")]
         match found["type"]:
             case "missing":
                 msg = f"is missing; {kind} needs it"
             case "extra_forbidden":
                 msg = _unknown_field(steps, kind)
-            case "value_error":
-                msg = found["msg"].removeprefix("Value error, ")
-            case "model_type" | "model_attributes_type" | "dict_type":
-                msg = f"write the fields of {kind} as an object {{…}}"
+            case "dict_type":
+                msg = f"write the fields of {kind} as an object {{…}}; this is {kind_of(found['input'])}"
             case _:
-                msg = found["msg"][:120]
+                msg = reason(found)
         faults.append(Fault(".".join([loc, *steps] if loc else steps), msg, found["type"]))
     return faults
 

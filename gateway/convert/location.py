@@ -5,11 +5,14 @@ import ntpath
 import posixpath
 import re
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from gateway.settings import Media
 
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
+_AUTHORITY = re.compile(r"https?://[^/?#]*")
+_NO_URL = "this is no URL; write http(s)://host/path"
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -24,11 +27,20 @@ def admit_url(url: str, media: Media) -> None:
     """
     if _NOT_IN_URL.search(url):
         raise ValueError("a URL has no blanks, control characters or backslashes; percent-encode them")
+    authority = _AUTHORITY.match(url)
+    if authority is None:
+        raise ValueError(_NO_URL)
+    _admit_authority(authority[0], media)
+
+
+@lru_cache(maxsize=1024)
+def _admit_authority(url: str, media: Media) -> None:
+    """Accept the part of a URL that says where it leads; few hosts serve many URLs, so the answer is kept."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise ValueError("this is no URL; write http(s)://host/path") from None
+        raise ValueError(_NO_URL) from None
     if not _HOST.fullmatch(host):
         raise ValueError("the URL's host is not plain ASCII; write its name, or its xn-- form")
     host = host.rstrip(".")

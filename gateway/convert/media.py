@@ -3,51 +3,49 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from gateway.convert.location import admit_path, admit_url
-from gateway.model.segment import (
-    AnySegment,
-    FileData,
-    MediaData,
-    NodeCustom,
-    VideoData,
-    carried,
-)
+from gateway.model.segment import Segment
+from gateway.model.spelling import carried
 from gateway.settings import Media
 
 INLINE = "base64://"
 MAX_NAME = 8192
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _NOT_IN_NAME = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]')
-_SOURCES = ("url", "file", "path")  # NapCat's order (api/msg.ts, handleOb11FileLikeMessage)
+MEDIA_TYPES = frozenset({"image", "record", "video", "file"})
+SOURCES = ("url", "file", "path")  # NapCat's order (api/msg.ts, handleOb11FileLikeMessage)
 
 
-def resolve(data: MediaData, media: Media) -> tuple[MediaData, list[tuple[str, str]]]:
-    """Return the data with one `file` that NapCat may be given, and the faults as (field, reason and remedy).
+def resolve(kind: str, data: dict[str, Any], media: Media) -> list[tuple[str, str]]:
+    """Give a medium's data the one `file` that NapCat may have, in place; return the faults as (field, reason).
 
     Of `url`, `file` and `path` the first that is not empty counts. A `file` segment without a name gets one.
     """
     faults: list[tuple[str, str]] = []
-    change: dict[str, Any] = {"url": None, "path": None}
-    source = next((name for name in _SOURCES if getattr(data, name)), None)
+    source = next((name for name in SOURCES if data.get(name)), None)
     if source is None:
-        return data, [("file", "is missing: give a URL, base64://… or a path under media.file_roots")]
-    given = getattr(data, source)
+        return [("file", "is missing: give a URL, base64://… or a path under media.file_roots")]
+    given = data[source]
     try:
-        change["file"] = admit(given, media)
+        data["file"] = admit(given, media)
     except ValueError as error:
         faults.append((source, str(error)))
-    if isinstance(data, FileData) and data.name is None:
-        change["name"] = _name_of(given)
-    if isinstance(data, VideoData) and data.thumb:
+    data.pop("url", None)
+    data.pop("path", None)
+    if kind == "file" and "name" not in data:
+        data["name"] = _name_of(given)
+    if kind == "video" and not data.get("thumb", True):
+        del data["thumb"]
+    if kind == "video" and "thumb" in data:
         try:
-            change["thumb"] = admit(data.thumb, media)
+            data["thumb"] = admit(data["thumb"], media)
         except ValueError as error:
             faults.append(("thumb", str(error)))
-    return data.model_copy(update=change), faults
+    return faults
 
 
 def admit(uri: str, media: Media) -> str:
@@ -57,26 +55,26 @@ def admit(uri: str, media: Media) -> str:
     `media.max_inline` (bytes, decoded) and encoded afresh as `base64://`.
     """
     scheme, colon, rest = uri.partition(":")
-    match scheme.lower():
-        case "base64" if colon and rest.startswith("//"):
-            return _inline(rest[2:], media)
-        case "data" if colon:
-            return _data_url(rest, media)
+    kind = scheme.lower()
+    if kind == "base64" and rest.startswith("//"):
+        return _inline(rest[2:], media)
+    if kind == "data" and colon:
+        return _data_url(rest, media)
     if len(carried(uri)) > MAX_NAME:
         raise ValueError(f"a URL or path has at most {MAX_NAME} characters; give a shorter one")
-    if not _SCHEME.match(uri):
-        admit_path(uri, media)
-        return uri
-    uri = scheme.lower() + colon + rest
-    if uri.startswith(("http://", "https://")):
+    if kind in ("http", "https") and rest.startswith("//"):
+        uri = f"{kind}:{rest}"
         admit_url(uri, media)
-    elif uri.startswith("file://"):
+    elif kind == "file" and rest.startswith("//"):
+        uri = f"{kind}:{rest}"
         admit_path(uri, media)
-    else:
+    elif _SCHEME.match(uri):
         raise ValueError(
             f"NapCat does not fetch {scheme[:20]}:; use http(s)://, base64://, data:, or file:// under a folder "
             "in media.file_roots"
         )
+    else:
+        admit_path(uri, media)
     return uri
 
 
@@ -128,16 +126,16 @@ def _name_of(uri: str) -> str:
     return name if name.strip(". ") else "file"
 
 
-def media_of(segments: tuple[AnySegment, ...]) -> Iterator[str]:
+def media_of(segments: Iterable[Segment]) -> Iterator[str]:
     """Yield the resolved URI of every medium in the segments, those inside nodes included."""
     for segment in segments:
-        data = segment.data
-        if isinstance(data, MediaData) and data.file:
-            yield data.file
-        if isinstance(data, VideoData) and data.thumb:
-            yield data.thumb
-        if isinstance(data, NodeCustom):
-            yield from media_of(data.content)
+        data: Any = segment["data"]
+        if segment["type"] in MEDIA_TYPES:
+            yield data["file"]
+            if "thumb" in data:
+                yield data["thumb"]
+        elif segment["type"] == "node" and "content" in data:
+            yield from media_of(data["content"])
 
 
 def inline_bytes(uri: str) -> int:

@@ -1,12 +1,12 @@
 """Which segments go together in one NapCat call."""
 
 from collections.abc import Sequence
-from itertools import groupby
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gateway.convert.faults import refusal
+from gateway.convert.text import MAX_TEXT, cut, length
 from gateway.model.errors import Fault
-from gateway.model.segment import AnySegment, TextData
+from gateway.model.segment import Segment
 
 ALONE = frozenset(
     {"record", "video", "file", "json", "markdown", "music", "contact", "forward", "dice", "rps", "mface"}
@@ -14,50 +14,100 @@ ALONE = frozenset(
 """Types that QQ shows only in a message of their own; NapCat splits them off in forwards only (SendMsg.ts)."""
 
 MAX_PARTS = 50
-MAX_IMAGES = 50
+MAX_IMAGES = 20
 
 
-def split(segments: Sequence[AnySegment]) -> list[tuple[AnySegment, ...]]:
+def split(segments: Sequence[Segment], *, refuse: bool = False) -> list[Sequence[Segment]]:
     """Return the parts of a checked message, in order; a message of nodes is one part.
 
-    Segments of `ALONE` are parts of their own, the others between them stay together; a part of blank text only is
-    left out. The reply leads the first part that can carry one. Raises `Refused("message_invalid")` when none can,
-    when there are more than 50 parts, or more than 50 images in one.
+    Segments of `ALONE` are parts of their own, the others between them stay together as far as 4,000 characters and
+    20 images go; a part of blank text only is left out. The reply leads the first part that can carry one. Raises
+    `Refused("message_invalid")` when none can, when there are more than 50 parts, when a text has more blanks in a
+    row than a part has room, and, with `refuse`, when there is more than one part.
     """
-    if segments[0].type == "node":
-        return [tuple(segments)]
-    reply = next((segment for segment in segments if segment.type == "reply"), None)
-    parts: list[tuple[AnySegment, ...]] = []
-    rest = [segment for segment in segments if segment is not reply and not _is_empty(segment)]
-    for alone, group in groupby(rest, key=lambda segment: segment.type in ALONE):
-        run = tuple(group)
-        if alone:
-            parts += [(segment,) for segment in run]
-        elif not all(map(is_blank, run)):
-            parts.append(run)
+    if segments[0]["type"] == "node":
+        return [segments]
+    reply = next((segment for segment in segments if segment["type"] == "reply"), None)
+    packing = _Packing()
+    for segment in segments:
+        if segment is not reply:
+            packing.add(segment)
+    packing.close()
+    parts = packing.parts
     if reply is not None:
-        carrier = next((i for i, part in enumerate(parts) if part[0].type not in ALONE), None)
+        carrier = next((part for part in parts if part[0]["type"] not in ALONE), None)
         if carrier is None:
             _refuse(
-                f"QQ shows a quote only beside text, faces or images, not with {parts[0][0].type}; add a text, or "
+                f"QQ shows a quote only beside text, faces or images, not with {parts[0][0]['type']}; add a text, or "
                 "leave the reply out",
                 "reply_alone",
             )
-        parts[carrier] = (reply, *parts[carrier])
-    if len(parts) > MAX_PARTS:
-        _refuse(f"{len(parts)} separate messages; a job has at most {MAX_PARTS}, send several jobs", "parts")
-    if any(sum(segment.type == "image" for segment in part) > MAX_IMAGES for part in parts):
-        _refuse(f"QQ takes at most {MAX_IMAGES} images in one message; send several jobs", "images")
-    return parts
+        carrier.insert(0, reply)
+    if refuse and len(parts) > 1:
+        shapes = [" ".join(dict.fromkeys(segment["type"] for segment in part)) for part in parts]
+        _refuse(
+            f"it takes {len(parts)} messages ({', then '.join(shapes[:4])}{', …' * (len(parts) > 4)}) and split says "
+            "refuse; send several jobs, or say split: auto",
+            "split",
+        )
+    return list(parts)
 
 
-def is_blank(segment: AnySegment) -> bool:
+def is_blank(segment: Segment) -> bool:
     """Whether a segment is text with nothing to see in it, which QQ does not send by itself."""
-    return isinstance(segment.data, TextData) and not segment.data.text.strip()
+    return segment["type"] == "text" and not segment["data"]["text"].strip()
 
 
-def _is_empty(segment: AnySegment) -> bool:
-    return isinstance(segment.data, TextData) and not segment.data.text
+class _Packing:
+    """Fills one part after the other."""
+
+    def __init__(self) -> None:
+        self.parts: list[list[Segment]] = []
+        self.open: list[Segment] = []
+        self.room = MAX_TEXT
+        self.images = 0
+
+    def add(self, segment: Segment) -> None:
+        if segment["type"] == "text":
+            self.text(segment["data"]["text"])
+        elif segment["type"] in ALONE:
+            self.close()
+            self.open.append(segment)
+            self.close()
+        else:
+            if segment["type"] == "image":
+                if self.images == MAX_IMAGES:
+                    self.close()
+                self.images += 1
+            self.open.append(segment)
+
+    def text(self, text: str) -> None:
+        size = length(text)
+        if size > self.room and (size <= MAX_TEXT or self.room < MAX_TEXT // 2):
+            self.close()  # a text stays in one piece where it can
+        if size > self.room:
+            try:
+                *full, text = cut(text, self.room, MAX_TEXT, MAX_PARTS)
+            except ValueError as error:
+                _refuse(str(error), "text_blank")
+            for piece in full:
+                self.append_text(piece)
+                self.close()
+        self.append_text(text)
+        self.room -= length(text)
+
+    def append_text(self, text: str) -> None:
+        if text:
+            piece: Any = {"type": "text", "data": {"text": text}}
+            self.open.append(piece)
+
+    def close(self) -> None:
+        """Begin a new part; what has nothing to see is none."""
+        if not all(map(is_blank, self.open)):
+            if len(self.parts) == MAX_PARTS:
+                _refuse(f"it makes more than {MAX_PARTS} separate messages; send several jobs", "parts")
+            self.parts.append(self.open)
+        self.open, self.room, self.images = [], MAX_TEXT, 0
 
 
 def _refuse(reason: str, kind: str) -> NoReturn:

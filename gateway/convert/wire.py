@@ -1,43 +1,65 @@
 """The exact request of one NapCat call."""
 
-import json
+from collections.abc import Sequence
 from typing import Any
 
+from pydantic_core import to_json
+
 from gateway.convert.fingerprint import fingerprint
-from gateway.convert.media import INLINE, inline_bytes, media_of
+from gateway.convert.media import INLINE, MEDIA_TYPES, inline_bytes, media_of
 from gateway.model.job import Job
 from gateway.model.part import Part
-from gateway.model.segment import AnySegment
+from gateway.model.segment import Segment
 
 UPLOAD_BYTES_PER_S = 256 * 1024
 FETCH_MS = 60_000
 REMOTE_BYTES = 15 * 1024**2  # a size to reckon with where NapCat fetches the media and only it will know
-_spell = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # ensure_ascii is its default
+_UNUSUAL = MEDIA_TYPES | {"node", "markdown"}
 
 
-def write_part(job: Job, segments: tuple[AnySegment, ...], timeout_ms: int) -> Part:
+def write_part(job: Job, segments: Sequence[Segment], timeout_ms: int, markdown: str) -> Part:
     """Return the part that sends these segments to the job's target.
 
     The body is ASCII-only JSON, because NapCat decodes each TCP chunk by itself and so corrupts characters that lie
     across two (http-server.ts), and its ids are strings, because a JSON number loses digits over 2^53. `timeout_ms` is
     the wait for a text, in milliseconds; media adds its size at NapCat's own 256 KB/s (config.ts), since the field
-    replaces the wait NapCat would reckon by itself.
+    replaces the wait NapCat would reckon by itself. `markdown` is the type under which the account takes markdown.
     """
-    message = [segment.model_dump(exclude_none=True) for segment in segments]
-    uris = tuple(media_of(segments))
-    nodes = segments[0].type == "node"
-    remote = any(not uri.startswith(INLINE) for uri in uris)
-    uploaded = sum(map(inline_bytes, uris)) + REMOTE_BYTES * remote
-    wait_ms = timeout_ms + uploaded * 1000 // UPLOAD_BYTES_PER_S
-    body: dict[str, Any] = {"group_id": job.group_id, "user_id": job.user_id, "message": message}
+    message: Sequence[Any] = segments
+    body: dict[str, Any] = {}
+    if job.group_id is not None:
+        body["group_id"] = job.group_id
+    if job.user_id is not None:
+        body["user_id"] = job.user_id
+    nodes = remote = False
+    if not _UNUSUAL.isdisjoint([segment["type"] for segment in segments]):
+        nodes = segments[0]["type"] == "node"
+        uris = tuple(media_of(segments))
+        remote = any(not uri.startswith(INLINE) for uri in uris)
+        uploaded = sum(map(inline_bytes, uris)) + REMOTE_BYTES * remote
+        timeout_ms += uploaded * 1000 // UPLOAD_BYTES_PER_S
+        if markdown != "markdown":
+            message = [_renamed(segment, markdown) for segment in segments]
+    body["message"] = message
     if nodes:
-        body |= {"source": job.source, "news": job.news, "summary": job.summary, "prompt": job.prompt}
-    body["timeout"] = wait_ms
+        card = {"source": job.source, "news": job.news, "summary": job.summary, "prompt": job.prompt}
+        body |= {name: value for name, value in card.items() if value is not None}
+    body["timeout"] = timeout_ms
     return Part(
-        action="send_group_msg" if job.target.kind == "group" else "send_private_msg",
-        body=_spell({name: value for name, value in body.items() if value is not None}).encode("ascii"),
-        timeout_ms=wait_ms,
+        action="send_group_msg" if job.user_id is None else "send_private_msg",
+        body=to_json(body, ensure_ascii=True),
+        timeout_ms=timeout_ms,
         fetch_ms=FETCH_MS if remote else 0,
-        fingerprint=fingerprint(message),
+        fingerprint=fingerprint(segments),
         nodes=nodes,
     )
+
+
+def _renamed(segment: Segment, markdown: str) -> Any:
+    """Return a segment with markdown, also inside nodes, under the type the account knows it by."""
+    data: Any = segment["data"]
+    if segment["type"] == "markdown":
+        return {**segment, "type": markdown}
+    if segment["type"] == "node" and "content" in data:
+        return {**segment, "data": {**data, "content": [_renamed(inner, markdown) for inner in data["content"]]}}
+    return segment

@@ -13,55 +13,19 @@ every call is a POST.
 import json
 from collections.abc import Callable, Mapping
 from email.utils import mktime_tz, parsedate_tz
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gateway.forward.answer import LARGEST_ANSWER, Reply, read_answer
 from gateway.model.errors import NotSent, SettingsInvalid
 from gateway.model.part import Part
 from gateway.model.verdict import Answer, Failure
 
-LARGEST_ANSWER = 1024**2
-_QUOTED = 2_000  # characters kept of a body that is no envelope
 _IDLE_S = 3.5  # NapCat's server closes idle sockets after 5 s; one that is just closing turns a send into `reset`
 _CHUNK = 2**20  # more than this in one write would hold up the loop
-
-_WORDS: dict[Failure, str] = {
-    "bad_endpoint": "the endpoint is no usable address",
-    "dns": "the endpoint's name cannot be resolved",
-    "refused": "no connection to the endpoint",
-    "connect_timeout": "no connection to the endpoint in time",
-    "tls": "no TLS connection to the endpoint",
-    "pool": "all connections to the endpoint are in use",
-    "timeout": "no answer in time",
-    "reset": "the connection was lost before the answer",
-    "unparsable": "the answer is no HTTP",
-}
-
-_Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-
-
-class _Envelope(BaseModel):
-    """An answer as OneBot 11 spells it; go-cqhttp adds `msg`, Lagrange leaves out all words."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-    status: str
-    retcode: _Int64
-    data: Any = None
-    msg: str | None = None
-    message: str | None = None
-    wording: str | None = None
-
-
-class Reply(NamedTuple):
-    """An answer and the `data` of its envelope (None without one)."""
-
-    answer: Answer
-    data: Any
 
 
 class NapCatHttp:
@@ -158,7 +122,7 @@ class NapCatHttp:
             failure = _failure(error, crowded=self._in_flight > self._limit)
         finally:
             self._in_flight -= 1
-        return _reply(status, bytes(received), failure, retry_after, nodes)
+        return read_answer(status, bytes(received), failure, retry_after, nodes=nodes)
 
 
 class _Body(aiohttp.Payload):
@@ -214,45 +178,6 @@ def _failure(error: Exception, *, crowded: bool) -> Failure:  # noqa: PLR0911 - 
         # connection, if only a reused one, so the request may have arrived
         case _:
             return "reset"
-
-
-def _reply(status: int | None, body: bytes, failure: Failure | None, retry_after: int | None, nodes: bool) -> Reply:
-    """Read what came; a status outside 2xx speaks for itself, with whatever came of its body."""
-    succeeded = status is not None and 200 <= status < 300
-    if failure is not None and (status is None or succeeded):
-        return Reply(Answer(error=failure, http_status=status, text=_WORDS[failure], nodes=nodes), None)
-    envelope = _envelope(body)
-    if envelope is None:
-        answer = Answer(
-            error="unparsable" if succeeded else None,
-            http_status=status,
-            text=body[: 4 * _QUOTED].decode("utf-8", "replace")[:_QUOTED],
-            retry_after=retry_after,
-            nodes=nodes,
-        )
-        return Reply(answer, None)
-    answer = Answer(
-        http_status=status,
-        status=envelope.status,
-        retcode=envelope.retcode,
-        text=": ".join(dict.fromkeys(filter(None, (envelope.msg, envelope.message, envelope.wording)))),
-        message_id=_message_id(envelope.data),
-        retry_after=retry_after,
-        nodes=nodes,
-    )
-    return Reply(answer, envelope.data)
-
-
-def _envelope(body: bytes) -> _Envelope | None:
-    try:
-        return _Envelope.model_validate_json(body) if len(body) <= LARGEST_ANSWER else None
-    except ValidationError:
-        return None
-
-
-def _message_id(data: object) -> int | None:
-    value = data.get("message_id") if isinstance(data, dict) else None
-    return value if type(value) is int and -(2**63) <= value < 2**63 else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> int | None:

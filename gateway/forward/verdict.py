@@ -22,7 +22,8 @@ UNMATCHED = Rule.model_construct(
 """What decides when no rule does (table A, row 31): unknown failures are never repeated blindly."""
 
 LONGEST_RETRY_AFTER_MS = 600_000
-_NO_SCHEDULE_MS = 1_000  # a rule that repeats for ever must never do it in a circle
+NO_SCHEDULE_MS = 1_000
+"""The wait of a rule that repeats for ever and has none of its own: never in a circle."""
 
 _NORMAL = {1200: 200, 1400: 400}  # the WebSocket spellings of the same facts (protocol sheet §2.1)
 _READ = 8192  # an answer says what it has to say within this; bounds every regular expression below
@@ -85,7 +86,7 @@ def decide(
     planned: int | None = None
     if ruling.verdict is Verdict.RETRY:
         if not rule.spends:
-            planned = None if rule.effect else next(iter(waits), _NO_SCHEDULE_MS)
+            planned = None if rule.effect else next(iter(waits), NO_SCHEDULE_MS)
         elif claim.retries < len(waits):
             planned = waits[claim.retries]
         else:

@@ -1,6 +1,12 @@
 """From settings to what the ticks of one account apply."""
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from gateway.model.rate import Rate
+from gateway.model.target import Target
 from gateway.settings import Account, Settings
+from gateway.settings import Limits as LimitSettings
 from gateway.store.values import Limits, TickPolicy
 
 START_WITHIN = 4_000
@@ -28,3 +34,13 @@ def tick_policy(settings: Settings, account: Account) -> TickPolicy:
         on_unknown=settings.delivery.on_unknown,
         retries=len(settings.delivery.retry),
     )
+
+
+def rates_for(limits: LimitSettings, target: Target, requester: str | None) -> dict[str, Sequence[Rate]]:
+    """Return the rates that a send to TARGET on behalf of REQUESTER has to fit, by scope: as the tick finds them."""
+    own = limits.group if target.kind == "group" else limits.user
+    override = next((line for line in limits.overrides if fnmatchcase(str(target), line.target)), None)
+    scopes: dict[str, Sequence[Rate]] = {"account": limits.account, "group" if target.kind == "group" else "user": own}
+    if override is not None:
+        scopes = {"account": limits.account, f"override {override.target}": override.rates}
+    return {**scopes, "requester": limits.requester} if requester is not None else scopes

@@ -1,7 +1,6 @@
 """`/status` and the health checks: what goes on, what does not, and what to do about it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
@@ -9,6 +8,7 @@ from aiohttp import web
 from gateway import __version__
 from gateway.clock import Clock
 from gateway.model.errors import StoreUnavailable
+from gateway.model.instant import format_instant
 from gateway.settings import Settings
 from gateway.store.client import Clients
 from gateway.store.scripts import Scripts
@@ -124,7 +124,12 @@ def _account(numbers: AccountNumbers) -> dict[str, Any]:
         "ended": numbers.ended,
         "receipts": numbers.receipts,
         "holds": [
-            {"target": hold.name, "reason": hold.reason, "since": _time(hold.since), "until": _time(hold.until)}
+            {
+                "target": hold.name,
+                "reason": hold.reason,
+                "since": format_instant(hold.since),
+                "until": format_instant(hold.until),
+            }
             for hold in numbers.holds
         ],
     }
@@ -134,7 +139,7 @@ def _paused(account: str, holds: Sequence[Hold]) -> list[Reason]:
     return [
         _reason(
             "account_paused",
-            f"paused since {_time(hold.since)}: {hold.reason}",
+            f"paused since {format_instant(hold.since)}: {hold.reason}",
             "jobs wait and lose no attempt; check that NapCat runs, its address and its token",
             account=account,
         )
@@ -158,7 +163,3 @@ def _redis_lost(error: StoreUnavailable) -> Reason:
 
 def _reason(code: str, detail: str, advice: str, **more: str) -> Reason:
     return {"code": code, **more, "detail": detail, "advice": advice}
-
-
-def _time(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -115,6 +115,9 @@ class Account(Section):
     events_url: Annotated[str, Later] = Field("", description="NapCat's WebSocket server, for events")
     events_secret: Secret = Field(SecretStr(""), description="token of NapCat's HTTP client that posts events here")
     max_in_flight: int = Field(5, ge=1, le=1024, description="calls at once to this NapCat")
+    markdown: Literal["markdown", "record"] = Field(
+        "markdown", description="the type under which it takes markdown; NapCat 4.18: markdown, published pages: record"
+    )
 
 
 class Override(Section):
@@ -144,6 +147,9 @@ class Delivery(Section):
     retry: tuple[Milliseconds, ...] = Field(
         (2_000, 10_000, 30_000, 120_000, 600_000),
         description="waits after an attempt that surely did not send (±20 %); their number is the number of retries",
+    )
+    split: Literal["auto", "refuse"] = Field(
+        "auto", description="a message that QQ takes only in several: send it in parts, or refuse it"
     )
     on_unknown: Literal["hold", "resend"] = Field(
         "hold", description="after settling failed: keep as unconfirmed, or send again"

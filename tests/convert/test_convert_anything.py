@@ -3,14 +3,16 @@
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.convert import convert, parse_document
+from gateway.convert.message import read_at_once, read_thoroughly
 from gateway.model.errors import Refused
-from gateway.model.job import Job
+from gateway.model.job import Format, Job
 from gateway.model.segment import FIELDS
-from gateway.settings import Media
+from gateway.settings import Delivery, Media
+from tests.convert.harness import ACCOUNT
 
 NAMES = sorted({name for fields in FIELDS.values() for name in fields})
 SCALARS = (
@@ -43,12 +45,12 @@ ANYTHING = st.recursive(SCALARS, nested, max_leaves=15)
 TARGETS = st.sampled_from([{"group_id": 1}, {"user_id": 2}, {"user_id": 2, "group_id": 1, "temp_session": True}])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANYTHING, TARGETS, st.sampled_from(["text", "cq"]))
 def test_any_message_ends_in_parts_or_a_refusal(message: Any, target: dict[str, Any], form: str) -> None:
     job = Job.model_validate({**target, "message": message, "format": form})
     try:
-        parts = convert(job, Media(file_roots=("/media",)), 10_000)
+        parts = convert(job, ACCOUNT, Delivery(), Media(file_roots=("/media",)))
     except Refused as refused:
         check_refusal(refused, "message_invalid")
         return
@@ -62,10 +64,43 @@ def test_any_message_ends_in_parts_or_a_refusal(message: Any, target: dict[str, 
         assert all(segment.keys() == {"type", "data"} for segment in body["message"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2_000, deadline=None)
 @given(st.binary(max_size=60) | st.text(alphabet='{}[]":,\\u0d8e19-.ax \ud800', max_size=60))
 def test_any_bytes_end_in_an_object_or_a_refusal(raw: bytes | str) -> None:
     try:
         assert isinstance(parse_document(raw), dict)
     except Refused as refused:
         check_refusal(refused, "json_invalid")
+
+
+ORDINARY = st.lists(
+    st.sampled_from(
+        [
+            "text",
+            "[CQ:face,id=1]",
+            {"type": "text", "data": {"text": " "}},
+            {"type": "at", "data": {"qq": 5, "name": None}},
+            {"type": "reply", "data": {"id": 5, "text": "x"}},
+            {"type": "image", "data": {"url": "https://a.b/c", "file": "x.png", "cache": 0, "summary": None}},
+            {"type": "image", "data": {"file": "https://localhost/c"}},
+            {"type": "video", "data": {"file": "https://a.b/c", "thumb": ""}},
+            {"type": "file", "data": {"path": "/media/a.txt"}},
+            {"type": "record", "data": {"content": "# x"}},
+            {"type": "contact", "data": {"id": 5}},
+            {"type": "dice"},
+            {"type": "node", "data": {"content": "x"}},
+        ]
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(ORDINARY | ANYTHING, st.sampled_from(["text", "cq"]), st.booleans())
+def test_reading_at_once_and_reading_thoroughly_agree(message: Any, form: Format, private: bool) -> None:
+    media = Media(file_roots=("/media",))
+    before = repr(message)
+    at_once = read_at_once(message, form, private, media)
+    assert repr(message) == before
+    if at_once is not None:
+        assert at_once == read_thoroughly(message, form, private, media)

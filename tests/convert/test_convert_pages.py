@@ -7,7 +7,8 @@ import pytest
 
 from gateway.convert import convert, parse_document
 from gateway.model.job import Job
-from tests.convert.harness import MEDIA, parts_of
+from gateway.settings import Delivery
+from tests.convert.harness import ACCOUNT, MEDIA, parts_of
 
 FULL = {
     "video to a group": """{
@@ -74,7 +75,7 @@ def without_comments(text: str) -> str:
 
 @pytest.mark.parametrize("page", FULL)
 def test_a_published_request_is_one_part(page: str) -> None:
-    [part] = convert(Job.model_validate(parse_document(without_comments(FULL[page]))), MEDIA, 10_000)
+    [part] = convert(Job.model_validate(parse_document(without_comments(FULL[page]))), ACCOUNT, Delivery(), MEDIA)
     assert part.body.isascii()
 
 

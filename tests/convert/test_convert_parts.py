@@ -5,10 +5,14 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given as given_
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from gateway.convert.split import ALONE
 from gateway.model.segment import FIELDS
-from tests.convert.harness import faults, parts_of, sent
+from gateway.settings import Delivery
+from tests.convert.harness import ACCOUNT, faults, parts_of, sent
 
 URL = "https://example.com/a"
 SEGMENTS: dict[str, dict[str, Any]] = {
@@ -77,10 +81,75 @@ def test_blank_text_between_parts_is_no_part() -> None:
     assert [[segment["type"] for segment in part] for part in parts] == [["video"], ["video"]]
 
 
-def test_too_many_parts_or_images_are_refused() -> None:
+def test_a_job_makes_at_most_fifty_parts() -> None:
     assert len(sent(message("dice " * 50))) == 50
-    assert "at most 50" in faults(message("dice " * 51))["message"]
-    assert "at most 50 images" in faults(message("image " * 51))["message"]
+    assert "more than 50 separate messages" in faults(message("dice " * 51))["message"]
+    assert "more than 50 separate messages" in faults("a" * 200_001)["message"]
+
+
+def test_every_twenty_images_are_a_part() -> None:
+    parts = sent([*message("reply"), *(f"{i}" if i % 2 else message("image")[0] for i in range(90))])
+    assert [sum(segment["type"] == "image" for segment in part) for part in parts] == [20, 20, 5]
+    assert parts[0][0]["type"] == "reply"
+
+
+def test_a_long_text_is_cut_and_what_stands_before_it_stays_with_its_beginning() -> None:
+    long = "好" * 9_000
+    parts = sent([*message("reply at"), long, *message("face")])
+    assert [[segment["type"] for segment in part] for part in parts] == [
+        ["reply", "at", "text"],
+        ["text"],
+        ["text", "face"],
+    ]
+    assert "".join(text_of(part) for part in parts) == long
+
+
+def test_a_text_that_fits_into_one_message_is_not_cut() -> None:
+    parts = sent(["a" * 3_000, *message("image"), "b" * 3_000, "c" * 1_000])
+    assert [text_of(part) for part in parts] == ["a" * 3_000, "b" * 3_000 + "c" * 1_000]
+
+
+def test_blanks_that_no_message_could_carry_are_refused() -> None:
+    assert "4000 blanks in a row" in faults("a" + "\n" * 9_000 + "b")["message"]
+
+
+SEVERAL = {"a video": message("text video"), "a long text": "a" * 4_001, "many images": message("image " * 21)}
+
+
+@pytest.mark.parametrize("case", SEVERAL)
+def test_a_job_may_refuse_to_be_split(case: str) -> None:
+    assert "split says refuse" in faults(SEVERAL[case], split="refuse")["message"]
+    assert len(sent(SEVERAL[case], split="auto")) == 2
+
+
+def test_the_setting_decides_for_jobs_that_say_nothing_about_splitting() -> None:
+    refusing = Delivery(split="refuse")
+    assert "text, then video" in faults(message("text video"), delivery=refusing)["message"]
+    assert len(sent(message("text video"), delivery=refusing, split="auto")) == 2
+    assert len(sent(message("text image"), delivery=refusing)) == 1
+
+
+def text_of(part: list[dict[str, Any]]) -> str:
+    return "".join(segment["data"].get("text", "") for segment in part)
+
+
+WORDS = st.sampled_from(["text", "text", "at", "face", "image", "image", "video", "dice", "long"])
+
+
+@settings(max_examples=200, deadline=None)
+@given_(st.lists(WORDS, min_size=1, max_size=60))
+def test_splitting_loses_nothing_and_keeps_the_order(words: list[str]) -> None:
+    given = [f"{i}." * 1_500 if word == "long" else message(word)[0] for i, word in enumerate(words)]
+    parts = sent(given)
+    whole = [segment for part in parts for segment in part]
+    assert [segment["type"] for segment in whole if segment["type"] != "text"] == [
+        word for word in words if word not in ("text", "long")
+    ]
+    assert text_of(whole) == "".join(item if isinstance(item, str) else text_of([item]) for item in given)
+    for part in parts:
+        assert len(part) == 1 or ALONE.isdisjoint(segment["type"] for segment in part)
+        assert len(text_of(part)) <= 4_000
+        assert sum(segment["type"] == "image" for segment in part) <= 20
 
 
 def test_a_group_message_is_these_bytes() -> None:
@@ -142,3 +211,14 @@ def test_inline_media_lengthens_the_wait_by_its_upload() -> None:
 def test_media_that_napcat_fetches_gets_time_to_be_fetched_and_uploaded(words: str) -> None:
     [part] = parts_of(message(words))
     assert (part.timeout_ms, part.fetch_ms) == (70_000, 60_000)
+
+
+@pytest.mark.parametrize("wire", ["markdown", "record"])
+def test_markdown_goes_out_under_the_type_the_account_takes(wire: str) -> None:
+    account = ACCOUNT.model_copy(update={"markdown": wire})
+    node = {"type": "node", "data": {"content": message("markdown")}}
+    for published in ("markdown", "record"):
+        given = {"type": published, "data": {"content": "# x"}}
+        assert sent(given, account=account) == [[{"type": wire, "data": {"content": "# x"}}]]
+    [[outer]] = sent(node, account=account)
+    assert outer["data"]["content"][0]["type"] == wire

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.forward.napcat_http import LARGEST_ANSWER, NapCatHttp
+from gateway.forward.answer import LARGEST_ANSWER
+from gateway.forward.napcat_http import NapCatHttp
 from gateway.model.errors import NotSent, SettingsInvalid
 from gateway.model.part import Part
 from gateway.model.verdict import Answer, Failure

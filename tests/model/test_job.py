@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.intake.admission import parse_job
+from gateway.intake.preparation import parse_job
 from gateway.model.errors import Refused
 from gateway.model.job import Job
 

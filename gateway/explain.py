@@ -1,0 +1,141 @@
+"""What the gateway would make of a job or of an answer, without Redis and without NapCat."""
+
+import json
+from typing import Any
+
+from gateway.convert import render_cq
+from gateway.forward.answer import read_answer
+from gateway.forward.rules import load_rules
+from gateway.forward.verdict import NO_SCHEDULE_MS, judge
+from gateway.intake.preparation import prepare
+from gateway.lanes.policy import rates_for
+from gateway.model.duration import format_duration
+from gateway.model.instant import format_instant
+from gateway.model.target import parse_target
+from gateway.model.verdict import Rule, Verdict
+from gateway.settings import Delivery, Settings
+
+_PROVES = {
+    Verdict.DELIVERED: "it was sent",
+    Verdict.RETRY: "it was surely not sent; sending again is safe",
+    Verdict.UNKNOWN: "nobody knows whether it was sent; it is settled by evidence, never by sending again",
+    Verdict.REJECTED: "it was surely not sent, and never will be",
+}
+_SHOWN = 2_000  # characters of a long body on a terminal
+
+
+def explain_job(raw: bytes, settings: Settings) -> dict[str, Any]:
+    """Return where a job would go, which rates would apply, and the exact calls it becomes.
+
+    RAW is the job as a producer writes it. Raises Refused naming every wrong field, as the intake does.
+    """
+    job = prepare(raw, settings, "explained")
+    target = parse_target(job.target)
+    account = next(account for account in settings.accounts if account.name == job.account)
+    scopes = rates_for(settings.limits, target, job.requester)
+    slack = settings.delivery.slack
+    return {
+        "account": job.account,
+        "lane": job.target,
+        "priority": job.priority,
+        "key": job.key,
+        "requester": job.requester,
+        "goes": _goes(job.not_before, job.delay),
+        "rates": {scope: [str(rate) for rate in rates] for scope, rates in scopes.items()},
+        "parts": [
+            {
+                "url": f"{account.endpoint.rstrip('/')}/{part.action}",
+                "reads": render_cq(json.loads(part.body)["message"]),
+                "napcat_waits": format_duration(part.timeout_ms),
+                "gateway_waits": format_duration(part.timeout_ms + part.fetch_ms + slack),
+                "body": part.body.decode("ascii"),
+            }
+            for part in job.parts
+        ],
+    }
+
+
+def explain_reply(body: bytes, http_status: int, settings: Settings, *, nodes: bool = False) -> dict[str, Any]:
+    """Return what an answer of NapCat proves, the rule that says so, and what follows.
+
+    NODES says whether the call carried a merged forward, of which some answers prove less.
+    """
+    answer = read_answer(http_status, body, nodes=nodes).answer
+    ruling = judge(answer, load_rules(settings.delivery.rules))
+    rule = ruling.rule
+    return {
+        "verdict": ruling.verdict.value,
+        "proves": _PROVES[ruling.verdict],
+        "rule": rule.name,
+        "from": "delivery.rules" if rule in settings.delivery.rules else "built in",
+        "matched": rule.model_dump(mode="json", include=set(Rule.CONDITIONS), exclude_none=True),
+        "http_status": answer.http_status,
+        "retcode": answer.retcode,
+        "result": ruling.result,
+        "text": ruling.text,
+        "effect": f"{rule.effect} for {format_duration(rule.hold)}" if rule.effect else None,
+        "waits": _waits(rule, ruling.verdict, settings.delivery),
+        "advice": rule.advice or None,
+    }
+
+
+def job_lines(told: dict[str, Any], *, cut: bool = False) -> list[str]:
+    """Return an explained job for a person; each body stands alone on its line, whole unless CUT."""
+    parts = told["parts"]
+    rates = "; ".join(f"{scope} {', '.join(rates) or 'none'}" for scope, rates in told["rates"].items())
+    lines = [
+        f"account    {told['account']}",
+        f"lane       {told['lane']}, priority {told['priority']}",
+        f"goes       {told['goes']}",
+        f"rates      {rates}",
+        *(f"{name:<10} {told[name]}" for name in ("key", "requester") if told[name]),
+    ]
+    for number, part in enumerate(parts, 1):
+        lines += [
+            "",
+            f"part {number} of {len(parts)}: POST {part['url']}, {len(part['body'])} bytes; NapCat waits "
+            f"{part['napcat_waits']}, the gateway {part['gateway_waits']}",
+            *(f"  | {line}" for line in _shortened(part["reads"], cut).split("\n")),
+            _shortened(part["body"], cut),
+        ]
+    return lines
+
+
+def reply_lines(told: dict[str, Any]) -> list[str]:
+    """Return an explained answer for a person."""
+    conditions = ", ".join(f"{name} {value}" for name, value in told["matched"].items())
+    read = ", ".join(f"{name} {told[name]}" for name in ("http_status", "retcode", "result") if told[name] is not None)
+    lines = [
+        f"verdict  {told['verdict']}: {told['proves']}",
+        f"rule     {told['rule']} ({told['from']})" + (f": {conditions}" if conditions else ""),
+        f"waits    {told['waits']}",
+        f"read     {read}" + (f": {told['text']}" if told["text"] else ""),
+    ]
+    return lines + [f"{name:<8} {told[name]}" for name in ("effect", "advice") if told[name]]
+
+
+def _waits(rule: Rule, verdict: Verdict, delivery: Delivery) -> str:
+    waits = rule.waits or delivery.retry
+    match verdict:
+        case Verdict.RETRY if rule.spends:
+            return f"{', '.join(map(format_duration, waits))} (each ±20 %), then {rule.then}"
+        case Verdict.RETRY if rule.effect:
+            return "until the hold ends; not counted as a retry"
+        case Verdict.RETRY:
+            return f"{format_duration(next(iter(waits), NO_SCHEDULE_MS))} (±20 %) each time; not counted as a retry"
+        case Verdict.UNKNOWN:
+            return f"{format_duration(delivery.settle_for)} for evidence, then {delivery.on_unknown}"
+        case _:
+            return "none: the job ends"
+
+
+def _goes(not_before: int | None, delay: int | None) -> str:
+    if not_before is not None:
+        return f"not before {format_instant(not_before)}"
+    return f"{format_duration(delay)} after it was admitted" if delay else "when its lane and its rates allow"
+
+
+def _shortened(text: str, cut: bool) -> str:
+    if not cut or len(text) <= _SHOWN:
+        return text
+    return f"{text[:_SHOWN]}… ({len(text) - _SHOWN} more; a pipe or --json shows all)"

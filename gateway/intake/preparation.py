@@ -1,0 +1,131 @@
+"""What a producer wrote, to a submission that only has to be put into its lane: pure but for what it is given."""
+
+import difflib
+import hashlib
+import json
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pydantic import ValidationError
+
+from gateway.convert import convert, message_faults, parse_document
+from gateway.model.errors import Fault, Refused
+from gateway.model.job import Job
+from gateway.model.wording import reason
+from gateway.settings import Account, Settings
+from gateway.store.values import Submission
+
+_NOT_SERVED = {
+    "callback_url": "receipts are not posted to URLs yet; read the receipts stream or GET /v1/jobs/{id}",
+    "collapse_key": "collapsing is not done yet; leave it out",
+}
+"""Fields the contract names and this version does not honour: refused, since ignoring them would break a promise."""
+
+_MOST_FAULTS = 50  # told at once
+
+
+def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = None, entry: str = "") -> Submission:
+    """Return the job in RAW, checked, routed and converted to the bytes NapCat will get.
+
+    TOKEN becomes the job's id, KEY is an idempotency key given beside the body, ENTRY the stream id it was read
+    under. Raises Refused naming every wrong field.
+    """
+    if len(raw) > settings.http.max_body:
+        raise Refused("too_large", f"the job has {len(raw)} bytes; at most {settings.http.max_body} (http.max_body)")
+    document = parse_document(raw)
+    try:
+        job = parse_job(document)
+        if key is not None:
+            job = _with_key(job, key)
+        account = route(job, settings)
+    except Refused as refusal:
+        # All that is wrong is told at once, though the message is only used with a good job.
+        refusal.errors = [*refusal.errors, *message_faults(document, settings.media)]
+        raise
+    return Submission(
+        account=account.name,
+        id=token,
+        target=str(job.target),
+        fingerprint=_fingerprint(document),
+        parts=convert(job, account, settings.delivery, settings.media),
+        entry=entry,
+        key=job.key,
+        requester=job.requester,
+        priority=job.priority,
+        not_before=job.not_before,
+        delay=job.delay,
+        expires_at=job.expires_at,
+        ttl=job.ttl,
+        on_unknown=job.on_unknown,
+        metadata=json.dumps(job.metadata, ensure_ascii=True) if job.metadata else None,
+    )
+
+
+def route(job: Job, settings: Settings) -> Account:
+    """Return the account that sends JOB: the one it names, else the first route that matches, else the first one."""
+    accounts = {account.name: account for account in settings.accounts}
+    if job.account is not None:
+        if job.account not in accounts:
+            known = ", ".join(sorted(accounts))
+            raise Refused(
+                "account_unknown",
+                f"no account is named {job.account!r}",
+                [Fault("account", f"use one of: {known}; or leave it out", "account_unknown")],
+            )
+        return accounts[job.account]
+    if settings.routes:
+        target = str(job.target)
+        for line in settings.routes:
+            if fnmatchcase(target, line.target):
+                return accounts[line.account]
+    return settings.accounts[0]
+
+
+def parse_job(document: dict[str, Any]) -> Job:
+    """Return the job in DOCUMENT; raises Refused naming every wrong field, and what unknown ones may have meant."""
+    try:
+        job = Job.model_validate(document)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)[:_MOST_FAULTS]
+        faults = [_fault(fault) for fault in errors]
+        if not document.keys() & {"group_id", "user_id"} and all(fault.loc != "job" for fault in faults):
+            faults.append(Fault("group_id", "give group_id (a group) or user_id (a person)", "missing"))
+        raise Refused("job_invalid", "this is no job", faults) from None
+    faults = [
+        Fault(name, reason, "not_served") for name, reason in _NOT_SERVED.items() if getattr(job, name) is not None
+    ]
+    if faults:
+        raise Refused("job_invalid", "this job asks for what this version does not do", faults)
+    return job
+
+
+def _fault(fault: Any) -> Fault:
+    loc = ".".join(str(step) for step in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        loc = loc[:60]
+        near = difflib.get_close_matches(loc, list(Job.model_fields), n=1)
+        known = ", ".join(name for name in Job.model_fields if name not in _NOT_SERVED)
+        return Fault(
+            loc, f"unknown field; {f'did you mean {near[0]}?' if near else f'known: {known}'}", "unknown_field"
+        )
+    if fault["type"] == "missing":
+        return Fault(loc, "is required", "missing")
+    return Fault(loc or "job", reason(fault), fault["type"])
+
+
+def _with_key(job: Job, key: str) -> Job:
+    if not (1 <= len(key) <= 128 and key.isprintable()):
+        raise Refused("job_invalid", "the Idempotency-Key header has 1 to 128 printable characters")
+    if job.key is not None and job.key != key:
+        raise Refused(
+            "job_invalid",
+            "two different keys were given",
+            [Fault("key", "the Idempotency-Key header says another key; give one of them", "key_conflict")],
+        )
+    return job.model_copy(update={"key": key})
+
+
+def _fingerprint(document: dict[str, Any]) -> str:
+    """Return a short digest of the submitted fields, so that a key used for two different jobs is noticed."""
+    fields = {name: value for name, value in document.items() if name != "key"}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:32]

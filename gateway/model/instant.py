@@ -1,0 +1,37 @@
+"""Points in time: RFC 3339 with an offset outside, epoch milliseconds inside."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+_FORM = "write an RFC 3339 time such as 2026-01-31T08:00:00Z"
+
+
+def parse_instant(value: object) -> int:
+    """Return the epoch milliseconds of a time that says its offset; raise ValueError with the form to use."""
+    if not isinstance(value, str):
+        raise ValueError(_FORM)  # noqa: TRY004 - pydantic turns ValueError into a field error
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{_FORM}, not {value[:40]!r}") from None
+    if instant.tzinfo is None:
+        raise ValueError("say the offset, as RFC 3339 does: 2026-01-31T08:00:00Z or …+08:00")
+    try:
+        return round(instant.astimezone(UTC).timestamp() * 1000)
+    except OverflowError:
+        raise ValueError("a time lies in the years 1 to 9999, in UTC too") from None
+
+
+def format_instant(milliseconds: int) -> str:
+    """Return epoch milliseconds as RFC 3339 in UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Instant = Annotated[
+    int,
+    BeforeValidator(parse_instant, json_schema_input_type=str),
+    Field(json_schema_extra={"type": "string", "format": "date-time"}),
+]
+"""A point in time: RFC 3339 outside, epoch milliseconds inside."""

@@ -1,0 +1,48 @@
+"""What is wrong with a value, in words: a validator's finding as reason, kind and remedy, never the value itself."""
+
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+_WORDS = (
+    ("Value error, ", ""),
+    ("Input should be a valid dictionary", "must be an object"),
+    ("Input should be a valid boolean, unable to interpret input", "must be true or false (or 1/0, yes/no)"),
+    ("Input should be a valid integer, unable to parse string as an integer", "must be a whole number"),
+    ("Input should be a valid ", "must be a "),
+    ("Input should be ", "must be "),
+    ("String should have ", "must have "),
+    ("List should have ", "must have "),
+    ("Dictionary should have ", "must have "),
+)
+"""The validation library's words in ours."""
+
+_SELF_EVIDENT = ("give ", "a number over", "QQ cannot carry", "a reply names", "say the offset", "metadata is")
+"""Reasons that say themselves what was given."""
+
+
+def reason(found: ErrorDetails) -> str:
+    """Return why a value is refused, and its kind: `write a message id: digits only; this is a list`."""
+    words = found["msg"][:200]
+    for theirs, ours in _WORDS:
+        words = words.replace(theirs, ours)
+    if words.startswith(_SELF_EVIDENT):
+        return words
+    return f"{words}; this is {kind_of(found['input'])}"
+
+
+def kind_of(value: Any) -> str:
+    """Name the JSON kind of a value: `a string of 5 characters`, `a number`, `null`."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case str():
+            return f"a string of {len(value)} characters"
+        case int() | float():
+            return "a number"
+        case list() | tuple():
+            return "a list"
+        case _:
+            return "an object"
