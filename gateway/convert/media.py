@@ -26,14 +26,13 @@ def resolve(kind: str, data: dict[str, Any], media: Media) -> list[tuple[str, st
     Of `url`, `file` and `path` the first that is not empty counts. A `file` segment without a name gets one.
     """
     faults: list[tuple[str, str]] = []
-    source = next((name for name in SOURCES if data.get(name)), None)
-    if source is None:
+    given = data.get("url") or data.get("file") or data.get("path")  # NapCat's order
+    if not given:
         return [("file", "is missing: give a URL, base64://… or a path under media.file_roots")]
-    given = data[source]
     try:
         data["file"] = admit(given, media)
     except ValueError as error:
-        faults.append((source, str(error)))
+        faults.append((next(name for name in SOURCES if data.get(name)), str(error)))
     data.pop("url", None)
     data.pop("path", None)
     if kind == "file" and "name" not in data:

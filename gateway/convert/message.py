@@ -220,8 +220,9 @@ def _settle(segment: Any, media: Media) -> list[tuple[str, str]]:
     data = segment.get("data")
     if data is None:  # of dice and rps
         segment["data"] = data = {}
-    for name in UNSENT.get(kind, ()):
-        data.pop(name, None)
+    if kind in UNSENT and not UNSENT[kind].isdisjoint(data):
+        for name in UNSENT[kind]:
+            data.pop(name, None)
     if None in data.values():
         for name in [name for name, value in data.items() if value is None]:
             del data[name]

@@ -1,6 +1,6 @@
 """Which segments go together in one NapCat call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from gateway.convert.faults import refusal
@@ -28,7 +28,8 @@ def split(segments: Sequence[Segment], *, refuse: bool = False) -> list[Sequence
     if segments[0]["type"] == "node":
         return [segments]
     reply = next((segment for segment in segments if segment["type"] == "reply"), None)
-    packing = _Packing()
+    characters = sum(len(segment["data"]["text"]) for segment in segments if segment["type"] == "text")
+    packing = _Packing(len if 2 * characters <= MAX_TEXT else length)  # few enough need not be told from units
     for segment in segments:
         if segment is not reply:
             packing.add(segment)
@@ -61,7 +62,8 @@ def is_blank(segment: Segment) -> bool:
 class _Packing:
     """Fills one part after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, measure: Callable[[str], int]) -> None:
+        self.measure = measure
         self.parts: list[list[Segment]] = []
         self.open: list[Segment] = []
         self.room = MAX_TEXT
@@ -82,7 +84,7 @@ class _Packing:
             self.open.append(segment)
 
     def text(self, text: str) -> None:
-        size = length(text)
+        size = self.measure(text)
         if size > self.room and (size <= MAX_TEXT or self.room < MAX_TEXT // 2):
             self.close()  # a text stays in one piece where it can
         if size > self.room:
@@ -93,8 +95,9 @@ class _Packing:
             for piece in full:
                 self.append_text(piece)
                 self.close()
+            size = length(text)
         self.append_text(text)
-        self.room -= length(text)
+        self.room -= size
 
     def append_text(self, text: str) -> None:
         if text:

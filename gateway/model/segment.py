@@ -280,5 +280,10 @@ def _grouped(fields: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
 
 FIELDS = _grouped((kind, name) for kind, name, _ in _fields())
 """The fields of each segment type, for advice."""
-UNSENT = _grouped((kind, name) for kind, name, annotation in _fields() if _UNSENT in get_args(get_args(annotation)[0]))
+UNSENT = {
+    kind: frozenset(names)
+    for kind, names in _grouped(
+        (kind, name) for kind, name, annotation in _fields() if _UNSENT in get_args(get_args(annotation)[0])
+    ).items()
+}
 """Those of them that are accepted and not sent."""

@@ -22,7 +22,7 @@ def parts_of(
     message: Any, media: Media = MEDIA, account: Account = ACCOUNT, delivery: Delivery = DELIVERY, **job: Any
 ) -> tuple[Part, ...]:
     """Convert a message, to a group unless the job says otherwise."""
-    target = {} if "user_id" in job else {"group_id": 1}
+    target = {} if {"user_id", "group_id"} & job.keys() else {"group_id": 1}
     return convert(Job.model_validate({**target, **job, "message": message}), account, delivery, media)
 
 

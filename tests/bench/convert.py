@@ -1,0 +1,76 @@
+"""What it costs to convert a job, in microseconds, beside one `json.dumps` of the same message."""
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gateway.convert import convert
+from gateway.model.job import Job
+from gateway.settings import Account, Delivery, Media
+
+_ROUNDS = 15
+_ACCOUNT = Account(name="main", endpoint="http://127.0.0.1:3000")
+
+
+def _segment(kind: str, **data: Any) -> dict[str, Any]:
+    return {"type": kind, "data": data}
+
+
+def _mixed(count: int) -> list[dict[str, Any]]:
+    """Return text, at, face, image and text in turn, each different from the others."""
+    message = []
+    for number in range(0, count, 5):
+        message += [
+            _segment("text", text=f"第 {number} 段，some words "),
+            _segment("at", qq=str(10_000 + number)),
+            _segment("face", id=number % 200),
+            _segment("image", file=f"https://example.com/{number}.png", summary="[picture]"),
+            _segment("text", text=f" 以及更多文字 {number}"),
+        ]
+    return message
+
+
+MESSAGES: dict[str, dict[str, Any]] = {
+    "one plain text": {"message": "Good morning, 早上好"},
+    "30 segments, mixed": {"message": _mixed(30)},
+    "30 texts": {"message": [_segment("text", text=f"line {number}\n") for number in range(30)]},
+    "30 images (2 parts)": {
+        "message": [_segment("image", file=f"https://example.com/{number}.png") for number in range(30)]
+    },
+    "a CQ string of 30 segments": {
+        "message": "".join(f"第 {number} 段[CQ:face,id={number}]" for number in range(15)),
+        "format": "cq",
+    },
+    "a forward of 30 nodes": {
+        "message": [_segment("node", user_id="10001", nickname="n", content=f"line {number}") for number in range(30)]
+    },
+    "a text of 10,000 characters (3 parts)": {"message": "好的，这是一句话。" * 1_111},
+}
+
+
+def run() -> None:
+    """Print the median and the best of 15 rounds for each kind of message."""
+    media, delivery = Media(), Delivery()
+    print(f"{'message':<40}{'convert µs':>12}{'best':>8}{'json.dumps µs':>15}{'ratio':>7}")  # noqa: T201
+    for name, fields in MESSAGES.items():
+        job = Job.model_validate({"group_id": "123456", **fields})
+        costs = _measure(lambda job=job: convert(job, _ACCOUNT, delivery, media))  # type: ignore[misc]
+        baseline = _measure(lambda job=job: json.dumps(job.message))  # type: ignore[misc]
+        median, floor = statistics.median(costs), statistics.median(baseline)
+        print(f"{name:<40}{median:>12.1f}{min(costs):>8.1f}{floor:>15.1f}{median / floor:>7.1f}")  # noqa: T201
+
+
+def _measure(call: Callable[[], object]) -> list[float]:
+    """Return microseconds a call, one for each round of about 10 ms."""
+    began = time.perf_counter()
+    call()
+    times = max(10, int(0.01 / (time.perf_counter() - began)))
+    rounds = []
+    for _ in range(_ROUNDS):
+        began = time.perf_counter()
+        for _ in range(times):
+            call()
+        rounds.append((time.perf_counter() - began) / times * 1e6)
+    return rounds

@@ -1,0 +1,149 @@
+"""`gateway explain`: what becomes of a job or an answer, told without Redis and without NapCat."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway.cli import app
+from gateway.sandbox.demo import ACTS
+from tests.world import World
+
+MUTED = {
+    "status": "failed",
+    "retcode": 200,
+    "data": None,
+    "message": "EventChecker Failed: NTEvent serviceAndMethod:NodeIKernelMsgService/sendMsg "
+    "ListenerName:NodeIKernelMsgListener/onMsgInfoListUpdate EventRet:\n"
+    '{\n    "result": 120,\n    "errMsg": "muted"\n}\n',
+}
+
+
+def explain(*words: str, job: Any = None, config: Path | None = None) -> Result:
+    """Run `gateway explain` in this process; JOB goes to its standard input."""
+    options = ["--config", str(config)] if config else []
+    given = job if isinstance(job, bytes) else json.dumps(job).encode()
+    return CliRunner().invoke(app, ["explain", *words, *options], input=None if job is None else given)
+
+
+async def test_it_prints_for_each_demo_job_the_bytes_that_napcat_then_receives(world: World) -> None:
+    gateway = await world.gateway()
+    config = world.folder / "gateway.yaml"
+    fine = [act.job for act in ACTS if act.ends == "delivered"]
+    await world.add(*fine)
+    assert {receipt.state for receipt in await world.ended(len(fine))} == {"delivered"}
+    received: dict[str, list[bytes]] = {}
+    for call in world.napcat.received:
+        received.setdefault(call.target, []).append(call.raw)
+    for job in fine:
+        printed = explain("-", job=job, config=config).stdout_bytes.splitlines()
+        target = f"group:{job['group_id']}" if "group_id" in job else f"private:{job['user_id']}"
+        assert [line for line in printed if line.startswith(b'{"')] == received.pop(target)
+    assert not received
+    assert gateway.url
+
+
+def test_it_names_account_lane_rates_and_every_call(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        json.dumps(
+            {
+                "accounts": [
+                    {"name": "one", "endpoint": "http://127.0.0.1:1"},
+                    {"name": "two", "endpoint": "http://127.0.0.1:2/napcat/"},
+                ],
+                "routes": [{"target": "group:5*", "account": "two"}],
+                "limits": {
+                    "account": ["9/1s"],
+                    "requester": ["1/10s"],
+                    "overrides": [{"target": "group:50?", "rates": ["3/1m"]}],
+                },
+            }
+        )
+    )
+    job = {"group_id": 501, "requester": 7, "delay": "2s", "message": ["hi", {"type": "dice"}]}
+    told = json.loads(explain("-", "--json", job=job, config=config).stdout)
+    assert (told["account"], told["lane"], told["goes"]) == ("two", "group:501", "2s after it was admitted")
+    assert told["rates"] == {"account": ["9/1s"], "override group:50?": ["3/1m"], "requester": ["1/10s"]}
+    assert [part["url"] for part in told["parts"]] == ["http://127.0.0.1:2/napcat/send_group_msg"] * 2
+    assert [part["reads"] for part in told["parts"]] == ["hi", "[CQ:dice]"]
+
+
+def test_a_job_file_is_read_by_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "job.json"
+    file.write_text('{"user_id": 5, "message": "hi"}')
+    assert "part 1 of 1: POST http://127.0.0.1:3000/send_private_msg" in explain(str(file)).stdout
+
+
+def test_a_refused_job_is_explained_fault_by_fault() -> None:
+    ended = explain("-", job={"group_id": 1, "mesage": "x", "message": [{"type": "poke", "data": {}}]})
+    assert ended.exit_code == 1
+    assert not ended.stdout
+    assert ended.stderr.splitlines()[0].startswith("refused (job_invalid)")
+    assert "  mesage: unknown field; did you mean message?" in ended.stderr
+    assert "  message.0.type: poke cannot be sent" in ended.stderr
+
+
+@pytest.mark.parametrize("raw", [b"", b"\xff", b"[1]", b'{"group_id": 1, "message": NaN}'])
+def test_what_is_no_job_is_refused_with_the_reason(raw: bytes) -> None:
+    ended = explain("-", job=raw)
+    assert ended.exit_code == 1
+    assert "refused (json_invalid)" in ended.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["-", "--reply", "{}"], ["/no/such/file"]])
+def test_wrong_use_is_told_with_the_remedy(words: list[str]) -> None:
+    ended = explain(*words)
+    assert ended.exit_code == 2
+    assert "name a file with" in ended.stderr
+
+
+REPLIES: dict[str, tuple[list[str], list[str]]] = {
+    "muted": (
+        [json.dumps(MUTED)],
+        ["verdict  retry", "rule     muted", "result 120", "until the hold ends", "park for 10m"],
+    ),
+    "sent": (
+        ['{"status": "ok", "retcode": 0, "data": {"message_id": 5}}'],
+        ["verdict  delivered", "rule     delivered", "none: the job ends"],
+    ),
+    "media": (
+        ['{"status": "failed", "retcode": 200, "message": "rich media transfer failed"}'],
+        ["verdict  retry", "5s, 30s, 2m (each ±20 %), then rejected"],
+    ),
+    "no rule": (
+        ['{"status": "failed", "retcode": 200, "message": "as yet unheard of"}'],
+        ["verdict  unknown", "rule     unmatched", "1m for evidence", "as yet unheard of"],
+    ),
+    "a proxy": (["<html>Bad Gateway</html>", "--http-status", "502"], ["verdict  unknown", "http_status 502"]),
+    "a token": (["{}", "--http-status", "403"], ["verdict  retry", "pause for"]),
+    "nodes": (
+        ['{"status": "failed", "retcode": 200, "message": "消息体无法解析, 请检查"}', "--nodes"],
+        ["verdict  unknown"],
+    ),
+    "no nodes": (
+        ['{"status": "failed", "retcode": 200, "message": "消息体无法解析, 请检查"}'],
+        ["verdict  rejected"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REPLIES)
+def test_an_answer_is_explained_by_verdict_rule_and_waits(case: str) -> None:
+    words, told = REPLIES[case]
+    ended = explain("--reply", *words)
+    assert ended.exit_code == 0
+    assert all(piece in ended.stdout for piece in told), ended.stdout
+
+
+def test_an_operators_own_rule_is_named_as_such(tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        json.dumps(
+            {"delivery": {"rules": [{"name": "mine", "retcode": 200, "text": "unheard", "verdict": "rejected"}]}}
+        )
+    )
+    ended = explain("--reply", '{"status": "failed", "retcode": 200, "message": "unheard of"}', config=config)
+    assert "rule     mine (delivery.rules): retcode [200], text unheard" in ended.stdout
