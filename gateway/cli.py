@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -65,7 +66,9 @@ def check(config: _Config = None, set_: _Set = None) -> None:
 def explain(
     job: Annotated[Path | None, typer.Argument(help="file with one job as JSON; - reads standard input")] = None,
     reply: Annotated[str | None, typer.Option("--reply", help="an answer of NapCat instead; - reads it")] = None,
-    http_status: Annotated[int, typer.Option("--http-status", help="with --reply: the answer's HTTP status")] = 200,
+    http_status: Annotated[
+        int | None, typer.Option("--http-status", min=100, max=599, help="with --reply: the answer's status, else 200")
+    ] = None,
     nodes: Annotated[bool, typer.Option("--nodes", help="with --reply: the call was a merged forward")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     config: _Config = None,
@@ -74,17 +77,21 @@ def explain(
     """Show what becomes of a job (its calls, byte for byte, or its refusal), or what an answer of NapCat proves."""
     if (job is None) == (reply is None):
         _refuse("name a file with a job (- for standard input), or give --reply with an answer of NapCat")
+    if reply is None and (http_status is not None or nodes):
+        _refuse("--http-status and --nodes say more about an answer: name a file with a job, or give --reply")
     settings = _settings(config, set_)
     try:
         if reply is not None:
-            body = sys.stdin.buffer.read() if reply == "-" else reply.encode("utf-8", "surrogateescape")
-            told = explain_reply(body, http_status, settings, nodes=nodes)
+            body = _read(Path("-")) if reply == "-" else reply.encode("utf-8", "surrogateescape")
+            told = explain_reply(body, http_status or 200, settings, nodes=nodes)
             lines = reply_lines(told)
         else:
             told = explain_job(_read(job), settings)
             lines = job_lines(told, cut=sys.stdout.isatty())
     except Refused as refusal:
-        typer.echo(f"refused ({refusal.code}): {refusal.detail}", err=True)
+        if as_json:
+            typer.echo(json.dumps(asdict(refusal), ensure_ascii=False, indent=2))
+        typer.echo(f"refused ({refusal.code})" + ("" if refusal.errors else f": {refusal.detail}"), err=True)
         for fault in refusal.errors:
             typer.echo(f"  {fault.loc}: {fault.msg}", err=True)
         raise typer.Exit(1) from None
@@ -172,7 +179,9 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
 
 def _read(path: Path | None) -> bytes:
     try:
-        return sys.stdin.buffer.read() if path is None or str(path) == "-" else path.read_bytes()
+        if path is None or str(path) == "-":
+            return sys.stdin.buffer.read() if sys.stdin else b""
+        return path.read_bytes()
     except OSError as error:
         _refuse(f"{path}: cannot be read ({error.strerror}); name a file with one job as JSON, or - for standard input")
 

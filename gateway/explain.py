@@ -45,7 +45,7 @@ def explain_job(raw: bytes, settings: Settings) -> dict[str, Any]:
         "parts": [
             {
                 "url": f"{account.endpoint.rstrip('/')}/{part.action}",
-                "reads": render_cq(json.loads(part.body)["message"]),
+                "reads": _reads(json.loads(part.body)["message"]),
                 "napcat_waits": format_duration(part.timeout_ms),
                 "gateway_waits": format_duration(part.timeout_ms + part.fetch_ms + slack),
                 "body": part.body.decode("ascii"),
@@ -133,6 +133,21 @@ def _goes(not_before: int | None, delay: int | None) -> str:
     if not_before is not None:
         return f"not before {format_instant(not_before)}"
     return f"{format_duration(delay)} after it was admitted" if delay else "when its lane and its rates allow"
+
+
+def _reads(message: list[dict[str, Any]]) -> str:
+    """Return a message for a person: as a CQ string, and the nodes of a forward one to a line."""
+    if message[0]["type"] != "node":
+        return render_cq(message)
+    lines = []
+    for node in (segment["data"] for segment in message):
+        if "id" in node:
+            lines.append(f"> message {node['id']}")
+            continue
+        name = node.get("nickname") or node.get("name") or node.get("user_id") or node.get("uin") or "(the account)"
+        first, *more = _reads(node["content"]).split("\n")
+        lines += [f"> {name}: {first}", *(f">   {line}" for line in more)]
+    return "\n".join(lines)
 
 
 def _shortened(text: str, cut: bool) -> str:

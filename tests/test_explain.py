@@ -93,11 +93,31 @@ def test_what_is_no_job_is_refused_with_the_reason(raw: bytes) -> None:
     assert "refused (json_invalid)" in ended.stderr
 
 
-@pytest.mark.parametrize("words", [[], ["-", "--reply", "{}"], ["/no/such/file"]])
+@pytest.mark.parametrize("words", [[], ["-", "--reply", "{}"], ["/no/such/file"], ["-", "--nodes"]])
 def test_wrong_use_is_told_with_the_remedy(words: list[str]) -> None:
     ended = explain(*words)
     assert ended.exit_code == 2
     assert "name a file with" in ended.stderr
+
+
+def test_a_refusal_is_told_to_programs_too() -> None:
+    ended = explain("-", "--json", job={"group_id": 1, "message": ""})
+    told = json.loads(ended.stdout)
+    assert (ended.exit_code, told["code"], told["errors"][0]["loc"]) == (1, "message_invalid", "message")
+
+
+def test_a_forward_is_shown_node_by_node() -> None:
+    inner = {"type": "node", "data": {"nickname": "Bob", "content": "deep\ndeeper"}}
+    nodes = [{"type": "node", "data": {"id": 5}}, {"type": "node", "data": {"user_id": 7, "content": [inner]}}]
+    assert (
+        "  | > message 5\n  | > 7: > Bob: deep\n  | >   >   deeper\n"
+        in explain("-", job={"group_id": 1, "message": nodes}).stdout
+    )
+
+
+def test_the_last_instant_there_is_can_be_explained() -> None:
+    job = {"group_id": 1, "message": "x", "not_before": "9999-12-31T23:59:59.9999Z"}
+    assert "not before 9999-12-31T23:59:59.999Z" in explain("-", job=job).stdout
 
 
 REPLIES: dict[str, tuple[list[str], list[str]]] = {

@@ -40,7 +40,7 @@ def message_faults(document: Mapping[str, Any], media: Media) -> list[Fault]:
         return []
     try:
         form: Format = "cq" if document.get("format") == "cq" else "text"
-        read_message(document["message"], form, "user_id" in document, media)
+        read_message(document["message"], form, document.get("user_id") is not None, media)
     except Refused as refused:
         return list(refused.errors)
     return []

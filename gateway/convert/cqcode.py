@@ -2,15 +2,19 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 _CODE = re.compile(r"\[CQ:(\w++)((?:,\w++=[^,\]]*+)*+)\]", re.ASCII)
+_MOST_PARAMETERS = 64
 _OPENING = "[CQ:"
 
 
-def parse_cq(text: str) -> list[dict[str, Any]]:
+def parse_cq(text: str, most: int = sys.maxsize) -> list[dict[str, Any]]:
     """Return the segments a CQ string spells: text between codes, one segment per code, all values strings.
+
+    Reading ends after MOST segments.
 
     Grammar and escapes are those of OneBot 11 (message/string.md) as NapCat reads them (helper/cqcode.ts):
     `&#91;`, `&#93;`, `&#44;`, then `&amp;`, in text and values alike. Raises ValueError for a `[CQ:` that is no
@@ -28,6 +32,8 @@ def parse_cq(text: str) -> list[dict[str, Any]]:
         _add_text(segments, text[position:start])
         segments.append({"type": match[1], "data": _parameters(match[2], start)})
         position = match.end()
+        if len(segments) >= most:
+            return segments
     _add_text(segments, text[position:])
     return segments
 
@@ -38,6 +44,8 @@ def _add_text(segments: list[dict[str, Any]], text: str) -> None:
 
 
 def _parameters(text: str, start: int) -> dict[str, str]:
+    if text.count(",") > _MOST_PARAMETERS:
+        raise ValueError(f"the CQ code at character {start} has more than {_MOST_PARAMETERS} parameters")
     data: dict[str, str] = {}
     for pair in text.split(",")[1:]:
         key, _, value = pair.partition("=")

@@ -3,13 +3,16 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, NoReturn
 
 from gateway.model.errors import Fault, Refused
+from gateway.model.spelling import LARGEST_INTEGER
+from gateway.model.wording import place
 
 MAX_DEPTH = 32
-MAX_INTEGER = 2**53
+_MOST_FAULTS = 100  # told at once
 _LONGEST_NUMBER = 64
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
@@ -31,7 +34,9 @@ def parse_document(raw: bytes | str) -> dict[str, Any]:
     try:
         document = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        _refuse(f"{error.msg} at line {error.lineno}, column {error.colno}")
+        _refuse(f"{error.msg} at line {error.lineno}, column {error.colno}" if text.strip() else "it is empty")
+    except _Questionable:
+        _refuse_values(text)
     if not isinstance(document, dict):
         _refuse("this is no JSON object; write {…}")
     if _SUSPICIOUS_ESCAPE.search(text):
@@ -69,62 +74,82 @@ def _refuse_depth(text: str) -> None:
 
 
 def _refuse_characters(document: dict[str, Any]) -> None:
-    faults = tuple(
-        Fault(
-            loc,
-            f"U+{ord(found[0]):04X} is no character to send; leave it out, or write both halves of the pair",
-            "json_invalid",
-        )
-        for loc, value in _strings(document, "")
-        if (found := _UNTRANSPORTABLE.search(value))
-    )
+    _refuse_where(document, _unsendable)
+
+
+def _unsendable(value: object) -> str | None:
+    found = _UNTRANSPORTABLE.search(value) if isinstance(value, str) else None
+    return found and f"U+{ord(found[0]):04X} is no character to send; leave it out, or write both halves of the pair"
+
+
+def _refuse_values(text: str) -> NoReturn:
+    """Refuse what is valid JSON and can be understood in two ways, with its places: read again, marking it."""
+    document = _MARKING_DECODER.decode(text)
+    _refuse_where(document, lambda value: getattr(value, "reason", None))
+    raise AssertionError("what was refused is found again")
+
+
+def _refuse_where(document: Any, reason: Callable[[object], str | None]) -> None:
+    """Refuse a document if there is a REASON to refuse any of its values, naming the places of the first hundred."""
+    found = ((loc, told) for loc, value in _values(document, ()) if (told := reason(value)) is not None)
+    faults = tuple(Fault(place(loc) or "document", told, "json_invalid") for loc, told in islice(found, _MOST_FAULTS))
     if faults:
-        raise Refused("json_invalid", "the JSON is not usable: it contains characters that are none", faults)
+        raise Refused("json_invalid", f"the JSON is not usable: {faults[0].loc}: {faults[0].msg}", faults)
 
 
-def _strings(value: Any, loc: str) -> Iterator[tuple[str, str]]:
-    """Yield every string with its place; a key's place is the object that has it."""
-    if isinstance(value, str):
-        yield loc or "document", value
-    elif isinstance(value, dict):
+def _values(value: Any, loc: tuple[object, ...]) -> Iterator[tuple[tuple[object, ...], Any]]:
+    """Yield every value, and every key, with its place; a key's place is the object that has it."""
+    if isinstance(value, dict):
         for key, inner in value.items():
-            yield loc or "document", key
-            yield from _strings(inner, _join(loc, "…" if _UNTRANSPORTABLE.search(key) else key[:40]))
+            yield loc, key
+            yield from _values(inner, (*loc, key))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _strings(inner, _join(loc, str(index)))
+            yield from _values(inner, (*loc, index))
+    else:
+        yield loc, value
 
 
-def _join(loc: str, name: str) -> str:
-    return f"{loc}.{name}" if loc else name
+class _Questionable(Exception):
+    """A value that two readers could understand differently, and why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                shown = _UNTRANSPORTABLE.sub("…", key[:40])
-                _refuse(f"the key {shown!r} is given twice; give it once", shown)
-            seen.add(key)
-    return result
+def _raised(found: _Questionable) -> NoReturn:
+    raise found
 
 
-def _integer(literal: str) -> int:
-    if len(literal) > 17 or abs(value := int(literal)) > MAX_INTEGER:
-        _refuse(f"the number {literal[:24]} loses digits over 2^53; send it as a string")
-    return value
+def _decoder(question: Callable[[_Questionable], Any]) -> json.JSONDecoder:
+    """Return a decoder that asks QUESTION what to do with a questionable value."""
+
+    def take_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            seen: set[str] = set()
+            for key, _ in pairs:
+                if key in seen:
+                    result[key] = question(_Questionable("the key is given twice; give it once"))
+                seen.add(key)
+        return result
+
+    def integer(literal: str) -> Any:
+        if len(literal) > 17 or abs(value := int(literal)) > LARGEST_INTEGER:
+            return question(_Questionable(f"the number {literal[:24]} loses digits over 2^53; send it as a string"))
+        return value
+
+    def real(literal: str) -> Any:
+        if len(literal) > _LONGEST_NUMBER or not math.isfinite(value := float(literal)):
+            return question(_Questionable(f"the number {literal[:24]} is out of range"))
+        return value
+
+    def constant(literal: str) -> Any:
+        return question(_Questionable(f"{literal} is no JSON; use a number or null"))
+
+    return json.JSONDecoder(object_pairs_hook=take_object, parse_int=integer, parse_float=real, parse_constant=constant)
 
 
-def _real(literal: str) -> float:
-    if len(literal) > _LONGEST_NUMBER or not math.isfinite(value := float(literal)):
-        _refuse(f"the number {literal[:24]} is out of range")
-    return value
-
-
-def _constant(literal: str) -> NoReturn:
-    _refuse(f"{literal} is no JSON; use a number or null")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer, parse_float=_real, parse_constant=_constant)
+_DECODER = _decoder(_raised)
+_MARKING_DECODER = _decoder(lambda found: found)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from gateway.model.errors import Fault, Refused
-from gateway.model.segment import FIELDS
-from gateway.model.wording import kind_of, reason
+from gateway.model.segment import FIELDS, TAGS
+from gateway.model.wording import kind_of, reason, shown
 
 INSTEAD = {
     "anonymous": "QQ has no anonymous messages any more; leave it out",
@@ -27,6 +27,11 @@ INSTEAD = {
 """Types that other implementations know and NapCat 4.18 drops or corrupts (api/msg.ts), with the way out."""
 
 
+_ALTERNATIVES = {
+    "music": "type and id, or type, url, image, audio, title and content",
+    "node": "id, or content with user_id, nickname and time",
+}
+
 MAX_FAULTS = 100
 """So many faults are named in one answer; a longer list helps nobody."""
 
@@ -42,7 +47,7 @@ def faults_of(error: ValidationError, kind: str, loc: str = "", skip: int = 0) -
     """Return pydantic's findings about a segment of type `kind` at `loc`, less their first `skip` steps."""
     faults = []
     for found in error.errors(include_url=False)[:MAX_FAULTS]:
-        steps = [shown(str(step)) for step in found["loc"][skip:] if not str(step).startswith("(")]
+        steps = [shown(step) for step in found["loc"][skip:] if step not in TAGS]
         match found["type"]:
             case "missing":
                 msg = f"is missing; {kind} needs it"
@@ -68,15 +73,12 @@ def unknown_type(kind: str) -> str:
     return f"{name!r} is no segment type; did you mean {near[0]}?{hint}"
 
 
-def shown(name: str) -> str:
-    """Return a name from the input as it may stand in an error: short, and valid Unicode."""
-    return name[:40].encode("utf-8", "replace").decode()
-
-
 def _unknown_field(steps: list[str], kind: str) -> str:
     if len(steps) == 1:
         return "is unknown; a segment has type and data"
     known = dict.fromkeys(FIELDS.get(kind, ())) if steps[:-1] == ["data"] else {}
+    if steps[-1] in known:
+        return f"does not go with the other fields; {kind} takes {_ALTERNATIVES[kind]}"
     near = difflib.get_close_matches(steps[-1], known, n=1)
     if near:
         return f"is unknown; did you mean {near[0]}?"

@@ -13,9 +13,16 @@ from gateway.settings import Media
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
 _AUTHORITY = re.compile(r"https?://[^/?#]*")
 _NO_URL = "this is no URL; write http(s)://host/path"
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
+_BRACKETS = re.compile(r"\[[^\]]*:[^\]]*\](:[0-9]*)?")
+_OWN_NAMES = frozenset({"localhost6", "ip6-localhost", "ip6-loopback"})
+_OWN_DOMAINS = (".localhost", ".localdomain", ".local", ".internal", ".lan", ".home.arpa")
+_GLOBAL = ipaddress.ip_network("2000::/3")
+_WIRE_SERVER = ipaddress.IPv4Address("168.63.129.16")  # a public address that only machines in Azure reach
+_EMBEDDING = tuple(map(ipaddress.ip_network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")))
+"""IPv6 networks whose last 32 bits are an IPv4 address: compatible, translated (SIIT) and NAT64."""
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 
 
@@ -34,14 +41,15 @@ def admit_url(url: str, media: Media) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _admit_authority(url: str, media: Media) -> None:
+def _admit_authority(origin: str, media: Media) -> None:
     """Accept the part of a URL that says where it leads; few hosts serve many URLs, so the answer is kept."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(origin)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         raise ValueError(_NO_URL) from None
-    if not _HOST.fullmatch(host):
+    bracketed = "[" in parts.netloc
+    if not _HOST.fullmatch(host) or (bracketed and not _BRACKETS.fullmatch(parts.netloc.rpartition("@")[2])):
         raise ValueError("the URL's host is not plain ASCII; write its name, or its xn-- form")
     host = host.rstrip(".")
     if not media.allow_private and _is_private(host):
@@ -54,15 +62,18 @@ def _admit_authority(url: str, media: Media) -> None:
 
 
 def _is_private(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
+    """Whether a host is certainly, or most likely, one of the inside: a name without a dot is no public one."""
     address = _address(host)
+    if address is None:
+        return "." not in host or host in _OWN_NAMES or host.endswith(_OWN_DOMAINS)
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address in ipaddress.ip_network("64:ff9b::/96"):
+        if inner is None and any(address in network for network in _EMBEDDING):
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is None and address not in _GLOBAL:
+            return True
         address = inner or address
-    return address is not None and (not address.is_global or address.is_multicast)
+    return not address.is_global or address.is_multicast or address == _WIRE_SERVER
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -99,6 +110,8 @@ def admit_path(path: str, media: Media) -> None:
     """
     if path[:7].lower() == "file://":
         path = _decoded(path[7:])
+    if not path.isprintable():
+        raise ValueError("a path has no control characters; rename the file")
     if any(".." in step and not step.strip(". ") for step in re.split(r"[\\/]", path)):
         raise ValueError("a path may not contain ..; write where the file is")
     normal = _normal(path)
@@ -116,7 +129,7 @@ def admit_path(path: str, media: Media) -> None:
 
 
 def _decoded(path: str) -> str:
-    if _BAD_ESCAPE.search(path):
+    if BAD_ESCAPE.search(path):
         raise ValueError("a file:// path is percent-encoded; write % as %25")
     try:
         path = unquote(path, errors="strict")

@@ -7,17 +7,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
-from gateway.convert.location import admit_path, admit_url
+from gateway.convert.location import BAD_ESCAPE, admit_path, admit_url
 from gateway.model.segment import Segment
 from gateway.model.spelling import carried
 from gateway.settings import Media
 
 INLINE = "base64://"
-MAX_NAME = 8192
+MAX_URI = 8192
+_BASE64 = re.compile(r";\s*base64\s*", re.IGNORECASE)
+_TEXTUAL = re.compile(r"\s*(text/|image/svg\+xml|application/json|;|$)", re.IGNORECASE)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _NOT_IN_NAME = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]')
 MEDIA_TYPES = frozenset({"image", "record", "video", "file"})
-SOURCES = ("url", "file", "path")  # NapCat's order (api/msg.ts, handleOb11FileLikeMessage)
+SOURCES = frozenset({"url", "file", "path"})
 
 
 def resolve(kind: str, data: dict[str, Any], media: Media) -> list[tuple[str, str]]:
@@ -26,13 +28,14 @@ def resolve(kind: str, data: dict[str, Any], media: Media) -> list[tuple[str, st
     Of `url`, `file` and `path` the first that is not empty counts. A `file` segment without a name gets one.
     """
     faults: list[tuple[str, str]] = []
-    given = data.get("url") or data.get("file") or data.get("path")  # NapCat's order
+    source = "url" if data.get("url") else "file" if data.get("file") else "path"  # NapCat's order (api/msg.ts)
+    given = data.get(source)
     if not given:
         return [("file", "is missing: give a URL, base64://… or a path under media.file_roots")]
     try:
         data["file"] = admit(given, media)
     except ValueError as error:
-        faults.append((next(name for name in SOURCES if data.get(name)), str(error)))
+        faults.append((source, str(error)))
     data.pop("url", None)
     data.pop("path", None)
     if kind == "file" and "name" not in data:
@@ -59,8 +62,8 @@ def admit(uri: str, media: Media) -> str:
         return _inline(rest[2:], media)
     if kind == "data" and colon:
         return _data_url(rest, media)
-    if len(carried(uri)) > MAX_NAME:
-        raise ValueError(f"a URL or path has at most {MAX_NAME} characters; give a shorter one")
+    if len(carried(uri)) > MAX_URI:
+        raise ValueError(f"a URL or path has at most {MAX_URI} characters; give a shorter one")
     if kind in ("http", "https") and rest.startswith("//"):
         uri = f"{kind}:{rest}"
         admit_url(uri, media)
@@ -90,10 +93,21 @@ def _data_url(rest: str, media: Media) -> str:
     head, comma, payload = rest.partition(",")
     if not comma:
         raise ValueError("a data: URL has a comma before its data; write data:<type>;base64,<data>")
-    if head.lower().endswith(";base64"):
+    _refuse_large(len(payload) // 9, media)  # at the least: each character may be percent-encoded
+    if BAD_ESCAPE.search(payload):
+        raise ValueError("the data: URL has a % that encodes nothing; write % as %25")
+    kind, base64_mark, more = _split_head(head)
+    if more or (not base64_mark and not _TEXTUAL.match(kind)):
+        raise ValueError("media in a data: URL is base64; write data:<type>;base64,<data>")
+    if base64_mark:
         return _inline(unquote(payload), media)
-    _refuse_large(len(payload) // 9, media)
     return _encoded(unquote_to_bytes(payload.encode("utf-8", "replace")), media)
+
+
+def _split_head(head: str) -> tuple[str, str, str]:
+    """Cut the head of a data: URL at its `;base64`: what stands before it, itself, and what should not follow."""
+    found = _BASE64.search(head)
+    return (head[: found.start()], found[0], head[found.end() :]) if found else (head, "", "")
 
 
 def _encoded(decoded: bytes, media: Media) -> str:
@@ -113,7 +127,7 @@ def _refuse_large(size: int, media: Media) -> None:
 
 def _name_of(uri: str) -> str:
     """Return a file name from the end of a URL or path, `file` where there is none."""
-    if uri[:7].lower() == INLINE[:7] or uri[:5].lower() == "data:":
+    if uri[:7].lower() == "base64:" or uri[:5].lower() == "data:":
         return "file"
     try:
         path = urlsplit(uri).path if uri[:4].lower() == "http" else uri

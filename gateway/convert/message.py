@@ -17,6 +17,7 @@ from gateway.settings import Media
 MAX_NODES = 200  # what QQ takes in one forward (MiraiGo)
 MAX_DEPTH = 3  # NapCat stops reading below (SendMsg.ts, uploadForwardedNodesPacket)
 MAX_SEGMENTS = 2_000  # keeps one job from taking seconds to read
+MAX_FIELDS = 64  # the same, for what somebody puts into one segment
 
 _SETTLED = frozenset({"text", "face", "at"})
 """Types that are ready to be sent as soon as they are valid and have nothing but what they need."""
@@ -36,14 +37,8 @@ def read_at_once(message: Any, form: Format, private: bool, media: Media) -> lis
 
     It is half of the cost of reading segment by segment, which is what finding and placing every fault takes.
     """
-    items = message if isinstance(message, list) else [message]
-    raws: list[Any] = []
     try:
-        for item in items:
-            raws += _spelled(item, form) if isinstance(item, str) else (item,)
-            if len(raws) > MAX_SEGMENTS:
-                return None
-        segments: list[Any] = SEGMENTS.validate_python(raws)
+        segments: list[Any] = SEGMENTS.validate_python(_ordinary(message, form))
     except ValueError:  # pydantic's ValidationError is one
         return None
     replies = visible = 0
@@ -58,6 +53,24 @@ def read_at_once(message: Any, form: Format, private: bool, media: Media) -> lis
         elif not visible:
             visible = not is_blank(segment)
     return segments if visible and replies <= 1 else None
+
+
+def _ordinary(message: Any, form: Format) -> list[Any]:
+    """Return the raw segments of a message of usual size; raise ValueError for any other."""
+    items = message if isinstance(message, list) else [message]
+    if len(items) > MAX_SEGMENTS:
+        raise ValueError("too many")
+    raws: list[Any] = []
+    for item in items:
+        if isinstance(item, str):
+            raws += _spelled(item, form)
+            if len(raws) > MAX_SEGMENTS:
+                raise ValueError("too many")
+        elif _crowded(item):
+            raise ValueError("no segment, or a crowded one")
+        else:
+            raws.append(item)
+    return raws
 
 
 def read_thoroughly(message: Any, form: Format, private: bool, media: Media) -> list[Segment]:
@@ -115,7 +128,8 @@ class _Reading:
         except ValueError as error:
             self.fault(loc, str(error), "cq_code")
             return []
-        found = [self.segment(raw, loc, depth) for raw in raws[: MAX_SEGMENTS + 1]]
+        several = len(raws) > 1
+        found = (self.segment(raw, f"{loc}.{number}" if several else loc, depth) for number, raw in enumerate(raws))
         return [segment for segment in found if segment is not None]
 
     def segment(self, raw: Any, loc: str, depth: int) -> Segment | None:
@@ -129,18 +143,26 @@ class _Reading:
             what = "it has no type" if isinstance(raw, dict) else f"this is {kind_of(raw)}"
             self.fault(loc, f'write a segment as {{"type": …, "data": {{…}}}}, or a string; {what}', "segment_type")
             return None
-        kind = raw["type"]
+        raw, kind = _present(raw), raw["type"]
         if kind not in FIELDS:
             self.fault(f"{loc}.type", unknown_type(kind), "segment_unknown")
             return None
+        if _crowded(raw):
+            self.fault(loc, f"a segment has at most {MAX_FIELDS} fields; leave out the others", "segment_size")
+            return None
+        return self.known(raw, kind, loc, depth)
+
+    def known(self, raw: dict[str, Any], kind: str, loc: str, depth: int) -> Segment | None:
+        """Read a segment of a type that can be sent."""
         if kind == "at" and self.private:
             self.fault(loc, "NapCat drops at in a private message; write the name as text", "segment_not_private")
         if kind == "record":
             raw, kind = _meant(raw)
         if kind == "node":
-            raw = self.node(raw, loc, depth)
-            if raw is None:
+            node = self.node(raw, loc, depth)
+            if node is None:
                 return None
+            raw = node
         try:
             segment = SEGMENT.validate_python(raw)
         except ValidationError as error:
@@ -200,7 +222,23 @@ class _Reading:
 
 def _spelled(text: str, form: Format) -> list[dict[str, Any]]:
     """Return the segments a string stands for; raise ValueError for a broken CQ code."""
-    return parse_cq(text) if form == "cq" else [{"type": "text", "data": {"text": text}}]
+    return parse_cq(text, MAX_SEGMENTS + 1) if form == "cq" else [{"type": "text", "data": {"text": text}}]
+
+
+def _present(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a segment without the fields that are null."""
+    data = raw.get("data")
+    if isinstance(data, dict) and len(data) <= MAX_FIELDS:
+        return {**raw, "data": {name: value for name, value in data.items() if value is not None}}
+    return {name: value for name, value in raw.items() if name != "data" or value is not None}
+
+
+def _crowded(raw: Any) -> bool:
+    """Whether this is no segment, or one with so many fields that reading them would take long."""
+    if not isinstance(raw, dict) or len(raw) > MAX_FIELDS:
+        return True
+    data = raw.get("data")
+    return isinstance(data, dict) and len(data) > MAX_FIELDS
 
 
 def _meant(record: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -214,18 +252,13 @@ def _meant(record: dict[str, Any]) -> tuple[dict[str, Any], str]:
 def _settle(segment: Any, media: Media) -> list[tuple[str, str]]:
     """Bring a valid segment into the one form that is sent, in place; return what is wrong with its media.
 
-    Left out is what NapCat ignores and what is null; added is what NapCat would choose for itself.
+    Left out is what NapCat ignores; added is what NapCat would choose for itself.
     """
     kind = segment["type"]
-    data = segment.get("data")
-    if data is None:  # of dice and rps
-        segment["data"] = data = {}
+    data = segment.setdefault("data", {})  # dice and rps may have none
     if kind in UNSENT and not UNSENT[kind].isdisjoint(data):
         for name in UNSENT[kind]:
             data.pop(name, None)
-    if None in data.values():
-        for name in [name for name, value in data.items() if value is None]:
-            del data[name]
     if kind == "contact":
         data.setdefault("type", "qq")
     return resolve(kind, data, media) if kind in MEDIA_TYPES else []

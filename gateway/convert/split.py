@@ -17,7 +17,7 @@ MAX_PARTS = 50
 MAX_IMAGES = 20
 
 
-def split(segments: Sequence[Segment], *, refuse: bool = False) -> list[Sequence[Segment]]:
+def split(segments: Sequence[Segment], *, refuse: bool = False) -> Sequence[Sequence[Segment]]:
     """Return the parts of a checked message, in order; a message of nodes is one part.
 
     Segments of `ALONE` are parts of their own, the others between them stay together as far as 4,000 characters and
@@ -29,10 +29,12 @@ def split(segments: Sequence[Segment], *, refuse: bool = False) -> list[Sequence
         return [segments]
     reply = next((segment for segment in segments if segment["type"] == "reply"), None)
     characters = sum(len(segment["data"]["text"]) for segment in segments if segment["type"] == "text")
-    packing = _Packing(len if 2 * characters <= MAX_TEXT else length)  # few enough need not be told from units
+    # Characters are one or two units: with few enough of them it does not matter how many.
+    packing = _Packing(len if 2 * characters <= MAX_TEXT else length)
     for segment in segments:
         if segment is not reply:
             packing.add(segment)
+    packing.flush()
     packing.close()
     parts = packing.parts
     if reply is not None:
@@ -51,7 +53,7 @@ def split(segments: Sequence[Segment], *, refuse: bool = False) -> list[Sequence
             "refuse; send several jobs, or say split: auto",
             "split",
         )
-    return list(parts)
+    return parts
 
 
 def is_blank(segment: Segment) -> bool:
@@ -66,13 +68,17 @@ class _Packing:
         self.measure = measure
         self.parts: list[list[Segment]] = []
         self.open: list[Segment] = []
+        self.texts: list[Any] = []
         self.room = MAX_TEXT
         self.images = 0
 
     def add(self, segment: Segment) -> None:
         if segment["type"] == "text":
-            self.text(segment["data"]["text"])
-        elif segment["type"] in ALONE:
+            self.texts.append(segment)
+            return
+        if self.texts:
+            self.flush()
+        if segment["type"] in ALONE:
             self.close()
             self.open.append(segment)
             self.close()
@@ -83,26 +89,31 @@ class _Packing:
                 self.images += 1
             self.open.append(segment)
 
-    def text(self, text: str) -> None:
-        size = self.measure(text)
+    def flush(self) -> None:
+        """Put the texts that stand beside each other into the open part, or cut them, as one, over several parts."""
+        texts, self.texts = self.texts, []
+        size = sum(self.measure(text["data"]["text"]) for text in texts)
         if size > self.room and (size <= MAX_TEXT or self.room < MAX_TEXT // 2):
-            self.close()  # a text stays in one piece where it can
+            self.turn_page()  # a text stays in one piece where it can
         if size > self.room:
             try:
-                *full, text = cut(text, self.room, MAX_TEXT, MAX_PARTS)
+                *full, rest = cut("".join(text["data"]["text"] for text in texts), self.room, MAX_TEXT, MAX_PARTS)
             except ValueError as error:
                 _refuse(str(error), "text_blank")
             for piece in full:
-                self.append_text(piece)
+                self.open += _text(piece)
                 self.close()
-            size = length(text)
-        self.append_text(text)
+            texts, size = _text(rest), length(rest)
+        self.open += [text for text in texts if text["data"]["text"]]
         self.room -= size
 
-    def append_text(self, text: str) -> None:
-        if text:
-            piece: Any = {"type": "text", "data": {"text": text}}
-            self.open.append(piece)
+    def turn_page(self) -> None:
+        """Begin a new part with the mentions that stand right before it."""
+        mentions: list[Segment] = []
+        while len(self.open) > 1 and self.open[-1]["type"] == "at":
+            mentions.insert(0, self.open.pop())
+        self.close()
+        self.open = mentions
 
     def close(self) -> None:
         """Begin a new part; what has nothing to see is none."""
@@ -111,6 +122,10 @@ class _Packing:
                 _refuse(f"it makes more than {MAX_PARTS} separate messages; send several jobs", "parts")
             self.parts.append(self.open)
         self.open, self.room, self.images = [], MAX_TEXT, 0
+
+
+def _text(text: str) -> list[Any]:
+    return [{"type": "text", "data": {"text": text}}] if text else []
 
 
 def _refuse(reason: str, kind: str) -> NoReturn:

@@ -6,25 +6,26 @@ import unicodedata
 MAX_TEXT = 4_000
 """UTF-16 units in one message. QQ is said to take 4,500 (mirai) or 5,000 (MiraiGo) of what nobody counts alike."""
 
-_SENTENCE = re.compile(r"[。！？…]+[”’」』）)\"']*|[.!?]+[\"')”’]*\s")
-_WORD = re.compile(r"\s+(?=\S)")
+_PARAGRAPH = re.compile(r"(?<=\n)(?=[^\n])")
+_SENTENCE = re.compile(r"(?<![。！？…])[。！？…]++[”’」』）)\"']*+|(?<![.!?])[.!?]++[\"')”’]*+\s")
+_WORD = re.compile(r"(?<=\s)(?=\S)")
 _LONGEST_CHARACTER = 32  # code points; families of emoji have about ten
 _JOINER = "\u200d"
 
 
 def length(text: str) -> int:
     """Return how many UTF-16 units a text has: characters outside the basic plane, such as emoji, are two."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
 def cut(text: str, room: int, limit: int, most: int) -> list[str]:
     """Return a text as pieces that together are the text: the first within `room` units, the others within `limit`.
 
-    Cut is after a paragraph, else after a sentence, else between words (where that fills half a piece), else between
-    characters as a reader sees them: never within a surrogate pair, an accented letter or an emoji of several code
-    points. The first piece is empty when nothing to be seen fits into `room`. Raises ValueError when there would be
-    more than `most` pieces, and when there are more blanks in a row than a piece can have: QQ does not send a blank
-    message, so one of the pieces would be lost.
+    Cut is after a line, best one before a blank line, else after a sentence, else between words, where that leaves no
+    small piece; else between characters as a reader sees them: never within a surrogate pair, an accented letter or an
+    emoji of several code points. The first piece is empty when nothing to be seen fits into `room`. Raises ValueError
+    when there would be more than `most` pieces, and when there are more blanks in a row than a piece can have: QQ does
+    not send a blank message, so one of the pieces would be lost.
     """
     pieces: list[str] = []
     start, size = 0, min(room, limit)
@@ -48,32 +49,27 @@ def _reach(text: str, start: int, size: int) -> int:
     window = text[start : start + size]
     if window.isascii():
         return start + len(window)
-    return start + len(window.encode("utf-16-le", "surrogatepass")[: size * 2].decode("utf-16-le", "ignore"))
+    return start + len(window.encode("utf-16-le")[: size * 2].decode("utf-16-le", "ignore"))
 
 
 def _border(text: str, start: int, end: int) -> int:
     """Return the best place for a cut in (start, end] that leaves something to see before it."""
     first = start + len(text[start:end]) - len(text[start:end].lstrip())
-    half = max(first, start + (end - start) // 2)
+    half, quarter = (max(first, start + (end - start) // part) for part in (2, 4))
     blank_line = text.rfind("\n\n", half, end)
     if blank_line > first:
         return blank_line + 2
-    line = text.rfind("\n", first, end) + 1
-    if line > first:
-        return line
-    borders = [match.end() for match in _SENTENCE.finditer(text, first, end)]
-    if borders:
-        return borders[-1]
-    words = [match.end() for match in _WORD.finditer(text, half, end)]
-    if words:
-        return words[-1]
+    for kind, least in ((_PARAGRAPH, quarter), (_SENTENCE, quarter), (_WORD, half)):
+        borders = [found.end() for found in kind.finditer(text, least, end + 1) if first < found.end() <= end]
+        if borders:
+            return borders[-1]
     return _between_characters(text, first, end)
 
 
 def _between_characters(text: str, first: int, end: int) -> int:
     """Return the last place up to `end` that is not within what a reader sees as one character."""
     for place in range(end, max(first, end - _LONGEST_CHARACTER), -1):
-        if place >= len(text) or not _joined(text, place):
+        if not _joined(text, place):
             return place
     return end
 

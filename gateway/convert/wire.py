@@ -5,13 +5,16 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from gateway.convert.faults import refusal
 from gateway.convert.fingerprint import fingerprint
 from gateway.convert.media import INLINE, MEDIA_TYPES, inline_bytes, media_of
+from gateway.model.errors import Fault
 from gateway.model.job import Job
 from gateway.model.part import Part
 from gateway.model.segment import Segment
 
 UPLOAD_BYTES_PER_S = 256 * 1024
+MAX_BODY = 12 * 1024**2  # NapCat's parser takes 2 s for 10 MB, and nobody else is served meanwhile (measured)
 FETCH_MS = 60_000
 REMOTE_BYTES = 15 * 1024**2  # a size to reckon with where NapCat fetches the media and only it will know
 _UNUSUAL = MEDIA_TYPES | {"node", "markdown"}
@@ -24,6 +27,7 @@ def write_part(job: Job, segments: Sequence[Segment], timeout_ms: int, markdown:
     across two (http-server.ts), and its ids are strings, because a JSON number loses digits over 2^53. `timeout_ms` is
     the wait for a text, in milliseconds; media adds its size at NapCat's own 256 KB/s (config.ts), since the field
     replaces the wait NapCat would reckon by itself. `markdown` is the type under which the account takes markdown.
+    Raises `Refused` for a body so large that NapCat would stand still over it.
     """
     message: Sequence[Any] = segments
     body: dict[str, Any] = {}
@@ -45,9 +49,16 @@ def write_part(job: Job, segments: Sequence[Segment], timeout_ms: int, markdown:
         card = {"source": job.source, "news": job.news, "summary": job.summary, "prompt": job.prompt}
         body |= {name: value for name, value in card.items() if value is not None}
     body["timeout"] = timeout_ms
+    written = to_json(body, ensure_ascii=True)
+    if len(written) > MAX_BODY:
+        reason = (
+            f"the call has {len(written)} bytes, and NapCat stands still while it reads so many: at most {MAX_BODY}; "
+            "send less at once, or media as a URL or a path"
+        )
+        raise refusal([Fault("message", reason, "message_size")])
     return Part(
         action="send_group_msg" if job.user_id is None else "send_private_msg",
-        body=to_json(body, ensure_ascii=True),
+        body=written,
         timeout_ms=timeout_ms,
         fetch_ms=FETCH_MS if remote else 0,
         fingerprint=fingerprint(segments),

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from gateway.convert import convert, message_faults, parse_document
 from gateway.model.errors import Fault, Refused
 from gateway.model.job import Job
-from gateway.model.wording import reason
+from gateway.model.wording import place, reason
 from gateway.settings import Account, Settings
 from gateway.store.values import Submission
 
@@ -22,6 +22,7 @@ _NOT_SERVED = {
 """Fields the contract names and this version does not honour: refused, since ignoring them would break a promise."""
 
 _MOST_FAULTS = 50  # told at once
+_MOST_FIELDS = 100  # looked at
 
 
 def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = None, entry: str = "") -> Submission:
@@ -83,6 +84,8 @@ def route(job: Job, settings: Settings) -> Account:
 
 def parse_job(document: dict[str, Any]) -> Job:
     """Return the job in DOCUMENT; raises Refused naming every wrong field, and what unknown ones may have meant."""
+    if len(document) > _MOST_FIELDS:
+        raise Refused("job_invalid", f"this is no job: it has {len(document)} fields")
     try:
         job = Job.model_validate(document)
     except ValidationError as error:
@@ -100,9 +103,8 @@ def parse_job(document: dict[str, Any]) -> Job:
 
 
 def _fault(fault: Any) -> Fault:
-    loc = ".".join(str(step) for step in fault["loc"])
+    loc = place(fault["loc"])
     if fault["type"] == "extra_forbidden":
-        loc = loc[:60]
         near = difflib.get_close_matches(loc, list(Job.model_fields), n=1)
         known = ", ".join(name for name in Job.model_fields if name not in _NOT_SERVED)
         return Fault(

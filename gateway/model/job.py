@@ -16,6 +16,12 @@ OnUnknown = Literal["hold", "resend"]
 Split = Literal["auto", "refuse"]
 
 
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("leave out what cannot be printed, such as line breaks")
+    return value
+
+
 def _small(value: dict[str, Any]) -> dict[str, Any]:
     size = len(json.dumps(value, ensure_ascii=False).encode())
     if size > 4096:
@@ -23,7 +29,7 @@ def _small(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-Name = Annotated[str, Field(min_length=1, max_length=128)]
+Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
 
 
 class Job(BaseModel):

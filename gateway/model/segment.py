@@ -1,22 +1,33 @@
 """Every segment the gateway sends, as typed dictionaries: what is checked is what is sent, with nothing in between.
 
 Field names and what is required follow NapCat 4.18 (types/message.ts and api/msg.ts of napcat-onebot). Fields that
-NapCat ignores on sending but producers commonly give are `Unsent`: accepted, and left out of the wire form.
+NapCat ignores on sending but producers commonly give are `Unsent`: accepted, and left out of the wire form. Null is as
+good as absent, and taken out before.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar, get_args, get_type_hints
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, SkipValidation, Tag, TypeAdapter, with_config
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    FailFast,
+    Field,
+    SkipValidation,
+    Tag,
+    TypeAdapter,
+    with_config,
+)
 from typing_extensions import TypedDict, is_typeddict
 
-from gateway.model.spelling import QQ, Ark, FileName, Link, MessageId, Number, Text, Words, spelled
+from gateway.model.spelling import QQ, Ark, FileName, Label, Link, MessageId, Number, Text, Words, spelled
 
 _STRICT = ConfigDict(extra="forbid")
 _UNSENT = Field(description="accepted, and not sent: NapCat ignores it")
 Unsent = Annotated[Any, _UNSENT]
 """Accepted and not sent: NapCat ignores it, or only reports it in the messages it receives."""
-UnsentFlag = Annotated[bool | None, _UNSENT]
+UnsentFlag = Annotated[bool, _UNSENT]
 """A OneBot boolean (true/false, 1/0, yes/no) that NapCat ignores."""
 
 
@@ -36,8 +47,8 @@ class AtData(TypedDict):
 class ReplyData(TypedDict):
     """A quote of an earlier message, by `id`, or by `seq` within the same chat (which NapCat prefers)."""
 
-    id: NotRequired[MessageId | None]
-    seq: NotRequired[Number | None]
+    id: NotRequired[MessageId]
+    seq: NotRequired[Number]
     text: NotRequired[Unsent]
 
 
@@ -51,8 +62,8 @@ class FaceData(TypedDict):
     """A system face."""
 
     id: Annotated[str, spelled(r"[0-9]{1,6}", "the number of a face")]
-    resultId: NotRequired[Annotated[str, spelled(r"[0-9]{0,9}", "a number")] | None]
-    chainCount: NotRequired[Number | None]
+    resultId: NotRequired[Annotated[str, spelled(r"[0-9]{0,9}", "a number")]]
+    chainCount: NotRequired[Number]
     raw: NotRequired[Unsent]
 
 
@@ -60,17 +71,17 @@ class MfaceData(TypedDict):
     """A store sticker; `emoji_package_id` stays a number, as NapCat hands it to QQ unconverted."""
 
     emoji_package_id: Number
-    emoji_id: Words
+    emoji_id: Annotated[str, spelled(r"[\x21-\x7e]{1,128}", "the id of a sticker")]
     key: Words
-    summary: NotRequired[Text | None]
+    summary: NotRequired[Label]
 
 
 class MediaData(TypedDict):
     """Where a medium is: the first given of `url`, `file` and `path`, as NapCat takes them (api/msg.ts)."""
 
-    file: NotRequired[str | None]
-    url: NotRequired[str | None]
-    path: NotRequired[str | None]
+    file: NotRequired[str]
+    url: NotRequired[str]
+    path: NotRequired[str]
     cache: NotRequired[UnsentFlag]
     proxy: NotRequired[UnsentFlag]
     timeout: NotRequired[Unsent]
@@ -81,9 +92,9 @@ class MediaData(TypedDict):
 class ImageData(MediaData):
     """A picture; `sub_type` 1 shows it like a sticker."""
 
-    name: NotRequired[Text | None]
-    summary: NotRequired[Text | None]
-    sub_type: NotRequired[Number | None]
+    name: NotRequired[Label]
+    summary: NotRequired[Label]
+    sub_type: NotRequired[Number]
     thumb: NotRequired[Unsent]
 
 
@@ -97,14 +108,14 @@ class RecordData(MediaData):
 class VideoData(MediaData):
     """A video; `thumb` is a medium of its own."""
 
-    name: NotRequired[FileName | None]
-    thumb: NotRequired[str | None]
+    name: NotRequired[FileName]
+    thumb: NotRequired[str]
 
 
 class FileData(MediaData):
     """A file; without `name` NapCat may show a random one, so conversion gives it one."""
 
-    name: NotRequired[FileName | None]
+    name: NotRequired[FileName]
 
 
 class JsonData(TypedDict):
@@ -133,9 +144,9 @@ class MusicCustom(TypedDict):
     type: Annotated[str, spelled(r"custom|qq|163|kugou|kuwo|migu", "custom, qq, 163, kugou, kuwo or migu")]
     url: Link
     image: Link
-    audio: NotRequired[Link | None]
-    title: NotRequired[Text | None]
-    content: NotRequired[Text | None]
+    audio: NotRequired[Link]
+    title: NotRequired[Label]
+    content: NotRequired[Label]
 
 
 class ContactData(TypedDict):
@@ -161,7 +172,7 @@ class ForwardData(TypedDict):
 class News(TypedDict):
     """One preview line of a forward card."""
 
-    text: Text
+    text: Label
 
 
 class NodeReference(TypedDict):
@@ -174,10 +185,10 @@ class NodeReference(TypedDict):
 class Card(TypedDict):
     """How the card of a merged forward looks before it is opened."""
 
-    source: NotRequired[Text | None]
-    news: NotRequired[list[News] | None]
-    summary: NotRequired[Text | None]
-    prompt: NotRequired[Text | None]
+    source: NotRequired[Label]
+    news: NotRequired[Annotated[list[News], Field(max_length=16)]]
+    summary: NotRequired[Label]
+    prompt: NotRequired[Label]
 
 
 class NodeCustom(Card):
@@ -186,11 +197,11 @@ class NodeCustom(Card):
     Its content is checked where it is read, since it may be a string, a segment or a list of both.
     """
 
-    user_id: NotRequired[QQ | None]
-    uin: NotRequired[QQ | None]
-    nickname: NotRequired[Text | None]
-    name: NotRequired[Text | None]
-    time: NotRequired[Annotated[str, spelled(r"[0-9]{1,13}", "a time in seconds")] | None]
+    user_id: NotRequired[QQ]
+    uin: NotRequired[QQ]
+    nickname: NotRequired[Label]
+    name: NotRequired[Label]
+    time: NotRequired[Annotated[str, spelled(r"[0-9]{1,13}", "a time in seconds")]]
     content: SkipValidation[list["Segment"]]
 
 
@@ -209,7 +220,7 @@ class Throw(TypedDict, Generic[Kind]):
     """A segment that says all by its type."""
 
     type: Kind
-    data: NotRequired[ThrowData | None]
+    data: NotRequired[ThrowData]
 
 
 def _music(data: Any) -> str:
@@ -250,7 +261,7 @@ Segment = Annotated[
 """One sendable segment, told apart by its `type`."""
 
 SEGMENT: TypeAdapter[Segment] = TypeAdapter(Segment, config=_STRICT)
-SEGMENTS: TypeAdapter[list[Segment]] = TypeAdapter(list[Segment], config=_STRICT)
+SEGMENTS: TypeAdapter[list[Segment]] = TypeAdapter(Annotated[list[Segment], FailFast()], config=_STRICT)
 CARD: TypeAdapter[Card] = TypeAdapter(Card)
 
 
@@ -278,6 +289,8 @@ def _grouped(fields: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     return {kind: tuple(names) for kind, names in grouped.items()}
 
 
+TAGS = frozenset({"(by id)", "(custom)", "(reference)"})
+"""How the alternatives of one type are told apart in where a fault lies; they are nothing a producer wrote."""
 FIELDS = _grouped((kind, name) for kind, name, _ in _fields())
 """The fields of each segment type, for advice."""
 UNSENT = {

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 LARGEST_INTEGER = 2**53
 """Beyond it some JSON reader on the way, NapCat's included, loses digits."""
 
-_UNCARRIED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNCARRIED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def carried(value: str) -> str:
@@ -39,8 +39,8 @@ def spelled(pattern: str, form: str) -> BeforeValidator:
 
 
 def _number(value: object) -> object:
-    if isinstance(value, bool | float):
-        raise ValueError("write a whole number")  # noqa: TRY004 - pydantic turns ValueError into a field error
+    if isinstance(value, bool | float) or (isinstance(value, str) and not re.fullmatch("[0-9]{1,16}", value)):
+        raise ValueError("write a whole number")
     return value
 
 
@@ -58,9 +58,13 @@ def _ark(value: object) -> str:
 
 Text = Annotated[str, AfterValidator(carried)]
 Words = Annotated[Text, Field(min_length=1)]
+Label = Annotated[Text, Field(max_length=512)]
+"""A name or title: short, since NapCat reads whole bodies on its only thread."""
 QQ = Annotated[str, spelled(r"[1-9][0-9]{0,19}", "a QQ or group number: 1 to 20 digits, the first not 0")]
 MessageId = Annotated[str, spelled(r"-?[0-9]{1,20}", "a message id: digits only")]
 Number = Annotated[int, BeforeValidator(_number), Field(ge=0, le=LARGEST_INTEGER)]
 Link = Annotated[Text, spelled(r"https?://\S{1,4000}", "an http(s):// URL")]
-FileName = Annotated[Text, spelled(r'[^\\/:*?"<>|]{1,255}', 'a file name without \\ / : * ? " < > |')]
+FileName = Annotated[
+    Text, spelled(r'(?!\.{1,2}$)[^\\/:*?"<>|\x00-\x1f]{1,255}', 'a file name without \\ / : * ? " < > |')
+]
 Ark = Annotated[Text, BeforeValidator(_ark, json_schema_input_type=str | dict[str, Any])]

@@ -1,5 +1,6 @@
 """What is wrong with a value, in words: a validator's finding as reason, kind and remedy, never the value itself."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -17,17 +18,14 @@ _WORDS = (
 )
 """The validation library's words in ours."""
 
-_SELF_EVIDENT = ("give ", "a number over", "QQ cannot carry", "a reply names", "say the offset", "metadata is")
-"""Reasons that say themselves what was given."""
-
 
 def reason(found: ErrorDetails) -> str:
     """Return why a value is refused, and its kind: `write a message id: digits only; this is a list`."""
     words = found["msg"][:200]
     for theirs, ours in _WORDS:
         words = words.replace(theirs, ours)
-    if words.startswith(_SELF_EVIDENT):
-        return words
+    if found["type"] == "value_error" and not words.startswith("write "):
+        return words  # a sentence of ours that says what is wrong with this very value
     return f"{words}; this is {kind_of(found['input'])}"
 
 
@@ -46,3 +44,13 @@ def kind_of(value: Any) -> str:
             return "a list"
         case _:
             return "an object"
+
+
+def shown(name: object) -> str:
+    """Return a name from the input as it may stand in an error: short, and nothing a terminal would act on."""
+    return "".join(character if character.isprintable() else "…" for character in str(name)[:40])
+
+
+def place(loc: Iterable[object]) -> str:
+    """Return where a fault lies, e.g. `message.2.data.file`."""
+    return ".".join(map(shown, loc))

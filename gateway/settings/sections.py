@@ -182,10 +182,13 @@ class Results(Section):
     stream: int = Field(10_000, ge=100, description="entries kept in each receipts stream")
 
 
+Folder = Annotated[str, _form(r"/.*|[A-Za-z]:[\\/].*|\\\\.+", "write an absolute path, such as /media or D:/media")]
+
+
 class Media(Section):
     """What a producer may name as media (paths are those of the NapCat host)."""
 
-    file_roots: tuple[str, ...] = Field((), description="folders of the NapCat host that file:// may name")
+    file_roots: tuple[Folder, ...] = Field((), description="folders of the NapCat host that file:// may name")
     hosts: tuple[str, ...] = Field(("*",), description="hosts that http(s):// may name")
     allow_private: bool = Field(False, description="allow private, loopback and link-local addresses")
     max_inline: Bytes = Field(1024**2, description="largest inline media, decoded")

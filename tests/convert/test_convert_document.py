@@ -70,9 +70,29 @@ def test_what_could_be_read_in_two_ways_is_refused(case: str) -> None:
 
 
 def test_a_key_given_twice_is_refused_by_name() -> None:
-    with pytest.raises(Refused, match="'group_id' is given twice") as refusal:
+    with pytest.raises(Refused, match="the key is given twice") as refusal:
         parse_document(b'{"x": {"group_id": 1, "group_id": 2}}')
-    assert refusal.value.errors[0].loc == "group_id"
+    assert refusal.value.errors[0].loc == "x.group_id"
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e999", "9007199254740993"])
+def test_a_questionable_number_is_named_with_its_place(value: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        parse_document(f'{{"message": [1, {{"data": {{"id": {value}}}}}]}}')
+    assert [fault.loc for fault in refusal.value.errors] == ["message.1.data.id"]
+
+
+@pytest.mark.parametrize("value", ['"\\u0000"', "NaN"])
+def test_a_flood_of_faults_is_cut_and_costs_no_flood_of_words(value: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        parse_document('{"a": [' + ",".join([value] * 50_000) + "]}")
+    assert len(refusal.value.errors) == 100
+
+
+def test_a_key_in_a_fault_is_short_and_harmless_to_a_terminal() -> None:
+    with pytest.raises(Refused) as refusal:
+        parse_document(json.dumps({"\x1b[31m\n" + "x" * 5_000: "\0"}))
+    assert refusal.value.errors[0].loc == "…[31m…" + "x" * 34
 
 
 def test_a_bad_character_is_named_with_its_place() -> None:

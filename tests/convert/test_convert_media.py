@@ -3,6 +3,7 @@
 import base64
 
 import pytest
+from pydantic import ValidationError
 
 from gateway.convert.media import admit, inline_bytes
 from gateway.settings import Media
@@ -45,6 +46,18 @@ PRIVATE = [
     "http://[::ffff:127.0.0.1]/",
     "http://[::ffff:7f00:1]/",
     "http://[64:ff9b::7f00:1]/",
+    "http://[64:ff9b:1::7f00:1]/",
+    "http://[::127.0.0.1]/",
+    "http://[::ffff:0:127.0.0.1]/",
+    "http://[fec0::1]/",
+    "http://[5f00::1]/",
+    "http://redis:6379/",
+    "http://host.docker.internal/",
+    "http://metadata.google.internal/",
+    "http://168.63.129.16/",
+    "http://localhost.localdomain/",
+    "http://ip6-localhost/",
+    "http://printer.local/",
 ]
 
 BROKEN = [
@@ -62,7 +75,12 @@ BROKEN = [
     "http://1.2.3.08/",
     "http://[::1/",
     "http://[fe80::1%25eth0]/",
-    "http://a:99999/",
+    "http://a.b:99999/",
+    "http://./",
+    "http://.../",
+    "http://a..b/",
+    "http://[2606:4700::1]x/",
+    "http://[v1.a]/",
     "http:example.com",
     "ftp://example.com/a",
     "javascript:alert(1)",
@@ -99,6 +117,8 @@ OUTSIDE = [
     "file://media/a",
     "file:///media/%zz",
     "file:///media/%ff",
+    "file:///media/%00a",
+    "file:///media/a%0ab",
     "C:/Media/a.png",
     "D:/Media2/a",
     "D:/Media/../secret",
@@ -148,7 +168,7 @@ def test_no_file_passes_without_roots(uri: str) -> None:
 
 @pytest.mark.parametrize("uri", OUTSIDE)
 def test_a_file_outside_the_roots_is_refused(uri: str) -> None:
-    with pytest.raises(ValueError, match=r"media\.file_roots|\.\.|percent"):
+    with pytest.raises(ValueError, match=r"media\.file_roots|\.\.|percent|control"):
         admit(uri, ROOTS)
 
 
@@ -254,3 +274,29 @@ def test_media_inside_nodes_is_judged_too() -> None:
         "media.file_roots"
         in faults([{"type": "node", "data": {"content": [image]}}])["message.0.data.content.0.data.file"]
     )
+
+
+@pytest.mark.parametrize("head", ["image/png; base64", "image/png ;base64", ";BASE64", "image/png;x=y;base64"])
+def test_base64_in_a_data_url_is_known_in_every_spelling(head: str) -> None:
+    assert admit(f"data:{head},{CANONICAL.removeprefix('base64://')}", Media()) == CANONICAL
+
+
+@pytest.mark.parametrize(
+    "uri", ["data:image/png;base64;x=y,YQ==", "data:image/png,iVBORw0KGgo=", "data:,%zz", "data:,%"]
+)
+def test_a_data_url_that_readers_would_take_for_different_things_is_refused(uri: str) -> None:
+    with pytest.raises(ValueError, match="data: URL"):
+        admit(uri, Media())
+
+
+def test_what_one_setting_allows_another_still_refuses() -> None:
+    url = "http://127.0.0.1:8000/a"
+    assert admit(url, Media(allow_private=True)) == url
+    with pytest.raises(ValueError, match="private"):
+        admit(url, Media())
+
+
+@pytest.mark.parametrize("root", ["media", "D:", "~/x", ""])
+def test_a_root_that_is_no_absolute_folder_is_refused_when_the_settings_load(root: str) -> None:
+    with pytest.raises(ValidationError, match="absolute path"):
+        Media(file_roots=(root,))

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from gateway.convert.split import ALONE
+from gateway.model.errors import Refused
 from gateway.model.segment import FIELDS
 from gateway.settings import Delivery
 from tests.convert.harness import ACCOUNT, faults, parts_of, sent
@@ -113,6 +116,31 @@ def test_blanks_that_no_message_could_carry_are_refused() -> None:
     assert "4000 blanks in a row" in faults("a" + "\n" * 9_000 + "b")["message"]
 
 
+def test_texts_beside_each_other_are_cut_as_one_and_lose_no_blank() -> None:
+    for given in (["\n\n" + " " * 2_500, "code" * 500], ["x" * 4_000, "\n"], ["\n" * 3_000, "a" * 2_000]):
+        parts = sent(given)
+        assert "".join(map(text_of, parts)) == "".join(given)
+        assert all(text_of(part).strip() for part in parts)
+
+
+def test_a_mention_goes_with_the_text_behind_it() -> None:
+    parts = sent(["a" * 3_990, *message("at"), " hello there, everybody"])
+    assert [[segment["type"] for segment in part] for part in parts] == [["text"], ["at", "text"]]
+
+
+@pytest.mark.parametrize("text", ["." * 200_000, "!" * 63_000, ("a" + " " * 3_999) * 49, "\n" * 63_000, "。" * 190_000])
+def test_a_text_that_is_hard_to_cut_costs_no_time(text: str) -> None:
+    began = time.process_time()
+    with suppress(Refused):
+        sent(text)
+    assert time.process_time() - began < 1  # a fraction of it; before, the time grew with the square of the length
+
+
+def test_a_call_that_napcat_would_stand_still_over_is_refused() -> None:
+    node = {"type": "node", "data": {"content": "😀" * 1_100_000}}
+    assert "stands still" in faults(node)["message"]
+
+
 SEVERAL = {"a video": message("text video"), "a long text": "a" * 4_001, "many images": message("image " * 21)}
 
 
@@ -133,17 +161,18 @@ def text_of(part: list[dict[str, Any]]) -> str:
     return "".join(segment["data"].get("text", "") for segment in part)
 
 
-WORDS = st.sampled_from(["text", "text", "at", "face", "image", "image", "video", "dice", "long"])
+WORDS = st.sampled_from(["text", "text", "at", "face", "image", "image", "video", "dice", "long", "blank"])
 
 
 @settings(max_examples=200, deadline=None)
 @given_(st.lists(WORDS, min_size=1, max_size=60))
 def test_splitting_loses_nothing_and_keeps_the_order(words: list[str]) -> None:
-    given = [f"{i}." * 1_500 if word == "long" else message(word)[0] for i, word in enumerate(words)]
+    long = {"long": "{}." * 1_500, "blank": " \n" * 600 + "{}"}
+    given = [long[word].replace("{}", str(i)) if word in long else message(word)[0] for i, word in enumerate(words)]
     parts = sent(given)
     whole = [segment for part in parts for segment in part]
     assert [segment["type"] for segment in whole if segment["type"] != "text"] == [
-        word for word in words if word not in ("text", "long")
+        word for word in words if word not in ("text", *long)
     ]
     assert text_of(whole) == "".join(item if isinstance(item, str) else text_of([item]) for item in given)
     for part in parts:

@@ -1,5 +1,6 @@
 """Every segment type: what is taken, as what it is sent, and what is refused where."""
 
+import time
 from typing import Any
 
 import pytest
@@ -110,6 +111,14 @@ BAD: list[tuple[str, Any, str]] = [
     ("node", {"content": "a", "user_id": "me"}, "user_id"),
     ("node", {"content": "a", "summary": "s"}, "summary"),
     ("node", {"nickname": "a"}, "content"),
+    ("node", {"content": "a", "nickname": "n" * 513}, "nickname"),
+    ("image", {"file": URL, "sub_type": "1_0"}, "sub_type"),
+    ("image", {"file": URL, "summary": "s" * 513}, "summary"),
+    ("text", {"text": "a", "(foo": 1}, "(foo"),
+    ("text", {"text": "a\x9b31m"}, "text"),
+    ("file", {"file": URL, "name": ".."}, "name"),
+    ("file", {"file": URL, "name": "a\nb"}, "name"),
+    ("music", {"type": "163", "id": 5, "title": "t"}, "title"),
 ]
 
 
@@ -149,8 +158,41 @@ def test_a_throw_needs_no_data(kind: str) -> None:
     assert sent({"type": kind}) == [[{"type": kind, "data": {}}]]
 
 
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        ("node", {"id": None, "content": "x"}),
+        ("music", {"type": "custom", "id": None, **CARD}),
+        ("contact", {"type": None, "id": 1}),
+        ("record", {"content": "# x", "file": None}),
+        ("image", {"file": URL, "url": None, "name": None, "cache": None}),
+        ("dice", None),
+    ],
+)
+def test_null_is_as_good_as_absent(kind: str, data: Any) -> None:
+    assert sent({"type": kind, "data": data})
+
+
+def test_fields_of_two_forms_of_one_type_are_told_apart() -> None:
+    given = {"type": "music", "data": {"type": "163", "id": 5, "title": "t"}}
+    assert "does not go with the other fields" in faults(given)["message.data.title"]
+    assert "does not go" in faults({"type": "node", "data": {"id": 1, "nickname": "n"}})["message.data.nickname"]
+
+
+def test_more_fields_than_anybody_needs_are_refused_at_once() -> None:
+    crowd = {str(number): number for number in range(200_000)}
+    began = time.process_time()
+    assert "at most 64 fields" in faults([{"type": "image", "data": crowd}])["message.0"]
+    assert "at most" in faults([node_with_news(200_000)])["message.0.data.news"]
+    assert time.process_time() - began < 2
+
+
+def node_with_news(lines: int) -> dict[str, Any]:
+    inner = {"type": "node", "data": {"content": "x"}}
+    return {"type": "node", "data": {"content": [inner], "news": [1] * lines}}
+
+
 KINDS: list[tuple[Any, str]] = [
-    (None, "null"),
     (True, "a boolean"),
     (1.5, "a number"),
     ("x" * 5_000, "a string of 5000 characters"),

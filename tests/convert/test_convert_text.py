@@ -9,6 +9,7 @@ from gateway.convert.text import cut, length
 CUTS = {
     "after a paragraph": ("aa. bb\n\ncc. dd ee", 14, ["aa. bb\n\n", "cc. dd ee"]),
     "after a line": ("aa. bb\ncc. dd ee", 12, ["aa. bb\n", "cc. dd ee"]),
+    "not after a line that would stand nearly alone": ("a\nbcdefghijklmnop", 12, ["a\nbcdefghijk", "lmnop"]),
     "after a sentence": ("第一句。第二句！第三句", 10, ["第一句。第二句！", "第三句"]),
     "after an English sentence": ("One. Two? Three 3.5 four", 20, ["One. Two? ", "Three 3.5 four"]),
     "after the quotation of a sentence": ("他说：“好。”然后走了", 8, ["他说：“好。”", "然后走了"]),
