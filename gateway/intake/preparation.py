@@ -17,7 +17,6 @@ from gateway.store.values import Submission
 
 _NOT_SERVED = {
     "callback_url": "receipts are not posted to URLs yet; read the receipts stream or GET /v1/jobs/{id}",
-    "collapse_key": "collapsing is not done yet; leave it out",
 }
 """Fields the contract names and this version does not honour: refused, since ignoring them would break a promise."""
 
@@ -57,6 +56,7 @@ def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = Non
         expires_at=job.expires_at,
         ttl=job.ttl,
         on_unknown=job.on_unknown,
+        collapse_key=job.collapse_key,
         metadata=json.dumps(job.metadata, ensure_ascii=True) if job.metadata else None,
     )
 

@@ -44,7 +44,7 @@ class Bench:
         self._sequence = 0
 
     async def admit(self, *jobs: Submission, source: str = "", most: int = 100) -> list[str]:
-        reply = await self.scripts.admit("main", source, jobs, most, 60_000, 60_000)
+        reply = await self.scripts.admit("main", source, jobs, most, 60_000, 60_000, 100)
         return [outcome for outcome, _ in reply]
 
     async def tick(
