@@ -3,12 +3,12 @@
 import difflib
 import hashlib
 import json
-from fnmatch import fnmatchcase
 from typing import Any
 
 from pydantic import ValidationError
 
 from gateway.convert import convert, message_faults, parse_document
+from gateway.lanes.policy import account_for
 from gateway.model.errors import Fault, Refused
 from gateway.model.job import Job
 from gateway.model.wording import reason
@@ -63,8 +63,8 @@ def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = Non
 
 def route(job: Job, settings: Settings) -> Account:
     """Return the account that sends JOB: the one it names, else the first route that matches, else the first one."""
-    accounts = {account.name: account for account in settings.accounts}
     if job.account is not None:
+        accounts = {account.name: account for account in settings.accounts}
         if job.account not in accounts:
             known = ", ".join(sorted(accounts))
             raise Refused(
@@ -73,12 +73,7 @@ def route(job: Job, settings: Settings) -> Account:
                 [Fault("account", f"use one of: {known}; or leave it out", "account_unknown")],
             )
         return accounts[job.account]
-    if settings.routes:
-        target = str(job.target)
-        for line in settings.routes:
-            if fnmatchcase(target, line.target):
-                return accounts[line.account]
-    return settings.accounts[0]
+    return account_for(job.target, settings)
 
 
 def parse_job(document: dict[str, Any]) -> Job:

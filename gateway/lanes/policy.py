@@ -46,3 +46,12 @@ def rates_for(limits: LimitSettings, target: Target, requester: str | None) -> d
     if override is not None:
         scopes = {"account": limits.account, f"override {override.target}": override.rates}
     return {**scopes, "requester": limits.requester} if requester is not None else scopes
+
+
+def account_for(target: Target, settings: Settings) -> Account:
+    """Return the account that serves TARGET: of the first route that matches, else the first one."""
+    accounts = {account.name: account for account in settings.accounts}
+    for line in settings.routes:
+        if fnmatchcase(str(target), line.target):
+            return accounts[line.account]
+    return settings.accounts[0]

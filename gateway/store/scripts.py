@@ -149,17 +149,28 @@ class Scripts:
         outcome, state, target, ended = reply
         return Cancelled(outcome == b"cancelled", state.decode(), target.decode(), _ended(ended))
 
-    async def hold(self, account: str, name: str, milliseconds: int, reason: str, *, operator: bool) -> bool:
-        """Hold a target, or the whole account (NAME `account`), for a while (0: until it is released).
+    async def hold(
+        self,
+        account: str,
+        name: str,
+        reason: str,
+        *,
+        operator: bool,
+        milliseconds: int | None = None,
+        until: int | None = None,
+    ) -> int | None:
+        """Hold a target, or the whole account (NAME `account`), for a while, until an instant, or until released.
 
-        Return whether it is held so now: what an operator holds, an event (OPERATOR false) does not change.
+        Return the epoch milliseconds it is held until; None when nothing changed: the end would be over already, or
+        an operator holds it and this is an event (OPERATOR false).
         """
-        changed, _ = await self._account("hold", account, [name, "hold", milliseconds, reason, int(operator)])
-        return bool(changed)
+        args = [name, "hold", _or_empty(milliseconds), _or_empty(until), reason, int(operator)]
+        changed, ends = await self._account("hold", account, args)
+        return int(ends) if changed else None
 
     async def release(self, account: str, name: str, *, operator: bool) -> bool:
         """Let a target, or the account, go on; return whether it was held and now is not."""
-        changed, _ = await self._account("hold", account, [name, "release", 0, "", int(operator)])
+        changed, _ = await self._account("hold", account, [name, "release", "", "", "", int(operator)])
         return bool(changed)
 
     async def read(self, account: str, job_id: str = "", key: str = "") -> bytes | None:
