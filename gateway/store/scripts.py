@@ -168,9 +168,9 @@ class Scripts:
         changed, ends = await self._account("hold", account, args)
         return int(ends) if changed else None
 
-    async def release(self, account: str, name: str, *, operator: bool) -> bool:
-        """Let a target, or the account, go on; return whether it was held and now is not."""
-        changed, _ = await self._account("hold", account, [name, "release", "", "", "", int(operator)])
+    async def release(self, account: str, name: str, reason: str = "", *, operator: bool) -> bool:
+        """Let a target, or the account, go on (only if REASON holds it); return whether it was held and now is not."""
+        changed, _ = await self._account("hold", account, [name, "release", "", "", reason, int(operator)])
         return bool(changed)
 
     async def read(self, account: str, job_id: str = "", key: str = "") -> bytes | None:

@@ -61,8 +61,8 @@ class Bench:
         await self.tick(Outcome(claim, **DELIVERED), policy=replace(policy, most_in_flight=0))
         return claim.job_id
 
-    async def keys(self, pattern: str) -> list[bytes]:
-        return sorted(await self._redis.keys(pattern))
+    async def keys(self, pattern: str) -> list[Any]:
+        return await self._redis.keys(pattern)
 
     async def redis_time(self) -> int:
         seconds, _ = await self._redis.time()

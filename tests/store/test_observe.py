@@ -1,6 +1,7 @@
 """Observed rates count what they would have delayed, and delay nothing."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ HARD = [parse_rate("1/1h")]
 
 @pytest.mark.parametrize("scope", ["account", "group", "requester"])
 async def test_an_observed_rate_delays_nothing_and_counts_what_it_would_have(bench: Bench, scope: str) -> None:
-    limits = replace(WIDE, observe=[scope], **{scope: HARD})
+    hard: dict[str, Any] = {scope: HARD}
+    limits = replace(WIDE, observe=[scope], **hard)
     await bench.admit(*(job(str(number), requester="7") for number in range(3)))
     delivered = [await bench.deliver(policy=replace(POLICY, limits=limits)) for _ in range(3)]
     assert delivered == ["0", "1", "2"]

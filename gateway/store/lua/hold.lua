@@ -1,7 +1,8 @@
 -- Holds a target, or the whole account, or lets it go; safe to repeat.
 -- include: account
 -- ARGV  1 target, or "account"  2 hold | release  3 for how long (ms)  4 until when (ms); both "": until released
---       5 reason  6 by an operator (0 or 1): what an operator holds, an event neither changes nor lets go
+--       5 reason (of a release: let go only what is held for it; "": whatever it is)  6 by an operator (0 or 1): what an operator holds, an event neither changes nor lets go
+-- An account that an event lets go is half open, as after a pause that ran out: one call finds out whether it works.
 -- Reply {changed (0 or 1), until (ms; 0 when it is not held now)}
 
 local FOREVER = 4102444800000 -- the year 2100
@@ -12,8 +13,14 @@ local active = old and old['until'] > now
 if active and old.operator and not operator then return {0, whole(old['until'])} end
 
 if wanted == 'release' then
-  if not old then return {0, '0'} end
-  redis.call('HDEL', HOLDS, name)
+  if not old or reason ~= '' and old.reason ~= reason then return {0, old and whole(old['until']) or '0'} end
+  if name == 'account' and not operator then
+    if not active then return {0, '0'} end
+    old['until'] = now
+    redis.call('HSET', HOLDS, name, cmsgpack.pack(old))
+  else
+    redis.call('HDEL', HOLDS, name)
+  end
   ends = 0
 else
   if ends <= now then return {0, active and whole(old['until']) or '0'} end
