@@ -14,6 +14,7 @@ from gateway.forward.rules import load_rules
 from gateway.intake.admission import Admission
 from gateway.intake.api import JobsIntake
 from gateway.intake.reader import ListReader, SourceReader
+from gateway.lanes.operator import Operator
 from gateway.lanes.policy import tick_policy
 from gateway.lanes.runner import LaneRunner
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
@@ -90,11 +91,17 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
 
         monitor = Monitor(settings, clients, scripts, sources, supervisor, clock)
         events = Events({account.name: account for account in settings.accounts}, policies, scripts, bell)
+        operator = Operator(settings, policies, scripts, bell)
         guard = Guard(settings.auth)
         app.router.add_routes(
             [
                 web.post("/v1/jobs", guard("send", JobsIntake(admission, scripts).post)),
                 web.get("/v1/jobs/{id:[^/]+}", guard("read", Receipts(scripts, accounts).get)),
+                web.delete("/v1/jobs/{id:[^/]+}", guard("send", operator.cancel)),
+                web.post("/v1/targets/{kind}/{id}/park", guard("admin", operator.park)),
+                web.post("/v1/targets/{kind}/{id}/release", guard("admin", operator.release)),
+                web.post("/v1/accounts/{name}/pause", guard("admin", operator.pause)),
+                web.post("/v1/accounts/{name}/resume", guard("admin", operator.resume)),
                 web.post("/napcat/{account}/events", events.post),
                 web.get("/status", guard("read", monitor.get)),
                 web.get("/healthz/live", monitor.live),

@@ -26,6 +26,8 @@ class Event(StrEnum):
     JOB_ATTEMPTED = "job.attempted"
     JOB_WITHHELD = "job.withheld"
     JOB_ENDED = "job.ended"
+    LANE_HELD = "lane.held"
+    LANE_RELEASED = "lane.released"
     EVENT_REFUSED = "event.refused"
     EVENT_MATCHED = "event.matched"
     REQUEST_FAILED = "request.failed"

@@ -21,7 +21,14 @@ Scope = Literal["send", "read", "admin"]
 KEY = web.RequestKey("key", Key)
 """The API key a guarded request came with; absent where no keys are configured."""
 
-_STATUS = {"json_invalid": 400, "target_invalid": 404, "too_large": 413, "content_type": 415}
+_STATUS = {
+    "json_invalid": 400,
+    "target_invalid": 404,
+    "account_unknown": 422,
+    "target_forbidden": 403,
+    "too_large": 413,
+    "content_type": 415,
+}
 _log = Log()
 
 

@@ -1,6 +1,7 @@
 """The exact request of one NapCat call."""
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any
 
 from pydantic_core import to_json
@@ -36,6 +37,7 @@ def write_part(job: Job, segments: Sequence[Segment], timeout_ms: int, markdown:
     if job.user_id is not None:
         body["user_id"] = job.user_id
     nodes = remote = False
+    uris: tuple[str, ...] = ()
     if not _UNUSUAL.isdisjoint([segment["type"] for segment in segments]):
         nodes = segments[0]["type"] == "node"
         uris = tuple(media_of(segments))
@@ -63,6 +65,7 @@ def write_part(job: Job, segments: Sequence[Segment], timeout_ms: int, markdown:
         fetch_ms=FETCH_MS if remote else 0,
         fingerprint=fingerprint(segments),
         nodes=nodes,
+        media=" ".join(sorted({blake2b(uri.encode(), digest_size=8).hexdigest() for uri in uris})),
     )
 
 

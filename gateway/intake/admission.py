@@ -62,6 +62,7 @@ class Admission:
                 self._settings.intake.max_queued,
                 self._settings.results.keep,
                 self._settings.delivery.max_age,
+                self._settings.results.stream,
             )
             for place, (outcome, job_id) in zip(places, answers, strict=True):
                 admitted[place] = Admitted(outcome, f"{account}.{job_id}")

@@ -3,12 +3,12 @@
 import difflib
 import hashlib
 import json
-from fnmatch import fnmatchcase
 from typing import Any
 
 from pydantic import ValidationError
 
 from gateway.convert import convert, message_faults, parse_document
+from gateway.lanes.policy import account_for
 from gateway.model.errors import Fault, Refused
 from gateway.model.job import Job
 from gateway.model.wording import place, reason
@@ -17,7 +17,6 @@ from gateway.store.values import Submission
 
 _NOT_SERVED = {
     "callback_url": "receipts are not posted to URLs yet; read the receipts stream or GET /v1/jobs/{id}",
-    "collapse_key": "collapsing is not done yet; leave it out",
 }
 """Fields the contract names and this version does not honour: refused, since ignoring them would break a promise."""
 
@@ -58,14 +57,15 @@ def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = Non
         expires_at=job.expires_at,
         ttl=job.ttl,
         on_unknown=job.on_unknown,
+        collapse_key=job.collapse_key,
         metadata=json.dumps(job.metadata, ensure_ascii=True) if job.metadata else None,
     )
 
 
 def route(job: Job, settings: Settings) -> Account:
     """Return the account that sends JOB: the one it names, else the first route that matches, else the first one."""
-    accounts = {account.name: account for account in settings.accounts}
     if job.account is not None:
+        accounts = {account.name: account for account in settings.accounts}
         if job.account not in accounts:
             known = ", ".join(sorted(accounts))
             raise Refused(
@@ -74,12 +74,7 @@ def route(job: Job, settings: Settings) -> Account:
                 [Fault("account", f"use one of: {known}; or leave it out", "account_unknown")],
             )
         return accounts[job.account]
-    if settings.routes:
-        target = str(job.target)
-        for line in settings.routes:
-            if fnmatchcase(target, line.target):
-                return accounts[line.account]
-    return settings.accounts[0]
+    return account_for(job.target, settings)
 
 
 def parse_job(document: dict[str, Any]) -> Job:

@@ -13,6 +13,7 @@ START_WITHIN = 4_000
 """The body of a claimed request leaves within this many milliseconds or not at all; connecting may take 3 s of them."""
 _LEASE_SLACK = 5_000
 """A lease outlives its call by this much: to start, and for timers that round up by a second."""
+_KIND = {"user": "private"}  # a scope's name in the lanes, where it differs
 
 
 def tick_policy(settings: Settings, account: Account) -> TickPolicy:
@@ -24,7 +25,8 @@ def tick_policy(settings: Settings, account: Account) -> TickPolicy:
             group=limits.group,
             private=limits.user,
             requester=limits.requester,
-            overrides=[(override.target, override.rates) for override in limits.overrides],
+            overrides=[(override.target, override.rates, override.observe) for override in limits.overrides],
+            observe=[_KIND.get(scope, scope) for scope, observed in limits.observe if observed],
         ),
         most_in_flight=account.max_in_flight,
         lease=settings.delivery.slack + _LEASE_SLACK,
@@ -44,3 +46,12 @@ def rates_for(limits: LimitSettings, target: Target, requester: str | None) -> d
     if override is not None:
         scopes = {"account": limits.account, f"override {override.target}": override.rates}
     return {**scopes, "requester": limits.requester} if requester is not None else scopes
+
+
+def account_for(target: Target, settings: Settings) -> Account:
+    """Return the account that serves TARGET: of the first route that matches, else the first one."""
+    accounts = {account.name: account for account in settings.accounts}
+    for line in settings.routes:
+        if fnmatchcase(str(target), line.target):
+            return accounts[line.account]
+    return settings.accounts[0]

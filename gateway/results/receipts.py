@@ -1,14 +1,11 @@
 """What became of a job: its receipt, by id or by idempotency key."""
 
-import re
-
 from aiohttp import web
 
+from gateway.model.identity import parse_job_id
 from gateway.model.receipt import Receipt
 from gateway.store.scripts import Scripts
 from gateway.web import KEY, may_use, problem
-
-_ID = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})\.([A-Za-z0-9_-]{1,64})")
 
 
 class Receipts:
@@ -32,10 +29,10 @@ class Receipts:
 
     async def by_id(self, public_id: str) -> bytes | None:
         """Return the receipt of a job id such as `main.0fJ…` as JSON; None when there is no such job."""
-        match = _ID.fullmatch(public_id)
-        if match is None or match[1] not in self._accounts:
+        job = parse_job_id(public_id)
+        if job is None or job.account not in self._accounts:
             return None
-        return await self._scripts.read(match[1], job_id=match[2])
+        return await self._scripts.read(job.account, job_id=job.token)
 
     async def by_key(self, key: str, account: str | None) -> bytes | None:
         """Return the receipt of the job with this idempotency key in ACCOUNT (default: the first) as JSON."""

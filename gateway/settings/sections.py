@@ -125,6 +125,16 @@ class Override(Section):
 
     target: TargetPattern = Field(description="group:123, group:12*, private:*")
     rates: Rates
+    observe: bool = Field(False, description="only count what would have been delayed")
+
+
+class Observe(Section):
+    """Scopes whose rates only count what they would have delayed, to try a limit before it bites."""
+
+    account: bool = False
+    group: bool = False
+    user: bool = False
+    requester: bool = False
 
 
 class Limits(Section):
@@ -134,7 +144,8 @@ class Limits(Section):
     group: Rates = Field((parse_rate("1/1100ms"), parse_rate("20/1m")), description="sends to one group")
     user: Rates = Field((parse_rate("1/1100ms"), parse_rate("15/1m")), description="private messages to one person")
     requester: Rates = Field((), description="sends on behalf of one person a job names as requester")
-    overrides: tuple[Override, ...] = Field((), description="first match wins: {target, rates}")
+    overrides: tuple[Override, ...] = Field((), description="first match wins: {target, rates, observe}")
+    observe: Observe = Observe()
 
 
 class Delivery(Section):

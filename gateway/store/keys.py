@@ -14,7 +14,7 @@ RING = (
     "counts",  # HASH token, seq, queued, and jobs ended by state
     "marks",  # HASH source → highest admitted entry id
     "streaks",  # HASH target → turns taken while a lower priority waited
-    "answered",  # HASH target → message id of the last delivered part
+    "media",  # HASH digest of a medium → token of the attempt that sends it
     "receipts",  # STREAM, public: one receipt per state change that matters
     "job:",  # + id: STRING, the packed record
     "lane:",  # + target: ZSET job → place; 0 is the job whose turn it is
@@ -23,6 +23,9 @@ RING = (
     "tick:",  # + replica: STRING, sequence number and claims of its last tick
     "unsettled:",  # + target: SET of jobs with an attempt nobody knows the fate of
     "aside:",  # + target + ":" + requester: ZSET job → place; they wait for their requester's rate
+    "answered:",  # + target: STRING, message id of the last delivered part
+    "collapse:",  # + target + ":" + collapse key: STRING, the job that the next one of this key replaces
+    "blocked:",  # + digest: ZSET target → ms: lanes that wait until this medium is not being sent, and since when
 )
 """The keys of an account in the order every account script takes them as KEYS; `…:` are beginnings of names."""
 

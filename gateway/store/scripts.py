@@ -14,9 +14,9 @@ from gateway.model.receipt import FINAL_STATES
 from gateway.model.target import parse_target
 from gateway.store.client import translated
 from gateway.store.keys import Keys
-from gateway.store.values import AccountNumbers, Admission, Ended, Hold, Submission, Tick, TickPolicy
+from gateway.store.values import AccountNumbers, Admission, Cancelled, Ended, Hold, Submission, Tick, TickPolicy
 
-SCRIPTS = ("admit", "tick", "evidence", "read", "overview", "lease", "move")
+SCRIPTS = ("admit", "tick", "evidence", "cancel", "hold", "read", "overview", "lease", "move")
 
 
 class Scripts:
@@ -29,10 +29,17 @@ class Scripts:
         self._rings: dict[str, list[str]] = {}
 
     async def admit(
-        self, account: str, source: str, submissions: Sequence[Submission], most: int, keep: int, max_age: int
+        self,
+        account: str,
+        source: str,
+        submissions: Sequence[Submission],
+        most: int,
+        keep: int,
+        max_age: int,
+        stream: int,
     ) -> list[tuple[Admission, str]]:
         """Put SUBMISSIONS of one account into their lanes, in order; return outcome and job id of each."""
-        args: list[Any] = [source, most, keep, max_age, len(submissions)]
+        args: list[Any] = [source, most, keep, max_age, stream, len(submissions)]
         for one in submissions:
             args += [
                 one.id,
@@ -49,7 +56,8 @@ class Scripts:
                 _or_empty(one.expires_at),
                 _or_empty(one.ttl),
             ]
-            args += [one.on_unknown or "", one.metadata or "", one.replay_of or "", len(one.parts)]
+            args += [one.on_unknown or "", one.metadata or "", one.replay_of or "", one.collapse_key or ""]
+            args += [len(one.parts)]
             for part in one.parts:
                 args += [
                     part.action,
@@ -58,6 +66,7 @@ class Scripts:
                     part.fetch_ms,
                     part.fingerprint,
                     int(part.nodes),
+                    part.media,
                 ]
         reply = await self._account("admit", account, args)
         return [(outcome.decode(), job_id.decode()) for outcome, job_id in reply]
@@ -132,6 +141,38 @@ class Scripts:
         outcome, ended = await self._account("evidence", account, args)
         return outcome.decode(), _ended(ended)
 
+    async def cancel(self, account: str, policy: TickPolicy, job_id: str) -> Cancelled | None:
+        """Cancel a job of which nothing may have been sent; None when there is no such job."""
+        reply = await self._account("cancel", account, [job_id, policy.keep, policy.stream])
+        if reply is None:
+            return None
+        outcome, state, target, ended = reply
+        return Cancelled(outcome == b"cancelled", state.decode(), target.decode(), _ended(ended))
+
+    async def hold(
+        self,
+        account: str,
+        name: str,
+        reason: str,
+        *,
+        operator: bool,
+        milliseconds: int | None = None,
+        until: int | None = None,
+    ) -> int | None:
+        """Hold a target, or the whole account (NAME `account`), for a while, until an instant, or until released.
+
+        Return the epoch milliseconds it is held until; None when nothing changed: the end would be over already, or
+        an operator holds it and this is an event (OPERATOR false).
+        """
+        args = [name, "hold", _or_empty(milliseconds), _or_empty(until), reason, int(operator)]
+        changed, ends = await self._account("hold", account, args)
+        return int(ends) if changed else None
+
+    async def release(self, account: str, name: str, reason: str = "", *, operator: bool) -> bool:
+        """Let a target, or the account, go on (only if REASON holds it); return whether it was held and now is not."""
+        changed, _ = await self._account("hold", account, [name, "release", "", "", reason, int(operator)])
+        return bool(changed)
+
     async def read(self, account: str, job_id: str = "", key: str = "") -> bytes | None:
         """Return the receipt of the job with this id, or with this idempotency key, as JSON."""
         reply: bytes | None = await self._account("read", account, [job_id, key])
@@ -150,6 +191,11 @@ class Scripts:
             receipts=receipts,
             overdue=overdue,
             ended={name: number for name, number in sorted(numbers.items()) if name in FINAL_STATES},
+            observed={
+                name.removeprefix("observed:"): number
+                for name, number in sorted(numbers.items())
+                if name.startswith("observed:")
+            },
             holds=[Hold(name.decode(), int(since), int(until), why.decode()) for name, since, until, why in holds],
         )
 

@@ -40,17 +40,22 @@ class Submission:
     on_unknown: str | None = None
     metadata: str | None = None
     replay_of: str | None = None
+    collapse_key: str | None = None
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The rates the tick applies: by scope, and by target pattern before them (the first match wins)."""
+    """The rates the tick applies: by scope, and by target pattern before them (the first match wins).
+
+    `observe` names the scopes whose rates only count what they would have delayed; an override says so itself.
+    """
 
     account: Sequence[Rate]
     group: Sequence[Rate]
     private: Sequence[Rate]
     requester: Sequence[Rate]
-    overrides: Sequence[tuple[str, Sequence[Rate]]] = ()
+    overrides: Sequence[tuple[str, Sequence[Rate], bool]] = ()
+    observe: Sequence[str] = ()
 
     @cached_property
     def packed(self) -> str:
@@ -65,7 +70,8 @@ class Limits:
                 "group": plain(self.group),
                 "private": plain(self.private),
                 "requester": plain(self.requester),
-                "overrides": [[_lua_pattern(target), plain(rates)] for target, rates in self.overrides],
+                "observe": dict.fromkeys(self.observe, True),
+                "overrides": [[_lua_pattern(target), plain(rates), seen] for target, rates, seen in self.overrides],
             }
         )
 
@@ -97,6 +103,15 @@ class Ended(NamedTuple):
     code: str
 
 
+class Cancelled(NamedTuple):
+    """What came of a wish to cancel: whether the job is cancelled, else the state that it is too late for."""
+
+    done: bool
+    state: str
+    target: str
+    ended: list[Ended]
+
+
 @dataclass(frozen=True, slots=True)
 class Tick:
     """What a tick found: `next_in` milliseconds to the next turn, or None when there is nothing to wait for."""
@@ -120,6 +135,7 @@ class Hold(NamedTuple):
 class AccountNumbers:
     """What one account holds right now; `ended` counts jobs by final state since its first job.
 
+    `observed` counts by scope the sends that an observed rate would have delayed.
     `overdue` is how many milliseconds the longest-waiting lane is past its turn.
     """
 
@@ -130,4 +146,5 @@ class AccountNumbers:
     receipts: int
     overdue: int
     ended: dict[str, int]
+    observed: dict[str, int]
     holds: list[Hold]

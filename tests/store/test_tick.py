@@ -1,82 +1,12 @@
 """What the admit and tick scripts promise by themselves: repeats, fences, leases, holds and windows."""
 
-import json
 from dataclasses import replace
-from typing import Any
 
-import pytest
-
-from gateway.model.attempt import Claim, Outcome
-from gateway.model.part import Part
+from gateway.model.attempt import Outcome
 from gateway.model.rate import parse_rate
 from gateway.model.verdict import Verdict
-from gateway.store.client import Clients
-from gateway.store.keys import Keys
-from gateway.store.scripts import Scripts
-from gateway.store.values import Limits, Submission, Tick, TickPolicy
-from tests.world import World, until
-
-WIDE = Limits(*(([parse_rate("10000/1s")]),) * 4)
-POLICY = TickPolicy(
-    limits=WIDE,
-    most_in_flight=5,
-    lease=20_000,
-    settle_for=60_000,
-    keep=60_000,
-    stream=1000,
-    on_unknown="hold",
-    retries=3,
-)
-DELIVERED: dict[str, Any] = {
-    "settlement": "delivered",
-    "verdict": Verdict.DELIVERED,
-    "message_id": 7,
-    "http_status": 200,
-}
-
-
-class Bench:
-    """The scripts of one account, driven by hand as a replica would."""
-
-    def __init__(self, clients: Clients) -> None:
-        self.scripts = Scripts(clients.commands, Keys("gw"))
-        self._redis = clients.commands
-        self._sequence = 0
-
-    async def admit(self, *jobs: Submission, source: str = "", most: int = 100) -> list[str]:
-        reply = await self.scripts.admit("main", source, jobs, most, 60_000, 60_000)
-        return [outcome for outcome, _ in reply]
-
-    async def tick(
-        self, *outcomes: Outcome, replica: str = "r1", policy: TickPolicy = POLICY, sequence: int | None = None
-    ) -> Tick:
-        self._sequence += 1
-        number = sequence or self._sequence
-        return await self.scripts.tick("main", policy, replica, number, outcomes, 5, 0.0)
-
-    async def claim(self, **options: Any) -> Claim:
-        (claim,) = (await self.tick(**options)).claims
-        return claim
-
-    async def redis_time(self) -> int:
-        seconds, _ = await self._redis.time()
-        return int(seconds)
-
-    async def state(self, name: str) -> dict[str, Any]:
-        document = await self.scripts.read("main", job_id=name)
-        assert document is not None
-        receipt: dict[str, Any] = json.loads(document)
-        return receipt
-
-
-def job(name: str, target: str = "group:1", **fields: Any) -> Submission:
-    part = Part("send_group_msg", b'{"group_id":"1"}', 1_000, 0, "0123456789abcdef", nodes=False)
-    return Submission("main", name, target, f"print-{name}", (part,), **fields)
-
-
-@pytest.fixture(name="bench")
-async def _bench(world: World) -> Bench:
-    return Bench(world.clients)
+from tests.store.bench import DELIVERED, POLICY, WIDE, Bench, job
+from tests.world import until
 
 
 async def test_admitting_the_same_job_again_changes_nothing(bench: Bench) -> None:

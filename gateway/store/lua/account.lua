@@ -3,9 +3,9 @@
 -- 13 digits, which cjson and tostring keep exact.
 
 local DUE, FLIGHTS, SCHEDULED, HOLDS, COUNTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local MARKS, STREAKS, ANSWERED, RECEIPTS = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local MARKS, STREAKS, MEDIA, RECEIPTS = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local JOB, LANE, KEY, RATE, TICK, UNSETTLED = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
-local ASIDE = KEYS[16]
+local ASIDE, ANSWERED, COLLAPSE, BLOCKED = KEYS[16], KEYS[17], KEYS[18], KEYS[19]
 local ACCOUNT = string.match(DUE, '{(.*)}:due$')
 
 local clock = redis.call('TIME')
@@ -35,11 +35,15 @@ local function hold_of(name)
   return packed and cmsgpack.unpack(packed)
 end
 
--- Hold NAME (a target, or "account") for MS because of REASON. A hold that ran out and is needed again, because the
--- first call after it failed too, lasts twice as long, up to 30 s or its own length; calls that fail together are one
--- failure.
+-- Hold NAME (a target, or "account") for MS because an answer said so, for REASON. A hold that ran out and is needed
+-- again, because the first call after it failed too, lasts twice as long, up to 30 s or its own length; calls that fail
+-- together are one failure. What an operator holds, an answer neither shortens nor explains.
 local function hold(name, ms, reason)
   local old = hold_of(name)
+  if old and old.operator then
+    if old['until'] > now then return end
+    old = nil
+  end
   local times = old and (old['until'] <= now and old.times + 1 or old.times) or 0
   local length = math.max(ms, math.min(ms * 2 ^ math.min(times, 16), 30000))
   redis.call('HSET', HOLDS, name, cmsgpack.pack({
@@ -48,6 +52,12 @@ local function hold(name, ms, reason)
     reason = reason,
     times = times,
   }))
+end
+
+-- What an answer or an event held may go; what an operator holds, only an operator lets go.
+local function lift(name)
+  local held = hold_of(name)
+  if held and not held.operator then redis.call('HDEL', HOLDS, name) end
 end
 
 -- Lanes -------------------------------------------------------------------------------------------------------------
@@ -66,9 +76,9 @@ end
 
 local function place(job) return PLACE[job.priority or 'normal'] + job.seq end
 
--- JOB takes its place in its lane; a lane that waits for something goes on waiting for it.
-local function join(job)
-  redis.call('ZADD', LANE .. job.target, place(job), job.id)
+-- JOB takes its place in its lane, or the one it inherits; a lane that waits for something goes on waiting for it.
+local function join(job, inherited)
+  redis.call('ZADD', LANE .. job.target, inherited or place(job), job.id)
   if not redis.call('ZSCORE', FLIGHTS, job.target) and not redis.call('ZSCORE', DUE, job.target) then
     turn(job.target, now)
   end
@@ -170,6 +180,9 @@ local function publish(job, length)
   redis.call('XADD', RECEIPTS, 'MAXLEN', '~', length, '*', 'receipt', receipt(job))
 end
 
+-- Whether nothing of JOB may have been sent: only then may it be cancelled, expire or be replaced.
+local function unsent(job) return job.state == 'queued' and job.done == 0 and not job.doubted end
+
 local ENDED = {} -- what this script ended: {job, target, state, code}
 
 -- Endings -----------------------------------------------------------------------------------------------------------
@@ -177,15 +190,29 @@ local ENDED = {} -- what this script ended: {job, target, state, code}
 -- JOB ends in STATE because of CODE: out of its lane, its record and key kept for KEEP ms. What was not delivered
 -- keeps its parts, for a replay.
 local function finish(job, state, code, keep, length)
-  job.state, job.code, job.reason, job.ended = state, code, nil, now
+  job.state, job.code, job.reason, job.ended = state, code, code == 'collapsed' and code or nil, now
   if state == 'delivered' then job.parts = nil end
   redis.call('ZREM', LANE .. job.target, job.id)
   call_back(job, now)
   save(job)
   redis.call('PEXPIRE', JOB .. job.id, keep)
   if job.key then redis.call('PEXPIRE', KEY .. job.key, keep) end
+  local collapse = job.collapse and COLLAPSE .. job.target .. ':' .. job.collapse
+  if collapse and redis.call('GET', collapse) == job.id then redis.call('DEL', collapse) end
   redis.call('HINCRBY', COUNTS, 'queued', -1)
   redis.call('HINCRBY', COUNTS, state, 1)
   publish(job, length)
   ENDED[#ENDED + 1] = {job.id, job.target, state, code or ''}
+end
+
+-- Take JOB, of which nothing may have been sent, out of wherever it waits, and end it as cancelled because of CODE.
+-- Returns the place it had in its lane, if it was there.
+local function withdraw(job, code, keep, length)
+  local target = job.target
+  local at = redis.call('ZSCORE', LANE .. target, job.id)
+  redis.call('ZREM', SCHEDULED, scheduled_as(job))
+  if job.requester then redis.call('ZREM', ASIDE .. aside_of(job), job.id) end
+  finish(job, 'cancelled', code, keep, length)
+  if at and not redis.call('ZSCORE', FLIGHTS, target) then turn(target, now) end
+  return at
 end

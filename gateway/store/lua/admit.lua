@@ -1,18 +1,20 @@
 -- Puts jobs of one account into their lanes, each with its record and its idempotency key; safe to repeat.
 -- include: account
 -- ARGV  1 source ("" when the job came by itself)  2 most jobs queued  3 how long keys and records are kept (ms)
---       4 longest age (ms)  5 number of jobs, then for each job 15 fields and its parts, 6 fields each:
+--       4 longest age (ms)  5 receipts stream length  6 number of jobs, then for each job 16 fields and its parts, 7
+--       fields each:
 --         id, entry id, key, fingerprint, target, requester, priority, not before (ms), delay (ms),
---         expires at (ms), time to live (ms), on unknown, metadata (JSON), replay of, number of parts
---         action, body, timeout (ms), fetch (ms), fingerprint, nodes (0 or 1)
+--         expires at (ms), time to live (ms), on unknown, metadata (JSON), replay of, collapse key, number of parts
+--         action, body, timeout (ms), fetch (ms), fingerprint, nodes (0 or 1), digests of its media
 -- Steps per job: skip an entry that is not newer than its source's mark; answer a known id or key; refuse when full;
---       else write record, key and lane (or the schedule, until it is due), and move the mark.
+--       else end the job it collapses, write record, key and lane (or the schedule, until it is due), and move the mark.
 -- Reply one {outcome, id} per job: admitted | duplicate (id of the first job) | conflict (same key, other fields) |
 --       seen (entry read before) | full (this and all after it were not taken)
 
 local source, most, keep, max_age = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local length = tonumber(ARGV[5])
 local queued = tonumber(redis.call('HGET', COUNTS, 'queued') or 0)
-local cursor = 5
+local cursor = 6
 
 local function take()
   cursor = cursor + 1
@@ -32,10 +34,10 @@ local function read_job()
   job.target, job.requester, job.priority = take(), given(), given()
   local not_before, delay = tonumber(take()), tonumber(take())
   local expires, ttl = tonumber(take()), tonumber(take())
-  job.on_unknown, job.metadata, job.replay_of = given(), given(), given()
+  job.on_unknown, job.metadata, job.replay_of, job.collapse = given(), given(), given(), given()
   job.total, job.parts = tonumber(take()), {}
   for i = 1, job.total do
-    job.parts[i] = {take(), take(), tonumber(take()), tonumber(take()), take(), tonumber(take())}
+    job.parts[i] = {take(), take(), tonumber(take()), tonumber(take()), take(), tonumber(take()), given()}
   end
   job.first_go = not_before or now + (delay or 0)
   job.lapse = expires and 'expires_at' or ttl and 'ttl' or 'max_age'
@@ -59,26 +61,42 @@ local function known_key(job, fingerprint)
   return known_fingerprint == fingerprint and 'duplicate' or 'conflict', id
 end
 
+-- End the job that JOB collapses, one of the same lane and key of which nothing may have been sent. Returns it, and the
+-- place in the lane that JOB takes over.
+local function collapse(job)
+  local name = COLLAPSE .. job.target .. ':' .. job.collapse
+  local id = redis.call('GET', name)
+  local old = id and load(id)
+  redis.call('SET', name, job.id)
+  if old and unsent(old) then
+    queued = queued - 1
+    return old, withdraw(old, 'collapsed', keep, length)
+  end
+end
+
 local function admit(job, fingerprint)
   if redis.call('EXISTS', JOB .. job.id) == 1 then return 'admitted', job.id end
   local outcome, id = known_key(job, fingerprint)
   if outcome then return outcome, id end
   if queued >= most then return 'full', job.id end
   queued = redis.call('HINCRBY', COUNTS, 'queued', 1)
-  job.seq = redis.call('HINCRBY', COUNTS, 'seq', 1)
+  local old, inherited
+  if job.collapse then old, inherited = collapse(job) end
+  job.seq = old and old.seq or redis.call('HINCRBY', COUNTS, 'seq', 1)
+  job.again = old and old.again
   save(job)
   if job.key then redis.call('SET', KEY .. job.key, job.id .. ' ' .. fingerprint) end
   if job.first_go > now then
     redis.call('ZADD', SCHEDULED, job.first_go, scheduled_as(job))
   else
-    join(job)
+    join(job, inherited)
   end
   return 'admitted', job.id
 end
 
 local mark = source ~= '' and redis.call('HGET', MARKS, source) or nil
 local reply, full = {}, false
-for i = 1, tonumber(ARGV[5]) do
+for i = 1, tonumber(ARGV[6]) do
   local job, entry, fingerprint = read_job()
   if full then
     reply[i] = {'full', job.id}

@@ -25,7 +25,7 @@ local function delivered(job, message_id, evidence)
   local ended = job.state == 'unconfirmed'
   redis.call('SREM', UNSETTLED .. job.target, job.id)
   if message_id then
-    redis.call('HSET', ANSWERED, job.target, whole(message_id))
+    redis.call('SET', ANSWERED .. job.target, whole(message_id), 'PX', 3600000)
     job.message_ids[#job.message_ids + 1] = message_id
   end
   job.done, job.evidence, job.retries = job.done + 1, evidence, 0

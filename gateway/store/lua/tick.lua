@@ -2,7 +2,8 @@
 -- include: account, attempts
 -- ARGV  1 replica  2 sequence number of this tick  3 most claims  4 most calls in flight  5 lease beyond the call's own
 --       time (ms)  6 settle for (ms)  7 keep (ms)  8 receipts stream length  9 on unknown  10 most retries
---       11 limits (JSON: {account, group, private, requester: [[count, period ms]…], overrides: [[lua pattern, rates]…]})
+--       11 limits (JSON: {account, group, private, requester: [[count, period ms]…], observe: {scope: true…},
+--         overrides: [[lua pattern, rates, observe]…]})
 --       12 number of settlements, then for each 15 fields:
 --         job, token, settlement, verdict, rule, wait (ms), spends (0 or 1), effect, hold (ms), message id, http status,
 --         retcode, result, text, took (ms)
@@ -18,6 +19,49 @@ local on_unknown, most_retries, limits = ARGV[9], tonumber(ARGV[10]), cjson.deco
 local STREAK = 20 -- turns of higher priority that the lowest may wait behind
 local SCAN = 256 -- of each kind looked at in one tick: bounds the time Redis is held
 local budget = SCAN -- jobs that may end or step aside in this tick
+
+-- Media -------------------------------------------------------------------------------------------------------------
+
+-- NapCat keeps one file for equal media and may delete it under a second send (#535, #764): of the sends of one medium
+-- on one account, one is in flight, and the lanes of the others are blocked.
+local WOKEN = 8 -- lanes that may go when a medium is free: the first takes it, unless something else holds it up
+local LOOK_AGAIN = 1000 -- ms after which a blocked lane looks by itself, should it not be woken
+
+local function media_of(job, part)
+  return string.gmatch(job.parts and job.parts[part] and job.parts[part][7] or '', '%S+')
+end
+
+local function take_media(job, part, token)
+  for digest in media_of(job, part) do
+    redis.call('HSET', MEDIA, digest, whole(token))
+    redis.call('ZREM', BLOCKED .. digest, job.target)
+  end
+end
+
+local function release_media(job, attempt)
+  for digest in media_of(job, attempt.part + 1) do
+    if redis.call('HGET', MEDIA, digest) == whole(attempt.token) then
+      redis.call('HDEL', MEDIA, digest)
+      local woken = redis.call('ZPOPMIN', BLOCKED .. digest, WOKEN)
+      for i = 1, #woken, 2 do
+        if redis.call('ZSCORE', DUE, woken[i]) then redis.call('ZADD', DUE, woken[i + 1], woken[i]) end
+      end
+    end
+  end
+end
+
+-- Whether a medium of JOB is being sent right now; its lane, which may go since DUE_SINCE, is then blocked.
+local function blocked(job, due_since)
+  for digest in media_of(job, job.done + 1) do
+    if redis.call('HEXISTS', MEDIA, digest) == 1 then
+      redis.call('ZADD', BLOCKED .. digest, 'NX', due_since, job.target)
+      redis.call('PEXPIRE', BLOCKED .. digest, 3600000)
+      redis.call('ZADD', DUE, now + LOOK_AGAIN, job.target)
+      return true
+    end
+  end
+  return false
+end
 
 -- Settle ------------------------------------------------------------------------------------------------------------
 
@@ -66,7 +110,7 @@ local function apply_effect(job, item)
     local paused = hold_of('account')
     if paused and paused['until'] <= now then redis.call('HDEL', HOLDS, 'account') end
   end
-  if item.settlement == 'delivered' then redis.call('HDEL', HOLDS, job.target) end
+  if item.settlement == 'delivered' then lift(job.target) end
 end
 
 local function settle(item)
@@ -85,6 +129,7 @@ local function settle(item)
     redis.call('SREM', UNSETTLED .. job.target, job.id)
   else
     redis.call('ZREM', FLIGHTS, job.target)
+    release_media(job, attempt)
   end
   if item.settlement == 'unstarted' then
     unstamp(job, item.token)
@@ -105,9 +150,9 @@ local function settle(item)
     delivered(job, attempt.seen, 'event')
   elseif item.settlement == 'retry' then
     job.state, job.code, job.retries = 'queued', item.rule, job.retries + item.spends
-    job.doubted = doubtful(job)
+    job.doubted, job.again = doubtful(job), now + item.wait
     save(job)
-    turn(job.target, now + item.wait)
+    turn(job.target, job.again)
   elseif item.settlement == 'unknown' then
     doubt(job, item.rule)
   else
@@ -130,6 +175,7 @@ local function reap(target)
   local attempt = job and job.attempts[#job.attempts]
   if not attempt or attempt.verdict then return turn(target, now) end
   stamp(job, attempt.token)
+  release_media(job, attempt)
   attempt.verdict, attempt.rule = 'unknown', 'lease_lapsed'
   doubt(job, 'lease_lapsed')
 end
@@ -153,9 +199,10 @@ end
 
 local function rates_for(target)
   for _, override in ipairs(limits.overrides) do
-    if string.match(target, override[1]) then return override[2] end
+    if string.match(target, override[1]) then return override[2], override[3] end
   end
-  return limits[string.match(target, '^%a+')]
+  local kind = string.match(target, '^%a+')
+  return limits[kind], limits.observe[kind]
 end
 
 -- When one more send fits all RATES of SCOPE: its COUNT-th last send must have been answered a period ago; one that is
@@ -172,8 +219,20 @@ local function opens_at(scope, rates)
   return at
 end
 
-local function reserve(scope, rates, token, lease)
+-- When a send to TARGET fits; an observed rate holds nothing up.
+local function target_opens(target)
+  local rates, observed = rates_for(target)
+  return observed and 0 or opens_at(target, rates)
+end
+
+local function account_opens() return limits.observe.account and 0 or opens_at('account', limits.account) end
+
+-- Count a send of TOKEN in the windows of SCOPE; one that an OBSERVED rate would have delayed is counted as such.
+local function reserve(scope, rates, token, lease, observed)
   if #rates == 0 then return end
+  if observed and opens_at(scope, rates) > now then
+    redis.call('HINCRBY', COUNTS, 'observed:' .. string.match(scope, '^%a+'), 1)
+  end
   local most, longest = 0, 0
   for _, rate in ipairs(rates) do most, longest = math.max(most, rate[1]), math.max(longest, rate[2]) end
   redis.call('ZADD', RATE .. scope, '+inf', whole(token))
@@ -226,7 +285,7 @@ local function requester_opens(job)
   if not job.requester then return 0 end
   local fresh = #job.attempts == 0 and not job.called_back
   if fresh and redis.call('EXISTS', ASIDE .. aside_of(job)) == 1 then return nil end
-  return opens_at('requester:' .. job.requester, limits.requester)
+  return limits.observe.requester and 0 or opens_at('requester:' .. job.requester, limits.requester)
 end
 
 -- The job of the lane of TARGET that may be claimed; ends those that may not any more, and puts those aside whose
@@ -240,9 +299,12 @@ local function ready(target)
     if not job then
       redis.call('ZREM', LANE .. target, id)
     elseif job.state == 'unknown' then
+      if job.settle_by > now then return nil, job.settle_by end
       give_up_settling(job)
     elseif job.expires <= now and not job.doubted and job.done == 0 then
       finish(job, 'expired', job.lapse, KEEP, LENGTH)
+    elseif job.again and job.again > now then
+      return nil, job.again
     else
       local at = requester_opens(job)
       if at and at <= now then return job, passes end
@@ -261,7 +323,7 @@ local function claim(job, passes)
   local token = redis.call('HINCRBY', COUNTS, 'token', 1)
   local lease = part[3] + part[4] + lease_slack
   job.attempts[#job.attempts + 1] = {n = last and last.n + 1 or 1, part = number - 1, began = now, token = token}
-  job.state, job.called_back = 'sending', nil
+  job.state, job.called_back, job.again = 'sending', nil, nil
   save(job)
   redis.call('ZADD', LANE .. target, 0, job.id)
   redis.call('ZREM', DUE, target)
@@ -271,11 +333,13 @@ local function claim(job, passes)
   elseif passes == false then
     redis.call('HDEL', STREAKS, target)
   end
-  reserve('account', limits.account, token, lease)
-  reserve(target, rates_for(target), token, lease)
+  take_media(job, number, token)
+  local rates, observed = rates_for(target)
+  reserve('account', limits.account, token, lease, limits.observe.account)
+  reserve(target, rates, token, lease, observed)
   if job.requester then
     local scope = 'requester:' .. job.requester
-    reserve(scope, limits.requester, token, lease)
+    reserve(scope, limits.requester, token, lease, limits.observe.requester)
     call_back(job, math.max(now, opens_at(scope, limits.requester)))
   end
 end
@@ -283,26 +347,30 @@ end
 local function claimed(job)
   local attempt = job.attempts[#job.attempts]
   local part = job.parts[attempt.part + 1]
-  return {job.id, job.target, attempt.token, attempt.n, attempt.part, job.retries, unpack(part)}
+  return {job.id, job.target, attempt.token, attempt.n, attempt.part, job.retries, unpack(part, 1, 6)}
 end
 
 -- Claim due lanes, the one that waited longest first. Returns the claimed jobs and when to look again.
 local function claim_due(room)
   local jobs, looked = {}, 0
   while #jobs < room and looked < SCAN and budget > 0 do
-    local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, math.min(room - #jobs, 32))
+    local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'WITHSCORES', 'LIMIT', 0, math.min(room - #jobs, 32))
     if #due == 0 then break end
-    for _, target in ipairs(due) do
+    for i = 1, #due, 2 do
+      local target = due[i]
       looked = looked + 1
-      local account_at = opens_at('account', limits.account)
+      local account_at = account_opens()
       if account_at > now then return jobs, account_at end
       local held = hold_of(target)
-      local at = math.max(held and held['until'] or 0, opens_at(target, rates_for(target)))
+      local at = math.max(held and held['until'] or 0, target_opens(target))
+      if held and held.operator and held['until'] <= now then redis.call('HDEL', HOLDS, target) end
       if at > now then
         redis.call('ZADD', DUE, at, target)
       else
         local job, passes = ready(target)
-        if job then
+        if job and blocked(job, due[i + 1]) then
+          -- Its lane has another turn when the medium is free.
+        elseif job then
           claim(job, passes)
           jobs[#jobs + 1] = job
         else
@@ -317,6 +385,10 @@ end
 local function room_now()
   local paused = hold_of('account')
   if paused and paused['until'] > now then return 0, paused['until'] end
+  if paused and paused.operator then
+    redis.call('HDEL', HOLDS, 'account')
+    paused = nil
+  end
   local flights = redis.call('ZCARD', FLIGHTS)
   -- A pause that has run out is half open: one call at a time, until NapCat answers.
   return math.min(most_claims, (paused and 1 or most_flights) - flights), nil

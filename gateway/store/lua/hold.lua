@@ -1,0 +1,36 @@
+-- Holds a target, or the whole account, or lets it go; safe to repeat.
+-- include: account
+-- ARGV  1 target, or "account"  2 hold | release  3 for how long (ms)  4 until when (ms); both "": until released
+--       5 reason (of a release: let go only what is held for it; "": whatever it is)  6 by an operator (0 or 1): what an operator holds, an event neither changes nor lets go
+-- An account that an event lets go is half open, as after a pause that ran out: one call finds out whether it works.
+-- Reply {changed (0 or 1), until (ms; 0 when it is not held now)}
+
+local FOREVER = 4102444800000 -- the year 2100
+local name, wanted, reason, operator = ARGV[1], ARGV[2], ARGV[5], ARGV[6] == '1'
+local ends = tonumber(ARGV[4]) or tonumber(ARGV[3]) and now + tonumber(ARGV[3]) or FOREVER
+local old = hold_of(name)
+local active = old and old['until'] > now
+if active and old.operator and not operator then return {0, whole(old['until'])} end
+
+if wanted == 'release' then
+  if not old or reason ~= '' and old.reason ~= reason then return {0, old and whole(old['until']) or '0'} end
+  if name == 'account' and not operator then
+    if not active then return {0, '0'} end
+    old['until'] = now
+    redis.call('HSET', HOLDS, name, cmsgpack.pack(old))
+  else
+    redis.call('HDEL', HOLDS, name)
+  end
+  ends = 0
+else
+  if ends <= now then return {0, active and whole(old['until']) or '0'} end
+  redis.call('HSET', HOLDS, name, cmsgpack.pack({
+    since = active and old.since or now,
+    ['until'] = ends,
+    reason = reason,
+    times = 0,
+    operator = operator or nil,
+  }))
+end
+if name ~= 'account' and not redis.call('ZSCORE', FLIGHTS, name) then turn(name, now) end
+return {1, whole(ends)}

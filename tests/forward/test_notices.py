@@ -1,0 +1,108 @@
+"""What NapCat's notices hold and let go."""
+
+from typing import Any
+
+from gateway.sandbox.events import bot_offline, heartbeat
+from tests.forward.test_events import tell
+from tests.world import SECRET, Gateway, World, until
+
+SELF = "10001"
+
+
+async def listening(world: World) -> Gateway:
+    """Start a gateway that the stand-in posts its events to."""
+    gateway = await world.gateway()
+    world.napcat.report_to(f"{gateway.url}/napcat/main/events", SECRET)
+    return gateway
+
+
+async def holds(gateway: Gateway) -> list[tuple[str, str]]:
+    account = (await gateway.get("/status")).json["accounts"]["main"]
+    return [(hold["target"], hold["reason"]) for hold in account["holds"]]
+
+
+async def test_a_group_that_mutes_the_account_is_parked_before_anything_is_sent_into_it(world: World) -> None:
+    gateway = await listening(world)
+    await world.napcat.emit_group_ban("1", 600)
+    await until(lambda: holds(gateway), lambda found: found == [("group:1", "muted")])
+    await world.add({"group_id": 1, "message": "x", "key": "a"}, {"group_id": 2, "message": "y", "key": "b"})
+    await gateway.shows("key:b", "delivered")
+    await gateway.shows("key:a", "waiting", "parked")
+    assert world.napcat.texts("group:1") == []
+
+
+async def test_a_group_goes_on_as_soon_as_its_mute_is_lifted(world: World) -> None:
+    gateway = await listening(world)
+    await world.napcat.emit_group_ban("1", 600)
+    await until(lambda: holds(gateway))
+    await world.add({"group_id": 1, "message": "x", "key": "a"})
+    await gateway.shows("key:a", "waiting", "parked")
+    await world.napcat.emit_lift_ban("1")
+    await gateway.shows("key:a", "delivered")
+    assert await holds(gateway) == []
+
+
+async def test_a_mute_of_everybody_parks_the_group_and_one_of_somebody_else_does_not(world: World) -> None:
+    gateway = await listening(world)
+    await world.napcat.emit_group_ban("1", -1, user_id="0")
+    await world.napcat.emit_group_ban("2", 600, user_id="777")
+    await until(lambda: holds(gateway))
+    assert await holds(gateway) == [("group:1", "muted")]
+
+
+async def test_a_mute_learned_from_an_answer_ends_with_its_lifting_too(world: World) -> None:
+    gateway = await listening(world)
+    world.napcat.behave("group:1", "mute", times=1)
+    await world.add({"group_id": 1, "message": "x", "key": "a"})
+    await gateway.shows("key:a", "waiting", "parked")
+    await world.napcat.emit_lift_ban("1")
+    await gateway.shows("key:a", "delivered")
+
+
+async def test_an_account_that_is_logged_out_is_paused_and_loses_no_attempt(world: World) -> None:
+    gateway = await listening(world)
+    await world.napcat.emit(bot_offline(SELF, "kicked"))
+    await until(lambda: holds(gateway), lambda found: found == [("account", "bot_offline")])
+    await world.add({"group_id": 1, "message": "x", "key": "a"})
+    receipt = await gateway.shows("key:a", "waiting", "paused")
+    assert receipt.attempts == []
+    await world.napcat.emit(heartbeat(SELF, 30_000, online=True))
+    await gateway.shows("key:a", "delivered")
+    await until(lambda: holds(gateway), lambda found: found == [])
+
+
+async def test_a_heartbeat_that_says_offline_pauses_and_one_that_says_online_ends_no_other_pause(
+    world: World,
+) -> None:
+    gateway = await listening(world)
+    await world.napcat.emit(heartbeat(SELF, 30_000, online=False))
+    await until(lambda: holds(gateway), lambda found: found == [("account", "bot_offline")])
+    await gateway.post("/v1/accounts/main/pause", {"reason": "maintenance"})
+    await world.napcat.emit(heartbeat(SELF, 30_000, online=True))
+    assert await holds(gateway) == [("account", "maintenance")]
+
+
+async def test_what_an_operator_parked_stays_parked_when_a_mute_is_lifted(world: World) -> None:
+    gateway = await listening(world)
+    await gateway.post("/v1/targets/group/1/park", {"reason": "quarrel"})
+    await world.napcat.emit_group_ban("1", 600)
+    await world.napcat.emit_lift_ban("1")
+    assert await holds(gateway) == [("group:1", "quarrel")]
+
+
+async def test_words_of_a_notice_inside_a_message_hold_nothing(world: World) -> None:
+    gateway = await listening(world)
+    said: dict[str, Any] = {
+        "post_type": "message",
+        "message_type": "group",
+        "group_id": 1,
+        "self_id": 10001,
+        "user_id": 0,
+        "duration": 600,
+        "message": [{"type": "text", "data": {"text": '"group_ban" "bot_offline" "heartbeat" "message_sent"'}}],
+        "sender": {"nickname": "group_ban", "card": "bot_offline", "title": "heartbeat"},
+    }
+    notice = {**said, "post_type": "notice", "notice_type": "group_ban", "sub_type": "ban", "group_id": "x" * 99}
+    for event in (said, notice):
+        assert (await tell(gateway, event)).status == 204
+    assert await holds(gateway) == []
