@@ -1,7 +1,7 @@
 """What it costs to convert a job, in microseconds, beside one `json.dumps` of the same message."""
 
+import argparse
 import json
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +9,8 @@ from typing import Any
 from gateway.convert import convert
 from gateway.model.job import Job
 from gateway.settings import Account, Delivery, Media
+from tests.bench.report import Report, spread
 
-_ROUNDS = 15
 _ACCOUNT = Account(name="main", endpoint="http://127.0.0.1:3000")
 
 
@@ -50,25 +50,34 @@ MESSAGES: dict[str, dict[str, Any]] = {
 }
 
 
-def run() -> None:
-    """Print the median and the best of 15 rounds for each kind of message."""
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this measurement."""
+    parser.add_argument("--rounds", type=int, default=15)
+
+
+async def measure(arguments: argparse.Namespace) -> Report:
+    """Measure each kind of message in rounds of about 10 ms."""
     media, delivery = Media(), Delivery()
-    print(f"{'message':<40}{'convert µs':>12}{'best':>8}{'json.dumps µs':>15}{'ratio':>7}")  # noqa: T201
+    report = Report(
+        "convert",
+        f"a job to its calls, {arguments.rounds} rounds of 10 ms",
+        ("message", "÷ json.dumps", "convert µs", "json.dumps µs"),
+    )
     for name, fields in MESSAGES.items():
         job = Job.model_validate({"group_id": "123456", **fields})
-        costs = _measure(lambda job=job: convert(job, _ACCOUNT, delivery, media))  # type: ignore[misc]
-        baseline = _measure(lambda job=job: json.dumps(job.message))  # type: ignore[misc]
-        median, floor = statistics.median(costs), statistics.median(baseline)
-        print(f"{name:<40}{median:>12.1f}{min(costs):>8.1f}{floor:>15.1f}{median / floor:>7.1f}")  # noqa: T201
+        costs = spread(_costs(lambda job=job: convert(job, _ACCOUNT, delivery, media), arguments.rounds))  # type: ignore[misc]
+        floor = spread(_costs(lambda job=job: json.dumps(job.message), arguments.rounds))  # type: ignore[misc]
+        report.rows.append((name, costs.median / floor.median, costs, floor))
+    return report
 
 
-def _measure(call: Callable[[], object]) -> list[float]:
+def _costs(call: Callable[[], object], count: int) -> list[float]:
     """Return microseconds a call, one for each round of about 10 ms."""
     began = time.perf_counter()
     call()
     times = max(10, int(0.01 / (time.perf_counter() - began)))
     rounds = []
-    for _ in range(_ROUNDS):
+    for _ in range(count):
         began = time.perf_counter()
         for _ in range(times):
             call()

@@ -1,0 +1,143 @@
+"""Promise 5: neither a flooded group nor one that hangs delays the others.
+
+50 quiet groups get a few jobs a second each, at fixed instants whatever has become of those before. Their latency runs
+from right before the XADD in this process to the moment the stub had the whole request in its own. Phases without and
+with a disturbance take turns, each in a fresh world, and the first second of each counts for nothing, since the
+gateway's connections are cold then. A ratio compares phases of one round; the bound holds for the median of the rounds,
+since p99 on a machine with other work jumps by itself: see what it does `alone`.
+
+`racing`   10,000 jobs of another group wait in its lane, admitted before the phase began; its limits are as wide as
+           those of the quiet ones, so that its lane goes as fast as one after the other can
+`paced`    the same with a group rate of 1/1100ms, the default, so that the lane waits almost always
+`hanging`  100 jobs of another group, the first of which NapCat never answers: its call is open all through the phase
+`flooding` for comparison, without a bound: the 10,000 jobs while they are still on their way in, ahead of the quiet
+           ones in the same stream, which is read in order
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import time
+from contextlib import AbstractAsyncContextManager
+
+from tests.bench.report import Bound, Report, percentile, spread
+from tests.bench.world import Seen, World, world
+from tests.world import WIDE
+
+_QUIET = [str(number) for number in range(1, 51)]
+_PER_SECOND = 3 * len(_QUIET)
+_OTHER = "999"
+_WARM_S = 1.0
+_FLOODING_S = 1.0
+_BACKLOG = 10_000
+_HUNG = 100
+_MUST = 1.5
+_SETTLING_S = 0.5  # for the jobs of one phase to be gone before the next, or before the stub is busy telling
+_PHASES = ("alone", "racing", "paced", "alone", "hanging")
+_PACED = {**WIDE, "overrides": [{"target": f"group:{_OTHER}", "rates": ["1/1100ms"]}]}
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this measurement."""
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of a phase that counts")
+
+
+async def measure(arguments: argparse.Namespace) -> Report:
+    """Measure every phase in every round."""
+    rounds: list[dict[str, list[float]]] = []
+    drained: list[float] = []
+    report = Report(
+        "isolation",
+        f"{len(_QUIET)} quiet groups, {_PER_SECOND} jobs/s together, {arguments.rounds} rounds of "
+        f"{arguments.seconds:.0f} s a phase",
+        ("quiet groups", "p99 ÷ alone", "p50 ms", "p99 ms", "worst ms"),
+    )
+    for _ in range(arguments.rounds):
+        found: dict[str, list[float]] = {}
+        for phase in _PHASES:
+            async with _world_of(phase) as here:
+                for name, latencies in (await _phase(here, phase, arguments.seconds, drained)).items():
+                    found.setdefault(name, []).extend(latencies)
+        rounds.append(found)
+    for name in rounds[0]:
+        p99 = [percentile(found[name], 99) for found in rounds]
+        ratio = spread([own / percentile(found["alone"], 99) for own, found in zip(p99, rounds, strict=True)])
+        p50 = spread([percentile(found[name], 50) for found in rounds])
+        report.rows.append((name, ratio, p50, spread(p99), spread([max(found[name]) for found in rounds])))
+        if name in _PHASES and name != "alone":
+            report.bounds.append(Bound(f"p99 with {name} ÷ p99 alone", ratio.median, _MUST))
+    report.notes.append(f"the racing lane sent {spread(drained)} jobs/s meanwhile")
+    return report
+
+
+def _world_of(phase: str) -> AbstractAsyncContextManager[World]:
+    return world(hanging=[_OTHER] if phase == "hanging" else [], limits=_PACED if phase == "paced" else WIDE)
+
+
+async def _phase(here: World, phase: str, seconds: float, drained: list[float]) -> dict[str, list[float]]:
+    """Return milliseconds of each quiet job that counts, by what was going on meanwhile."""
+    await here.start()
+    quiet = _Quiet(here)
+    parts = {"warm": await quiet.push(_WARM_S)}
+    if phase == "hanging":
+        await here.producer.add(*[_job(_OTHER, "hangs")] * _HUNG)
+    if phase in {"racing", "paced"}:
+        await here.producer.add(*[_job(_OTHER, "flood")] * _BACKLOG)
+        parts["flooding"] = await quiet.push(_FLOODING_S)
+    await here.read_up(deadline=30)
+    await asyncio.sleep(_SETTLING_S)
+    gone = await here.stub.count()
+    began = time.monotonic()
+    parts[phase] = await quiet.push(seconds)
+    await asyncio.sleep(_SETTLING_S)
+    took, gone = time.monotonic() - began, await here.stub.count() - gone
+    seen = await quiet.arrived(deadline=20)
+    others = [one for one in seen if one.group == _OTHER]
+    if phase == "hanging":
+        assert [one.answered for one in others] == [0.0], "one call hangs, and nothing behind it was sent"
+    assert len(others) < _BACKLOG, "a backlog lasts all through its phase"
+    if phase == "racing":
+        drained.append((gone - len(parts[phase])) / took)
+    arrived = {one.text: one.at for one in seen}
+    del parts["warm"]
+    return {name: [(arrived[text] - quiet.pushed[text]) * 1000 for text in texts] for name, texts in parts.items()}
+
+
+class _Quiet:
+    """The producer of the quiet groups; `pushed` says when it handed each text to Redis (monotonic seconds)."""
+
+    def __init__(self, here: World) -> None:
+        self._here = here
+        self._numbers = itertools.count()
+        self.pushed: dict[str, float] = {}
+
+    async def push(self, seconds: float) -> list[str]:
+        """Push one job after the other at its instant, waiting for none; return their texts."""
+        texts = []
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as pushes:
+            for number in range(round(seconds * _PER_SECOND)):
+                await asyncio.sleep(began + number / _PER_SECOND - time.monotonic())
+                text = str(next(self._numbers))
+                pushes.create_task(self._push(_QUIET[number % len(_QUIET)], text))
+                texts.append(text)
+        return texts
+
+    async def _push(self, group: str, text: str) -> None:
+        self.pushed[text] = time.monotonic()
+        await self._here.producer.add(_job(group, text))
+
+    async def arrived(self, deadline: float) -> list[Seen]:
+        """Return what the stub has seen as soon as every quiet job is among it; raises TimeoutError."""
+        async with asyncio.timeout(deadline):
+            while True:
+                seen = await self._here.stub.seen()
+                if self.pushed.keys() <= {one.text for one in seen}:
+                    return seen
+                await asyncio.sleep(0.2)
+
+
+def _job(group: str, text: str) -> str:
+    return json.dumps({"group_id": group, "message": text})

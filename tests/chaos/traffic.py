@@ -1,0 +1,154 @@
+"""Jobs going in by every way, and receipts coming out, whatever fails meanwhile."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import cycle
+from random import Random
+from typing import Any
+
+import aiohttp
+
+from gateway.model.errors import StoreUnavailable
+from gateway.model.receipt import FINAL_STATES, Receipt
+from gateway.store.client import translated
+from gateway.store.keys import RING, Keys
+from tests.chaos.evidence import Evidence, arrivals_of, by_job, shown_by
+from tests.chaos.plan import Encounter, PlannedJob
+from tests.world import World, until
+
+_KEYS = Keys("gw")
+_AGAIN = 0.05  # seconds before a producer tries again
+
+
+async def push_all(world: World, jobs: Sequence[PlannedJob], bursts: Sequence[tuple[int, float]]) -> None:
+    """Push what comes through Redis, in BURSTS of so many jobs with so many seconds' rest between, over and over.
+
+    A burst that failed is pushed again, as a producer has to: the jobs' keys tell which went in the first time.
+    """
+    left = [job for job in jobs if job.way != "http"]
+    for size, rest in cycle(bursts):
+        burst, left = left[:size], left[size:]
+        stream = [job.document for job in burst if job.way == "stream"]
+        listed = [json.dumps(job.document) for job in burst if job.way == "list"]
+        if stream:
+            await _insist(partial(world.add, *stream))
+        if listed:
+            await _insist(partial(world.producer.push, *listed))
+        if not left:
+            return
+        await asyncio.sleep(rest)
+
+
+async def _insist(push: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        try:
+            await push()
+            return
+        except StoreUnavailable:
+            await asyncio.sleep(_AGAIN)
+
+
+async def post_all(urls: Sequence[str], jobs: Sequence[PlannedJob], chance: Random) -> None:
+    """Post what comes over HTTP, one after the other for each target, until one of the gateways at URLS took it."""
+    posted = [job for job in jobs if job.way == "http"]
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as session, asyncio.TaskGroup() as group:
+        for target in sorted({job.target for job in posted}):
+            group.create_task(_post(session, urls, [job for job in posted if job.target == target], chance))
+
+
+async def _post(
+    session: aiohttp.ClientSession, urls: Sequence[str], jobs: Sequence[PlannedJob], chance: Random
+) -> None:
+    for job in jobs:
+        while not await _taken(session, f"{chance.choice(urls)}/v1/jobs", job):
+            await asyncio.sleep(_AGAIN)
+
+
+async def _taken(session: aiohttp.ClientSession, url: str, job: PlannedJob) -> bool:
+    """Return whether the gateway took JOB; one that cannot now says 503, or nothing."""
+    try:
+        async with session.post(url, json=job.document) as answer:
+            assert answer.status in {202, 503}, f"job {job.number}: {answer.status} {await answer.text()}"
+            return answer.status == 202
+    except (aiohttp.ClientError, TimeoutError):
+        return False
+
+
+class Tail:
+    """Reads the stream of receipts, each entry once."""
+
+    def __init__(self, world: World) -> None:
+        """Begin at the stream's beginning."""
+        self.seen: list[Receipt] = []
+        self._ended: set[str] = set()
+        self._world = world
+        self._stream = _account_key("receipts")
+        self._last = "0-0"
+
+    async def all_ended(self, jobs: Sequence[PlannedJob], deadline: float) -> None:
+        """Wait until all JOBS have ended, but no longer than DEADLINE seconds: a promise names what is missing."""
+
+        async def ended() -> int:
+            with suppress(StoreUnavailable):
+                await self.read()
+            return len(self._ended)
+
+        with suppress(AssertionError):
+            await until(ended, lambda number: number >= len(jobs), deadline)
+
+    async def read(self) -> None:
+        """Read what is new; raises StoreUnavailable."""
+        while entries := await self._entries():
+            new = [Receipt.model_validate_json(fields[b"receipt"]) for _, fields in entries]
+            self.seen += new
+            self._ended |= {receipt.id for receipt in new if receipt.state in FINAL_STATES}
+            self._last = entries[-1][0].decode()
+
+    async def _entries(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        with translated():
+            reply: Any = await self._world.clients.commands.xread({self._stream: self._last}, count=1_000)
+        return next(iter(reply.values())) if reply else []
+
+
+async def evidence_of(
+    world: World,
+    jobs: Sequence[PlannedJob],
+    tail: Tail,
+    rates: Mapping[str, tuple[int, float]],
+    encounters: Mapping[str, Sequence[Encounter]] | None = None,
+) -> Evidence:
+    """Gather what is left behind when all has ended."""
+    await tail.read()
+    return Evidence(
+        jobs,
+        arrivals_of(world.napcat.received, encounters or {}),
+        shown_by(world.napcat.delivered),
+        by_job(tail.seen),
+        rates,
+        await _left_over(world),
+    )
+
+
+async def queued(world: World) -> int:
+    """Return how many jobs were admitted and have not ended."""
+    return int(await world.clients.commands.hget(_account_key("counts"), "queued") or 0)
+
+
+async def _left_over(world: World) -> dict[str, int]:
+    redis = world.clients.commands
+    return {
+        "entries of the stream": await redis.xlen("gw:jobs"),
+        "elements of the list": await redis.llen("gw:jobs:list"),
+        "entries of the list's stream": await redis.xlen(_KEYS.list_stream("gw:jobs:list")),
+        "entries refused": await redis.xlen(_KEYS.invalid),
+        "jobs counted as queued": await queued(world),
+        "lanes with a turn": await redis.zcard(_account_key("due")),
+        "calls in flight": await redis.zcard(_account_key("flights")),
+    }
+
+
+def _account_key(name: str) -> str:
+    return _KEYS.account("main")[RING.index(name)]

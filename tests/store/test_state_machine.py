@@ -1,0 +1,442 @@
+"""Whatever happens in whatever order, the scripts do what the model of the lanes says."""
+
+import asyncio
+import json
+import os
+from collections.abc import Coroutine, Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from gateway.model.attempt import Claim, Outcome
+from gateway.model.part import Part
+from gateway.model.rate import Rate
+from gateway.model.verdict import Verdict
+from gateway.store.client import Clients, connected
+from gateway.store.embedded import embedded_server
+from gateway.store.keys import Keys
+from gateway.store.producer import Producer
+from gateway.store.scripts import SCRIPTS, Scripts, source_of
+from gateway.store.values import Ended, Limits, Submission, Tick, TickPolicy
+from tests.store.model import CALL, FINAL, REQUESTER_PERIOD, Account, Job
+
+EXAMPLES = int(os.environ.get("GATEWAY_STATE_MACHINE_EXAMPLES", "80"))
+BEGINNING = 1_700_000_000_000
+DAY = 86_400_000
+POLICY = TickPolicy(
+    limits=Limits((), (), (), requester=[Rate(1, REQUESTER_PERIOD)]),
+    most_in_flight=10,
+    lease=4_000,
+    settle_for=10_000,
+    keep=600_000,
+    stream=10_000,
+    on_unknown="hold",
+    retries=2,
+)
+ANSWERS: dict[str, dict[str, Any]] = {
+    "delivered": {"settlement": "delivered", "verdict": Verdict.DELIVERED, "http_status": 200},
+    "busy": {"settlement": "retry", "verdict": Verdict.RETRY, "rule": "busy", "http_status": 200},
+    "busy for a while": {"settlement": "retry", "verdict": Verdict.RETRY, "rule": "busy", "wait_ms": 5_000},
+    "muted": {
+        "settlement": "retry", "verdict": Verdict.RETRY, "rule": "muted", "http_status": 200,
+        "effect": "park", "hold_ms": 60_000, "spends": False,
+    },
+    "offline": {
+        "settlement": "retry", "verdict": Verdict.RETRY, "rule": "offline",
+        "effect": "pause", "hold_ms": 60_000, "spends": False,
+    },
+    "unknown": {"settlement": "unknown", "verdict": Verdict.UNKNOWN, "rule": "reset"},
+    "rejected": {"settlement": "rejected", "verdict": Verdict.REJECTED, "rule": "bad", "http_status": 200},
+    "dead": {"settlement": "dead", "verdict": Verdict.RETRY, "rule": "busy", "http_status": 200},
+    "unstarted": {"settlement": "unstarted"},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A job as its producer wishes it."""
+
+    target: str
+    text: str = "hello"
+    priority: str = "normal"
+    parts: int = 1
+    media: tuple[str, ...] = ()
+    requester: str | None = None
+    collapse: str | None = None
+    on_unknown: str | None = None
+    delay: int | None = None
+    ttl: int | None = None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A tick of one replica, some milliseconds after what happened before it."""
+
+    after: int = 0
+    replica: str = "r1"
+    most_claims: int = 5
+    most_in_flight: int = POLICY.most_in_flight
+    lease: int = POLICY.lease
+    settle_for: int = POLICY.settle_for
+
+    @property
+    def policy(self) -> TickPolicy:
+        return replace(POLICY, most_in_flight=self.most_in_flight, lease=self.lease, settle_for=self.settle_for)
+
+
+targets = st.sampled_from(["group:1", "group:1", "group:2", "private:1"])
+recent = st.integers(0, 5)  # the newest, the one before it, …
+answers = st.sampled_from(list(ANSWERS))
+wishes = st.builds(
+    Wish,
+    target=targets,
+    text=st.sampled_from(["hello", "hello", "goodbye"]),
+    priority=st.sampled_from(["normal", "high", "low"]),
+    parts=st.sampled_from([1, 1, 2]),
+    media=st.sampled_from([(), (), (), ("cat",), ("dog",), ("cat", "dog")]),
+    requester=st.sampled_from([None, None, None, "7", "8"]),
+    collapse=st.sampled_from([None, None, None, "news"]),
+    on_unknown=st.sampled_from([None, "resend"]),
+    delay=st.sampled_from([None, None, None, 5_000]),
+    ttl=st.sampled_from([None, None, None, 0, 8_000]),
+)
+turns = st.builds(
+    Turn,
+    after=st.sampled_from([0, 0, 0, 1, 1_000, 5_000, 10_000, 60_000]),
+    replica=st.sampled_from(["r1", "r2"]),
+    most_claims=st.sampled_from([5, 5, 5, 1, 0]),
+    most_in_flight=st.sampled_from([POLICY.most_in_flight, POLICY.most_in_flight, 2]),
+    lease=st.sampled_from([POLICY.lease, POLICY.lease, -CALL]),  # the latter has lapsed at the next tick
+    settle_for=st.sampled_from([POLICY.settle_for, 0]),
+)
+perhaps = st.one_of(st.none(), turns, turns)
+
+
+class ScriptsInOurTime(Scripts):
+    """The scripts with a clock that stands still until it is moved: they read it where Redis' TIME was."""
+
+    def __init__(self, clients: Clients, keys: Keys) -> None:
+        super().__init__(clients.commands, keys)
+        self._redis = clients.commands
+        for name in SCRIPTS:
+            text = source_of(name).replace("redis.call('TIME')", "redis.call('MGET', 'seconds', 'microseconds')")
+            self._scripts[name] = self._redis.register_script(text)
+
+    async def set_clock(self, milliseconds: int) -> None:
+        await self._redis.mset({"seconds": milliseconds // 1000, "microseconds": milliseconds % 1000 * 1000})
+
+    async def read_all(self, account: str, job_ids: Iterable[str]) -> list[bytes | None]:
+        """Do what `read` does for many jobs, in one round trip."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                await self._scripts["read"](keys=self._keys.account(account), args=[job_id, ""], client=pipe)
+            return await pipe.execute()
+
+
+class Lanes(RuleBasedStateMachine):
+    """Does the same to the scripts of one account and to its model, and compares what comes of it.
+
+    Each rule is something that happens, and then perhaps a tick, so that jobs move whichever rules an example uses.
+    """
+
+    runner: ClassVar[asyncio.Runner]
+    clients: ClassVar[Clients]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scripts = ScriptsInOurTime(self.clients, Keys("gw"))
+        self.model = Account(BEGINNING)
+        self.claims: list[Claim] = []  # every claim there was, in order
+        self.open: list[Claim] = []  # those without an answer
+        self.last_ticks: dict[str, tuple[int, list[Outcome], Turn]] = {}
+        self.messages = 0
+        self.changing: list[Job] = []  # jobs that had not ended at the last look
+        self.flooded = False
+        self.sound = False  # nothing was wrong at the last look
+        self.run(self._begin())
+
+    async def _begin(self) -> None:
+        await self.clients.commands.flushall()
+        await self.scripts.set_clock(self.model.now)
+
+    def run(self, happening: Coroutine[Any, Any, None], turn: Turn | None = None) -> None:
+        self.sound = False
+        self.runner.run(self._happen(happening, turn))
+
+    async def _happen(self, happening: Coroutine[Any, Any, None], turn: Turn | None) -> None:
+        await happening
+        if turn is not None:
+            await self._tick(turn)
+
+    # What producers do -------------------------------------------------------------------------------------------------
+
+    @initialize(wishes=st.lists(wishes, min_size=2, max_size=6), turn=perhaps)
+    def begin(self, wishes: list[Wish], turn: Turn | None) -> None:
+        self.run(self._admit(*wishes), turn)
+
+    @rule(wish=wishes, turn=perhaps)
+    def admit(self, wish: Wish, turn: Turn | None) -> None:
+        self.run(self._admit(wish), turn)
+
+    async def _admit(self, *wishes: Wish) -> None:
+        now = self.model.now
+        for wish in wishes:
+            fields = asdict(wish)
+            delay, ttl = fields.pop("delay"), fields.pop("ttl")
+            go_at = now + (delay or 0)
+            expires, lapse = (go_at + DAY, "max_age") if ttl is None else (now + ttl, "ttl")
+            job = Job(id=str(len(self.model.jobs)), expires=expires, lapse=lapse, go_at=go_at, **fields)
+            self.model.admit(job)
+            self.changing.append(job)
+            await self._submit(job, delay, ttl)
+
+    async def _submit(self, job: Job, delay: int | None = None, ttl: int | None = None) -> None:
+        part = Part("send_group_msg", b"{}", CALL, 0, job.text, nodes=False, media=" ".join(job.media))
+        one = Submission(
+            account="main",
+            id=job.id,
+            target=job.target,
+            fingerprint=job.id,
+            parts=(part,) * job.parts,
+            requester=job.requester,
+            priority=job.priority,
+            delay=delay,
+            ttl=ttl,
+            on_unknown=job.on_unknown,
+            collapse_key=job.collapse,
+        )
+        reply = await self.scripts.admit("main", "", [one], 1_000, POLICY.keep, DAY, POLICY.stream)
+        assert reply == [("admitted", job.id)]
+
+    @rule(pick=recent)
+    def admit_again(self, pick: int) -> None:
+        self.run(self._submit(self._job(pick)))
+
+    @precondition(lambda self: not self.flooded)
+    @rule(lane=targets, count=st.integers(20, 25))
+    def flood(self, lane: str, count: int) -> None:
+        """Let many urgent jobs go through one lane, one after the other."""
+        self.flooded = True
+        self.run(self._flood(lane, count))
+
+    async def _flood(self, lane: str, count: int) -> None:
+        for _ in range(count):
+            await self._admit(Wish(lane, text="flood", priority="high"))
+            await self._tick(Turn(), [(claim, "delivered") for claim in self.open])
+
+    # What replicas do --------------------------------------------------------------------------------------------------
+
+    @rule(turn=turns)
+    def tick(self, turn: Turn) -> None:
+        self.run(self._tick(turn))
+
+    @rule(picks=st.lists(st.tuples(recent, answers), min_size=1, max_size=3), turn=turns)
+    def answer(self, picks: list[tuple[int, str]], turn: Turn) -> None:
+        answered = [(self.open[-1 - pick % len(self.open)], answer) for pick, answer in picks if self.open]
+        self.run(self._tick(turn, answered))
+
+    @rule(answer=st.sampled_from(["delivered", "delivered", "unknown"]), turn=turns)
+    def answer_everything(self, answer: str, turn: Turn) -> None:
+        self.run(self._tick(turn, [(claim, answer) for claim in self.open]))
+
+    @precondition(lambda self: self.claims)
+    @rule(pick=recent, answer=answers, turn=turns)
+    def answer_late_or_twice(self, pick: int, answer: str, turn: Turn) -> None:
+        self.run(self._tick(turn, [(self.claims[-1 - pick % len(self.claims)], answer)]))
+
+    @rule(replica=st.sampled_from(["r1", "r2"]), turn=perhaps)
+    def repeat_the_last_tick(self, replica: str, turn: Turn | None) -> None:
+        self.run(self._repeat(replica), turn)
+
+    async def _repeat(self, replica: str) -> None:
+        if replica in self.last_ticks:
+            await self._run_tick(replica, *self.last_ticks[replica])
+
+    async def _tick(self, turn: Turn, answered: Iterable[tuple[Claim, str]] = ()) -> Tick:
+        await self._move(turn.after)
+        outcomes = [self._outcome(claim, answer) for claim, answer in answered]
+        sequence = self.last_ticks[turn.replica][0] + 1 if turn.replica in self.last_ticks else 1
+        self.last_ticks[turn.replica] = sequence, outcomes, turn
+        tick = await self._run_tick(turn.replica, sequence, outcomes, turn)
+        settled = [outcome.claim for outcome in outcomes]
+        self.open = [claim for claim in [*self.open, *tick.claims] if claim not in settled]
+        self.claims += tick.claims
+        return tick
+
+    async def _run_tick(self, replica: str, sequence: int, outcomes: list[Outcome], turn: Turn) -> Tick:
+        expected = self.model.tick(replica, sequence, outcomes, turn.most_claims, turn.policy)
+        tick = await self.scripts.tick("main", turn.policy, replica, sequence, outcomes, turn.most_claims, 0.0)
+        note(f"claims {[claim.job_id for claim in tick.claims]}, ended {[tuple(ended) for ended in tick.ended]}")
+        claims = [(one.job_id, str(one.target), one.token, one.n, one.part_no, one.retries) for one in tick.claims]
+        assert claims == expected.claims
+        self._compare_ended(tick.ended)
+        assert (tick.next_in, tick.has_work) == (expected.next_in, expected.has_work)
+        return tick
+
+    def _outcome(self, claim: Claim, answer: str) -> Outcome:
+        return Outcome(claim, **ANSWERS[answer], message_id=self._message_id() if answer == "delivered" else None)
+
+    # What operators and NapCat's events do -----------------------------------------------------------------------------
+
+    @rule(pick=recent, turn=perhaps)
+    def cancel(self, pick: int, turn: Turn | None) -> None:
+        self.run(self._cancel(self._job(pick)), turn)
+
+    async def _cancel(self, job: Job) -> None:
+        done = self.model.cancel(job.id)
+        cancelled = await self.scripts.cancel("main", POLICY, job.id)
+        assert cancelled is not None
+        assert (cancelled.done, cancelled.state, cancelled.target) == (done, job.state, job.target)
+        self._compare_ended(cancelled.ended)
+
+    @rule(
+        name=st.sampled_from(["group:1", "group:1", "group:2", "account"]),
+        wish=st.sampled_from(["release", "release", None, 0, 3_000, 60_000]),
+        operator=st.booleans(),
+        turn=perhaps,
+    )
+    def hold_or_release(self, name: str, wish: int | str | None, operator: bool, turn: Turn | None) -> None:
+        """Hold a target or the account, for milliseconds or until it is released, as an operator or an event does."""
+        self.run(self._release(name, operator) if isinstance(wish, str) else self._hold(name, wish, operator), turn)
+
+    async def _hold(self, name: str, milliseconds: int | None, operator: bool) -> None:
+        changed = self.model.hold(name, milliseconds, operator=operator)
+        until = await self.scripts.hold("main", name, "quarrel", operator=operator, milliseconds=milliseconds)
+        assert until == (self.model.holds[name].until if changed else None)
+
+    async def _release(self, name: str, operator: bool) -> None:
+        changed = self.model.release(name, operator=operator)
+        assert await self.scripts.release("main", name, operator=operator) == changed
+
+    @precondition(lambda self: self.claims)
+    @rule(pick=recent, again=st.booleans(), turn=perhaps)
+    def evidence(self, pick: int, again: bool, turn: Turn | None) -> None:
+        """NapCat reports a message like one of ours as sent: a new one, or again the last that was delivered."""
+        job = self.model.jobs[self.claims[-1 - pick % len(self.claims)].job_id]
+        answered = self.model.lane(job.target).answered
+        self.run(self._evidence(job, answered if again and answered is not None else self._message_id()), turn)
+
+    async def _evidence(self, job: Job, message_id: int) -> None:
+        outcome = self.model.evidence(job.target, job.text, message_id)
+        seconds = self.model.now // 1000
+        reply, ended = await self.scripts.evidence("main", POLICY, job.target, job.text, message_id, seconds)
+        assert reply == outcome
+        self._compare_ended(ended)
+
+    async def _move(self, milliseconds: int) -> None:
+        if milliseconds:
+            self.model.now += milliseconds
+            await self.scripts.set_clock(self.model.now)
+
+    def _job(self, pick: int) -> Job:
+        jobs = list(self.model.jobs.values())
+        return jobs[-1 - pick % len(jobs)]
+
+    def _message_id(self) -> int:
+        self.messages += 1
+        return self.messages
+
+    # What holds after every step ---------------------------------------------------------------------------------------
+
+    @invariant()
+    def all_is_as_the_model_says(self) -> None:
+        self.runner.run(self._compare(self.changing))
+        self.changing = [job for job in self.changing if job.state not in FINAL]
+        assert self.model.idle_lanes() == [], "a lane that waits has a reason to"
+        self.sound = True
+
+    async def _compare(self, jobs: list[Job]) -> None:
+        for job, document in zip(jobs, await self.scripts.read_all("main", [job.id for job in jobs]), strict=True):
+            assert document is not None
+            receipt = json.loads(document)
+            shown = receipt["state"], receipt.get("reason"), receipt.get("code")
+            assert shown == (*self.model.shown(job), job.code), f"job {job.id}"
+            assert receipt["parts"]["delivered"] == job.done
+            assert receipt["message_ids"] == job.message_ids
+            assert (receipt.get("evidence"), receipt.get("corrected", False)) == (job.evidence, job.corrected)
+        numbers = await self.scripts.overview("main")
+        states = [job.state for job in self.model.jobs.values()]
+        lanes = self.model.lanes.values()
+        assert numbers.queued == sum(state not in FINAL for state in states)
+        assert {state: numbers.ended.get(state, 0) for state in FINAL} == {state: states.count(state) for state in FINAL}
+        assert numbers.in_flight == sum(lane.lapses is not None for lane in lanes)
+        assert numbers.lanes == sum(lane.due is not None for lane in lanes)
+        holds = {name: hold.until for name, hold in self.model.holds.items()}
+        assert {hold.name: hold.until for hold in numbers.holds} == holds
+
+    def _compare_ended(self, ended: list[Ended]) -> None:
+        assert [tuple(one) for one in ended] == self.model.ended
+
+    # What holds in the end ---------------------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        if self.sound:
+            self.run(self._drain())
+
+    async def _drain(self) -> None:
+        """Whoever ticks when the last tick said so, once nothing is held, brings every job to its end."""
+        for name in list(self.model.holds):
+            await self._release(name, operator=True)
+        for _ in range(4 * len(self.model.jobs) + 10):
+            tick = await self._tick(Turn(), [(claim, "delivered") for claim in self.open])
+            if not tick.has_work:
+                break
+            if not tick.claims:
+                assert tick.next_in is not None, "something waits for nothing"
+                await self._move(tick.next_in)
+        await self._compare(list(self.model.jobs.values()))
+        assert (await self.scripts.overview("main")).queued == 0, "every job comes to an end"
+        await self._compare_published()
+
+    async def _compare_published(self) -> None:
+        """Every end was published once; nothing but a correction followed."""
+        published: dict[str, list[str]] = {job_id: [] for job_id in self.model.jobs}
+        for document in await Producer(self.clients).receipts():
+            receipt = json.loads(document)
+            states = published[receipt["id"].removeprefix("main.")]
+            # Another part of an unconfirmed job that turns out to be delivered is news, and not an end.
+            if receipt["state"] in FINAL and not (receipt["state"] == "unconfirmed" and states):
+                states.append(receipt["state"])
+        assert published == {
+            job.id: ["unconfirmed", "delivered"] if job.corrected else [job.state] for job in self.model.jobs.values()
+        }
+
+
+@pytest.mark.timeout(600)  # a failure takes its time to be made small
+def test_whatever_happens_the_scripts_do_what_the_model_says(tmp_path: Path) -> None:
+    with asyncio.Runner() as runner:
+        server = embedded_server(tmp_path)
+        connection = connected(runner.run(server.__aenter__()))
+
+        class Machine(Lanes):
+            pass
+
+        Machine.runner, Machine.clients = runner, runner.run(connection.__aenter__())
+        try:
+            run_state_machine_as_test(
+                Machine,
+                settings=settings(
+                    max_examples=EXAMPLES,
+                    stateful_step_count=40,
+                    deadline=None,
+                    database=None,
+                    report_multiple_bugs=False,
+                    phases=[Phase.generate, Phase.shrink],
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+        finally:
+            runner.run(connection.__aexit__(None, None, None))
+            runner.run(server.__aexit__(None, None, None))
