@@ -5,11 +5,18 @@ from tests.world import World, until
 JOB = {"group_id": "1", "message": "hello"}
 
 
+BALLAST = 40 * 1024**2
+
+
 async def fill(world: World, share: float) -> None:
     """Let Redis use SHARE of its memory, of which there is enough for what goes on."""
-    await world.clients.commands.set("ballast", b"x" * 40 * 1024**2)
-    used = int((await world.clients.commands.info("memory"))["used_memory"])
-    await world.clients.commands.config_set("maxmemory", round(used / share))
+
+    async def used() -> int:
+        return int((await world.clients.commands.info("memory"))["used_memory"])
+
+    await world.clients.commands.setrange("ballast", BALLAST, "x")
+    settled = await until(used, lambda found: found < 1.2 * BALLAST)
+    await world.clients.commands.config_set("maxmemory", round(settled / share))
 
 
 async def test_a_redis_that_is_nearly_full_takes_no_new_jobs_and_says_so(world: World) -> None:
