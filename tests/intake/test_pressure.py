@@ -21,7 +21,7 @@ async def fill(world: World, share: float) -> None:
 
 async def test_a_redis_that_is_nearly_full_takes_no_new_jobs_and_says_so(world: World) -> None:
     gateway = await world.gateway()
-    await fill(world, 0.9)
+    await fill(world, 0.95)
     refused = await gateway.post("/v1/jobs", JOB)
     assert (refused.status, refused.json["code"], refused.headers["Retry-After"]) == (503, "store_refuses", "5")
     assert "maxmemory" in refused.json["detail"]
@@ -32,7 +32,7 @@ async def test_a_redis_that_is_nearly_full_takes_no_new_jobs_and_says_so(world: 
 
 async def test_entries_stay_in_their_source_until_there_is_room(world: World) -> None:
     await world.gateway()
-    await fill(world, 0.9)
+    await fill(world, 0.95)
     await world.add(*({"group_id": "1", "message": str(number)} for number in range(5)))
     await world.producer.push('{"group_id": "2", "message": "from the list"}')
     await until(lambda: world.clients.commands.exists("gw:{gw:jobs}:reader"))
