@@ -25,6 +25,7 @@ RING = (
     "aside:",  # + target + ":" + requester: ZSET job → place; they wait for their requester's rate
     "answered:",  # + target: STRING, message id of the last delivered part
     "collapse:",  # + target + ":" + collapse key: STRING, the job that the next one of this key replaces
+    "limits",  # HASH the limits stamps are counted by, those before them, and since when
     "blocked:",  # + digest: ZSET target → ms: lanes that wait until this medium is not being sent, and since when
 )
 """The keys of an account in the order every account script takes them as KEYS; `…:` are beginnings of names."""
