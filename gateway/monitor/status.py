@@ -124,6 +124,7 @@ def _account(numbers: AccountNumbers) -> dict[str, Any]:
         "scheduled": numbers.scheduled,
         "overdue_ms": numbers.overdue,
         "ended": numbers.ended,
+        "observed": numbers.observed,
         "receipts": numbers.receipts,
         "holds": [
             {
