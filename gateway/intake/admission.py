@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gateway.clock import Clock
 from gateway.intake.preparation import prepare
 from gateway.intake.pressure import Pressure
-from gateway.model.errors import Fault, Refused, StoreRefuses
+from gateway.model.errors import Fault, Refused, StoreRefuses, StoreUnavailable
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.scripts import Scripts
@@ -66,18 +66,22 @@ class Admission:
         for place, submission in enumerate(submissions):
             by_account.setdefault(submission.account, []).append(place)
         admitted: dict[int, Admitted] = {}
-        for account, places in by_account.items():
-            answers = await self._scripts.admit(
-                account,
-                source,
-                [submissions[place] for place in places],
-                self._settings.intake.max_queued,
-                self._settings.results.keep,
-                self._settings.delivery.max_age,
-                self._settings.results.stream,
-            )
-            for place, (outcome, job_id) in zip(places, answers, strict=True):
-                admitted[place] = Admitted(outcome, f"{account}.{job_id}")
+        try:
+            for account, places in by_account.items():
+                answers = await self._scripts.admit(
+                    account,
+                    source,
+                    [submissions[place] for place in places],
+                    self._settings.intake.max_queued,
+                    self._settings.results.keep,
+                    self._settings.delivery.max_age,
+                    self._settings.results.stream,
+                )
+                for place, (outcome, job_id) in zip(places, answers, strict=True):
+                    admitted[place] = Admitted(outcome, f"{account}.{job_id}")
+        except StoreUnavailable:
+            self._bell.wake(by_account)  # the answer may have been lost, and the jobs be there
+            raise
         await self._bell.ring(list(by_account))
         return [admitted[place] for place in range(len(submissions))]
 

@@ -83,14 +83,16 @@ class SourceReader:
         self._log.info(Event.SOURCE_TAKEN)
 
     async def _forget_stale_marks(self) -> bool:
-        reset = await self._sources.forget_stale_marks(self.source, self._stream, self._accounts)
-        for account in reset:
-            self._log.warning(
-                Event.SOURCE_RESET,
-                account=account,
-                detail="the stream's last id lies below what was admitted: it was deleted or restored",
-            )
-        return bool(reset)
+        """Reset the marks of a stream that was deleted or restored, loudly; return whether there were any."""
+        stale = await self._sources.stale_marks(self.source, self._stream, self._accounts)
+        for account, mark in stale.items():
+            if await self._scripts.forget(account, self.source, mark):
+                self._log.warning(
+                    Event.SOURCE_RESET,
+                    account=account,
+                    detail="the stream's last id lies below what was admitted: it was deleted or restored",
+                )
+        return bool(stale)
 
     async def _sweep(self) -> None:
         """Read from the oldest entry to the newest, past those of full accounts, so that these hold up nobody else.

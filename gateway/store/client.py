@@ -67,7 +67,7 @@ def translated() -> Iterator[None]:
 
 @asynccontextmanager
 async def answered_within(seconds: float) -> AsyncIterator[None]:
-    """Give a blocking read SECONDS, then raise StoreUnavailable: the connection may be dead without knowing it."""
+    """Give what has no time limit of its own SECONDS, then raise StoreUnavailable: the connection may be dead."""
     try:
         async with asyncio.timeout(seconds):
             yield

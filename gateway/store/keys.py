@@ -53,11 +53,11 @@ class Keys:
 
     def reader(self, source: str) -> str:
         """Name the lease of the one reader of SOURCE."""
-        return f"{self.prefix}:{{{_tag(source)}}}:reader"
+        return f"{self.prefix}:{{{_tag(source)}}}:reader:{source}"
 
     def list_stream(self, source: str) -> str:
         """Name the stream into which the entries of a list are moved; in the list's own slot."""
-        return f"{self.prefix}:{{{_tag(source)}}}:stream"
+        return f"{self.prefix}:{{{_tag(source)}}}:stream:{source}"
 
 
 def _tag(name: str) -> str:

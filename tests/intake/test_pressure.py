@@ -35,7 +35,7 @@ async def test_entries_stay_in_their_source_until_there_is_room(world: World) ->
     await fill(world, 0.95)
     await world.add(*({"group_id": "1", "message": str(number)} for number in range(5)))
     await world.producer.push('{"group_id": "2", "message": "from the list"}')
-    await until(lambda: world.clients.commands.exists("gw:{gw:jobs}:reader"))
+    await until(lambda: world.clients.commands.exists("gw:{gw:jobs}:reader:gw:jobs"))
     assert world.napcat.received == []
     assert await world.clients.commands.xlen("gw:jobs") == 5
     await world.clients.commands.config_set("maxmemory", 0)

@@ -471,6 +471,8 @@ local known, remembered = string.match(redis.call('GET', TICK .. replica) or '',
 if known == sequence then
   return {0, 1, claims_of(open_claims(remembered)), {}}
 end
+-- One that comes after its successor was given up by its replica long ago: nobody would take its claims.
+if known and tonumber(known) > tonumber(sequence) then return {-1, 0, {}, {}} end
 
 remember_limits()
 for _, item in ipairs(read_settlements()) do settle(item) end
