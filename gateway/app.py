@@ -13,6 +13,7 @@ from gateway.forward.napcat_http import NapCatHttp
 from gateway.forward.rules import load_rules
 from gateway.intake.admission import Admission
 from gateway.intake.api import JobsIntake
+from gateway.intake.pressure import Pressure
 from gateway.intake.reader import ListReader, SourceReader
 from gateway.lanes.operator import Operator
 from gateway.lanes.policy import tick_policy
@@ -78,7 +79,8 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         bell = Bell(clients, keys, {name: runner.wake for name, runner in runners.items()})
         await stack.enter_async_context(_lanes(settings, supervisor, runners, bell))
 
-        admission = Admission(settings, scripts, bell, clock)
+        pressure = Pressure(clients, clock)
+        admission = Admission(settings, scripts, bell, pressure, clock)
         accounts = list(runners)
         readers = [
             SourceReader(name, name, accounts, admission, sources, scripts, clock) for name in settings.intake.streams

@@ -21,6 +21,7 @@ class Event(StrEnum):
     TASK_RECOVERED = "task.recovered"
     SOURCE_TAKEN = "source.taken"
     SOURCE_FULL = "source.full"
+    SOURCE_WAITS = "source.waits"
     SOURCE_RESET = "source.reset"
     ENTRY_REFUSED = "entry.refused"
     JOB_ATTEMPTED = "job.attempted"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from gateway.model.errors import Fault, Refused, StoreUnavailable
+from gateway.model.errors import Fault, Refused, StoreRefuses, StoreUnavailable
 from gateway.settings import Auth, Key
 from gateway.telemetry import Event, Log
 
@@ -55,6 +55,8 @@ async def speak_problem(request: web.Request, handler: Handler) -> web.StreamRes
         return await handler(request)
     except Refused as refusal:
         return problem(_STATUS.get(refusal.code, 422), refusal.code, refusal.detail, refusal.errors)
+    except StoreRefuses as error:
+        return problem(503, "store_refuses", f"{error}; try again later", headers={"Retry-After": "5"})
     except StoreUnavailable as error:
         return problem(503, "store_unavailable", f"{error}; try again", headers={"Retry-After": "1"})
     except web.HTTPRequestEntityTooLarge as error:

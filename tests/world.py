@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gateway.app import create_app
 from gateway.model.receipt import FINAL_STATES, Receipt
@@ -29,8 +27,17 @@ WIDE = {"account": ["10000/1s"], "group": ["10000/1s"], "user": ["10000/1s"]}
 class World:
     """The parts of one test, ended in the reverse order of their beginning."""
 
-    def __init__(self, stack: AsyncExitStack, folder: Path, redis_url: str, clients: Clients, napcat: StandIn) -> None:
+    def __init__(
+        self,
+        stack: AsyncExitStack,
+        server: AsyncExitStack,
+        folder: Path,
+        redis_url: str,
+        clients: Clients,
+        napcat: StandIn,
+    ) -> None:
         self._stack = stack
+        self._server = server
         self.folder = folder
         self.redis_url = redis_url
         self.clients = clients
@@ -69,22 +76,14 @@ class World:
 
     async def stop_redis(self) -> None:
         """End the server, as a restart of its machine does; what it has written stays on disk."""
-        await self.clients.commands.shutdown(nosave=True)
-        await until(self._redis_is_gone)
+        await self._server.aclose()
+        for client in (self.clients.commands, self.clients.blocking):
+            await client.connection_pool.disconnect()
 
     async def start_redis(self) -> None:
         """Start a server on the same port with what the stopped one has written."""
-        again = self.folder / "redis again"
-        shutil.copytree(self.folder / "redis", again)  # the stopped one's folder stays locked until this world ends
-        url = await self._stack.enter_async_context(embedded_server(again))
+        url = await self._server.enter_async_context(embedded_server(self.folder / "redis"))
         assert url == self.redis_url
-
-    async def _redis_is_gone(self) -> bool:
-        try:
-            await self.clients.commands.ping()
-        except RedisConnectionError:
-            return True
-        return False
 
     async def add(self, *jobs: dict[str, Any]) -> list[str]:
         """Push jobs through the stream."""
@@ -188,7 +187,8 @@ async def until(look: Callable[[], Any], fits: Callable[[Any], Any] = bool, dead
 async def world(folder: Path) -> AsyncIterator[World]:
     """Yield a world whose data lies in FOLDER."""
     async with AsyncExitStack() as stack:
-        redis_url = await stack.enter_async_context(embedded_server(folder / "redis"))
+        server = await stack.enter_async_context(AsyncExitStack())
+        redis_url = await server.enter_async_context(embedded_server(folder / "redis"))
         clients = await stack.enter_async_context(connected(redis_url))
         napcat = await stack.enter_async_context(StandIn(events_secret=SECRET).serve())
-        yield World(stack, folder, redis_url, clients, napcat)
+        yield World(stack, server, folder, redis_url, clients, napcat)

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from gateway.clock import Clock
 from gateway.intake.preparation import prepare
-from gateway.model.errors import Fault, Refused
+from gateway.intake.pressure import Pressure
+from gateway.model.errors import Fault, Refused, StoreRefuses, StoreUnavailable
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.scripts import Scripts
@@ -26,11 +27,12 @@ class Admitted(NamedTuple):
 class Admission:
     """Checks, converts and routes a job, and puts it into its lane together with its record and its key."""
 
-    def __init__(self, settings: Settings, scripts: Scripts, bell: Bell, clock: Clock) -> None:
-        """Admit by the rules of SETTINGS."""
+    def __init__(self, settings: Settings, scripts: Scripts, bell: Bell, pressure: Pressure, clock: Clock) -> None:
+        """Admit by the rules of SETTINGS, while PRESSURE allows it."""
         self._settings = settings
         self._scripts = scripts
         self._bell = bell
+        self._pressure = pressure
         self._clock = clock
 
     async def prepare(self, raw: bytes, *, key: str | None = None, entry: str = "") -> Submission:
@@ -47,25 +49,39 @@ class Admission:
     async def admit(self, submissions: Sequence[Submission], source: str = "") -> list[Admitted]:
         """Put SUBMISSIONS into their lanes and return what became of each, in their order.
 
-        SOURCE names the stream they were read from; entries it has already given are `seen`. Raises StoreUnavailable;
-        the same call may then be made again without admitting anything twice.
+        SOURCE names the stream they were read from; entries it has already given are `seen`. Raises StoreUnavailable,
+        and StoreRefuses while Redis has no room; the same call may then be made again without admitting anything twice.
         """
+        if not submissions:
+            return []
+        await self._pressure.check()
+        try:
+            return await self._admit(submissions, source)
+        except StoreRefuses as error:
+            self._pressure.refused(error)
+            raise
+
+    async def _admit(self, submissions: Sequence[Submission], source: str) -> list[Admitted]:
         by_account: dict[str, list[int]] = {}
         for place, submission in enumerate(submissions):
             by_account.setdefault(submission.account, []).append(place)
         admitted: dict[int, Admitted] = {}
-        for account, places in by_account.items():
-            answers = await self._scripts.admit(
-                account,
-                source,
-                [submissions[place] for place in places],
-                self._settings.intake.max_queued,
-                self._settings.results.keep,
-                self._settings.delivery.max_age,
-                self._settings.results.stream,
-            )
-            for place, (outcome, job_id) in zip(places, answers, strict=True):
-                admitted[place] = Admitted(outcome, f"{account}.{job_id}")
+        try:
+            for account, places in by_account.items():
+                answers = await self._scripts.admit(
+                    account,
+                    source,
+                    [submissions[place] for place in places],
+                    self._settings.intake.max_queued,
+                    self._settings.results.keep,
+                    self._settings.delivery.max_age,
+                    self._settings.results.stream,
+                )
+                for place, (outcome, job_id) in zip(places, answers, strict=True):
+                    admitted[place] = Admitted(outcome, f"{account}.{job_id}")
+        except StoreUnavailable:
+            self._bell.wake(by_account)  # the answer may have been lost, and the jobs be there
+            raise
         await self._bell.ring(list(by_account))
         return [admitted[place] for place in range(len(submissions))]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from gateway.clock import Clock
 from gateway.intake.admission import Admission, key_reused
-from gateway.model.errors import Refused
+from gateway.model.errors import Refused, StoreRefuses
 from gateway.store.scripts import Scripts
 from gateway.store.sources import Entry, InvalidEntry, Sources
 from gateway.store.values import Submission
@@ -47,6 +47,7 @@ class SourceReader:
         self._holder = clock.token()
         self._log = Log(source=source)
         self._reading = False
+        self._waiting = False
         self._most = 8
         self._full: dict[str, str] = {}  # entries left in this sweep → their account
         self._known: dict[str, str] = {}  # the same of the sweep before
@@ -55,15 +56,22 @@ class SourceReader:
         """Wait for the lease, then read until cancelled; raises StoreUnavailable when Redis is lost."""
         try:
             while True:
-                if not await self._scripts.lease(self.source, self._holder, LEASE_MS):
-                    self._reading = False
-                    await asyncio.sleep(_WAIT_MS / 1000)
-                    continue
-                if not self._reading:
-                    await self._begin()
-                await self._sweep()
+                try:
+                    await self._turn()
+                except StoreRefuses as error:
+                    await self._wait_for_room(str(error))
         finally:
             self._reading = False
+
+    async def _turn(self) -> None:
+        """Read what there is, if this is the reader; else wait a while for the lease."""
+        if not await self._scripts.lease(self.source, self._holder, LEASE_MS):
+            self._reading = False
+            await asyncio.sleep(_WAIT_MS / 1000)
+            return
+        if not self._reading:
+            await self._begin()
+        await self._sweep()
 
     async def release(self) -> None:
         """Give the lease back, so that another replica takes over at once."""
@@ -75,14 +83,16 @@ class SourceReader:
         self._log.info(Event.SOURCE_TAKEN)
 
     async def _forget_stale_marks(self) -> bool:
-        reset = await self._sources.forget_stale_marks(self.source, self._stream, self._accounts)
-        for account in reset:
-            self._log.warning(
-                Event.SOURCE_RESET,
-                account=account,
-                detail="the stream's last id lies below what was admitted: it was deleted or restored",
-            )
-        return bool(reset)
+        """Reset the marks of a stream that was deleted or restored, loudly; return whether there were any."""
+        stale = await self._sources.stale_marks(self.source, self._stream, self._accounts)
+        for account, mark in stale.items():
+            if await self._scripts.forget(account, self.source, mark):
+                self._log.warning(
+                    Event.SOURCE_RESET,
+                    account=account,
+                    detail="the stream's last id lies below what was admitted: it was deleted or restored",
+                )
+        return bool(stale)
 
     async def _sweep(self) -> None:
         """Read from the oldest entry to the newest, past those of full accounts, so that these hold up nobody else.
@@ -109,6 +119,13 @@ class SourceReader:
             )
         # Looking past what stays costs time: no more than a quarter of it.
         await self._rest(max(_WAIT_MS / 1000, 3 * (self._clock.monotonic() - began)))
+
+    async def _wait_for_room(self, reason: str) -> None:
+        """Leave the entries where they are for a while; told once, until Redis has taken some again."""
+        if not self._waiting:
+            self._waiting = True
+            self._log.warning(Event.SOURCE_WAITS, reason=reason, detail="the entries stay where they are")
+        await asyncio.sleep(_WAIT_MS / 1000)
 
     async def _rest(self, seconds: float) -> None:
         ends_at = self._clock.monotonic() + seconds
@@ -157,6 +174,7 @@ class SourceReader:
         by_id = {entry.id: entry for entry in entries}
         seen: list[str] = []
         admitted = await self._admission.admit(submissions, self.source)
+        self._waiting = self._waiting and not admitted
         for submission, (outcome, _) in zip(submissions, admitted, strict=True):
             if outcome == "full":
                 self._full[submission.entry] = submission.account

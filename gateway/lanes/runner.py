@@ -46,19 +46,22 @@ class LaneRunner:
         self._unsent: tuple[int, list[Outcome], int, float] | None = None
         self._sequence = 0
         self._claiming = True
+        self._rung = False
 
     def wake(self) -> None:
-        """Look at the lanes now: work was admitted, or a call has ended."""
+        """Look at the lanes now: work was admitted, or something may go on."""
+        self._rung = True
         self._awake.set()
 
     async def run(self) -> None:
         """Tick until `drain` has ended it; raises StoreUnavailable when Redis is lost, and can be run again."""
         while self._claiming or self._flying or self._outcomes or self._unsent:
             self._awake.clear()
+            self._rung = False
             wait = await self._tick()
             if wait > 0:
                 await self._sleep(wait)
-            if self._flying:
+            if self._flying and not self._rung:
                 # Calls end one by one; one tick settles what a millisecond brings.
                 await asyncio.sleep(_GATHER)
 
@@ -121,7 +124,7 @@ class LaneRunner:
         if not task.cancelled() and (error := task.exception()) is not None:
             # The lease lapses and the attempt becomes unknown: it may have been sent.
             self._log.error(Event.TASK_FAILED, task=task.get_name(), error=f"{type(error).__name__}: {error}")
-        self.wake()
+        self._awake.set()
 
     async def _fly(self, claim: Claim) -> None:
         try:

@@ -4,6 +4,7 @@ GatewayError
 ├── Refused            the caller's input can never work; says field, reason and remedy
 ├── SettingsInvalid    the service cannot start like this; says key, reason and remedy
 ├── StoreUnavailable   Redis did not answer; nothing is known to be lost, try again
+│   └── StoreRefuses   Redis answers, and takes no new jobs for now: short of memory, read-only; they wait outside
 └── NotSent            a call was given up before its body left: the attempt never began
 
 A NapCat call that fails is no exception: it is an `Answer` whose transport error class the verdict rules match on.
@@ -48,6 +49,10 @@ class SettingsInvalid(GatewayError):
 
 class StoreUnavailable(GatewayError):
     """Redis cannot be reached or does not take writes; nothing was acknowledged, so nothing is lost."""
+
+
+class StoreRefuses(StoreUnavailable):
+    """Redis takes no new jobs for now; what it holds goes on, and what is not taken stays where it is."""
 
 
 class NotSent(GatewayError):

@@ -12,7 +12,7 @@ from gateway.model.instant import format_instant
 from gateway.settings import Settings
 from gateway.store.client import Clients
 from gateway.store.scripts import Scripts
-from gateway.store.server import ping, server_numbers
+from gateway.store.server import MOST_MEMORY, ping, server_numbers
 from gateway.store.sources import Sources
 from gateway.store.values import AccountNumbers, Hold
 from gateway.supervise import Supervisor
@@ -96,6 +96,8 @@ class Monitor:
             "maxmemory": server.maxmemory,
             "aof_enabled": server.aof_enabled,
         }
+        if server.maxmemory and server.used_memory >= MOST_MEMORY * server.maxmemory:
+            document["reasons"].append(_short_of_memory(server.used_memory / server.maxmemory))
         if not server.aof_enabled:
             document["reasons"].append(
                 _reason(
@@ -122,6 +124,7 @@ def _account(numbers: AccountNumbers) -> dict[str, Any]:
         "scheduled": numbers.scheduled,
         "overdue_ms": numbers.overdue,
         "ended": numbers.ended,
+        "observed": numbers.observed,
         "receipts": numbers.receipts,
         "holds": [
             {
@@ -154,6 +157,14 @@ def _full(account: str, queued: int) -> Reason:
         f"{queued} jobs wait, as many as intake.max_queued allows; new ones stay in their source or get a 503",
         "see why they do not go (holds, rates), or raise intake.max_queued",
         account=account,
+    )
+
+
+def _short_of_memory(share: float) -> Reason:
+    return _reason(
+        "redis_full",
+        f"Redis uses {share:.0%} of its maxmemory; new jobs stay in their source or get a 503, the others go on",
+        "raise maxmemory, shorten results.keep, or see why jobs do not go (holds, rates)",
     )
 
 

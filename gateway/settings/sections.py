@@ -145,7 +145,7 @@ class Limits(Section):
     user: Rates = Field((parse_rate("1/1100ms"), parse_rate("15/1m")), description="private messages to one person")
     requester: Rates = Field((), description="sends on behalf of one person a job names as requester")
     overrides: tuple[Override, ...] = Field((), description="first match wins: {target, rates, observe}")
-    observe: Observe = Observe()
+    observe: Observe = Field(Observe(), description="scopes whose rates delay nothing and count what they would have")
 
 
 class Delivery(Section):

@@ -1,12 +1,13 @@
 """The bell: tells every replica that an account has new work."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from gateway.model.errors import StoreUnavailable
-from gateway.store.client import Clients, translated
+from gateway.store.client import Clients, answered_within, translated
 from gateway.store.keys import Keys
 
+_ANSWER = 5.0  # seconds Redis has to answer
 _SILENCE = 15.0  # seconds without a ring after which the connection is asked whether it lives
 
 
@@ -24,30 +25,32 @@ class Bell:
 
     async def ring(self, accounts: Sequence[str]) -> None:
         """Tell every replica that these accounts have work; others look by themselves when the ring gets lost."""
-        for account in accounts:
-            self._wake(account)
+        self.wake(accounts)
         with suppress(StoreUnavailable), translated():
             for account in accounts:
                 await self._clients.commands.publish(self._channel, account)
+
+    def wake(self, accounts: Iterable[str]) -> None:
+        """Let this process look at these accounts now; nobody else is told."""
+        for account in accounts:
+            if wake := self._wakes.get(account):
+                wake()
 
     async def listen(self) -> None:
         """Wake whom a ring is for, until cancelled; raises StoreUnavailable when the connection is lost."""
         async with self._clients.blocking.pubsub() as pubsub:
             with translated():
-                await pubsub.subscribe(self._channel)
+                async with answered_within(_ANSWER):
+                    await pubsub.subscribe(self._channel)
                 while True:
                     message = await pubsub.get_message(timeout=_SILENCE)
                     if message is None:
-                        await pubsub.ping()
-                        message = await pubsub.get_message(timeout=5.0)
+                        async with answered_within(_ANSWER):
+                            await pubsub.ping()
+                        message = await pubsub.get_message(timeout=_ANSWER)
                     if message is None:
                         raise StoreUnavailable("Redis: the bell's connection is dead")
                     if message["type"] == "subscribe":
-                        for account in self._wakes:
-                            self._wake(account)
+                        self.wake(self._wakes)
                     elif message["type"] == "message":
-                        self._wake(message["data"].decode())
-
-    def _wake(self, account: str) -> None:
-        if wake := self._wakes.get(account):
-            wake()
+                        self.wake([message["data"].decode()])

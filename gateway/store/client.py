@@ -1,15 +1,21 @@
 """The two Redis clients, and the one place where Redis' errors become ours."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
-from gateway.model.errors import SettingsInvalid, StoreUnavailable
+from gateway.model.errors import SettingsInvalid, StoreRefuses, StoreUnavailable
+
+_TAKES_NO_WRITES = re.compile(
+    r"\b(OOM|READONLY|NOREPLICAS|MISCONF)\b|used memory|read only replica|not enough good replicas", re.IGNORECASE
+)
+"""How Redis says that it is full, a replica, without its replicas, or unable to save."""
 
 
 class Clients:
@@ -55,12 +61,13 @@ def translated() -> Iterator[None]:
     except (RedisError, OSError) as error:
         # A pipeline's error quotes the command that failed, and so the message in it.
         reason = str(error).rpartition(" caused error: ")[2] or type(error).__name__
-        raise StoreUnavailable(f"Redis: {reason}") from error
+        refuses = isinstance(error, ResponseError) and _TAKES_NO_WRITES.search(reason)
+        raise (StoreRefuses if refuses else StoreUnavailable)(f"Redis: {reason}") from error
 
 
 @asynccontextmanager
 async def answered_within(seconds: float) -> AsyncIterator[None]:
-    """Give a blocking read SECONDS, then raise StoreUnavailable: the connection may be dead without knowing it."""
+    """Give what has no time limit of its own SECONDS, then raise StoreUnavailable: the connection may be dead."""
     try:
         async with asyncio.timeout(seconds):
             yield

@@ -96,8 +96,9 @@ async def embedded_server(folder: Path) -> AsyncIterator[str]:
         try:
             yield f"redis://127.0.0.1:{port}/0"
         finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            while not keeper.done():
+                keeper.cancel()  # redis-py swallows a cancellation that meets it while connecting
+                await asyncio.wait([keeper], timeout=0.05)
             await _end(process)
 
 

@@ -25,6 +25,7 @@ RING = (
     "aside:",  # + target + ":" + requester: ZSET job → place; they wait for their requester's rate
     "answered:",  # + target: STRING, message id of the last delivered part
     "collapse:",  # + target + ":" + collapse key: STRING, the job that the next one of this key replaces
+    "limits",  # HASH the limits stamps are counted by, those before them, and since when
     "blocked:",  # + digest: ZSET target → ms: lanes that wait until this medium is not being sent, and since when
 )
 """The keys of an account in the order every account script takes them as KEYS; `…:` are beginnings of names."""
@@ -52,11 +53,11 @@ class Keys:
 
     def reader(self, source: str) -> str:
         """Name the lease of the one reader of SOURCE."""
-        return f"{self.prefix}:{{{_tag(source)}}}:reader"
+        return f"{self.prefix}:{{{_tag(source)}}}:reader:{source}"
 
     def list_stream(self, source: str) -> str:
         """Name the stream into which the entries of a list are moved; in the list's own slot."""
-        return f"{self.prefix}:{{{_tag(source)}}}:stream"
+        return f"{self.prefix}:{{{_tag(source)}}}:stream:{source}"
 
 
 def _tag(name: str) -> str:

@@ -13,10 +13,10 @@ from gateway.model.part import Part
 from gateway.model.receipt import FINAL_STATES
 from gateway.model.target import parse_target
 from gateway.store.client import translated
-from gateway.store.keys import Keys
+from gateway.store.keys import RING, Keys
 from gateway.store.values import AccountNumbers, Admission, Cancelled, Ended, Hold, Submission, Tick, TickPolicy
 
-SCRIPTS = ("admit", "tick", "evidence", "cancel", "hold", "read", "overview", "lease", "move")
+SCRIPTS = ("admit", "tick", "evidence", "cancel", "hold", "read", "overview", "forget", "lease", "move")
 
 
 class Scripts:
@@ -198,6 +198,11 @@ class Scripts:
             },
             holds=[Hold(name.decode(), int(since), int(until), why.decode()) for name, since, until, why in holds],
         )
+
+    async def forget(self, account: str, source: str, mark: str) -> bool:
+        """Reset the MARK of SOURCE in ACCOUNT; return whether it was still this one."""
+        marks = self._keys.account(account)[RING.index("marks")]
+        return bool(await self._run("forget", [marks], [source, mark]))
 
     async def lease(self, source: str, holder: str, milliseconds: int) -> bool:
         """Take or renew the lease of SOURCE's reader; 0 milliseconds give it back. Return whether HOLDER has it."""

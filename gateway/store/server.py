@@ -8,6 +8,9 @@ from gateway.store.client import Clients, translated
 OLDEST = (6, 2)
 """The oldest Redis that knows every command used here (BLMOVE, LPOP with a count)."""
 
+MOST_MEMORY = 0.85
+"""Of `maxmemory` before intake waits; the rest is for what the jobs that are in already still need."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerNumbers:
@@ -25,6 +28,13 @@ async def ping(clients: Clients) -> None:
     """Ask Redis for a sign of life; raises StoreUnavailable."""
     with translated():
         await clients.commands.ping()
+
+
+async def memory(clients: Clients) -> tuple[int, int]:
+    """Return used and most memory of the server in bytes, the latter 0 when it is not limited."""
+    with translated():
+        info: dict[str, Any] = await clients.commands.info("memory")
+    return int(info["used_memory"]), int(info["maxmemory"])
 
 
 async def server_numbers(clients: Clients) -> ServerNumbers:

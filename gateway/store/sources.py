@@ -81,24 +81,20 @@ class Sources:
             with translated():
                 return await self._clients.blocking.blmove(name, name, seconds, "LEFT", "LEFT") is not None
 
-    async def forget_stale_marks(self, source: str, stream: str, accounts: Sequence[str]) -> list[str]:
-        """Reset the marks that lie above STREAM's own last id; return the accounts they were of.
+    async def stale_marks(self, source: str, stream: str, accounts: Sequence[str]) -> dict[str, str]:
+        """Return, by account, the marks of SOURCE that lie above STREAM's own last id.
 
         Such a stream was deleted or restored: its entries are new, whatever their ids say. The marks are read before
         the last id, which only grows meanwhile, so that no good mark is taken for a stale one.
         """
-        reset = []
         with translated():
             redis = self._clients.commands
             keys = {account: self._keys.account(account)[RING.index("marks")] for account in accounts}
             marks = {account: await redis.hget(key, source) for account, key in keys.items()}
             exists = await redis.exists(stream)
             last = _numbers((await redis.xinfo_stream(stream))["last-generated-id"]) if exists else (0, 0)
-            for account, mark in marks.items():
-                if mark is not None and _numbers(mark) > last:
-                    await redis.hdel(keys[account], source)
-                    reset.append(account)
-        return reset
+        found = {account: mark.decode() for account, mark in marks.items() if isinstance(mark, bytes)}
+        return {account: mark for account, mark in found.items() if _numbers(mark) > last}
 
     async def depth(self, source: str) -> int:
         """Return how many entries SOURCE holds, be it a stream, a list or nothing yet."""

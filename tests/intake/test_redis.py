@@ -102,7 +102,7 @@ async def test_a_list_shrinks_to_nothing_and_keeps_its_order(world: World) -> No
     await world.producer.push(*(json.dumps(job) for job in numbered(300)))
     await world.ended(300)
     assert world.napcat.texts("group:1") == [str(number) for number in range(300)]
-    await drained(world, "gw:{gw:jobs:list}:stream")
+    await drained(world, "gw:{gw:jobs:list}:stream:gw:jobs:list")
     assert await world.clients.commands.exists(LIST) == 0
 
 

@@ -34,6 +34,7 @@ async def test_a_gateway_where_all_goes_well_says_ok_and_what_it_has(world: Worl
         "scheduled": 0,
         "overdue_ms": 0,
         "ended": {"delivered": 1},
+        "observed": {},
         "receipts": 1,
         "holds": [],
     }

@@ -180,7 +180,7 @@ async def test_a_full_redis_goes_on_settling_and_sending_what_it_holds(world: Wo
     await world.clients.commands.config_set("maxmemory", 1)
     await until(lambda: len(world.napcat.received) == 20)
     refused = await gateway.post("/v1/jobs", {"group_id": "1", "message": "more"})
-    assert (refused.status, refused.json["code"]) == (503, "store_unavailable")
+    assert (refused.status, refused.json["code"]) == (503, "store_refuses")
 
 
 async def test_a_rule_may_take_an_answer_without_a_message_id_for_delivered(world: World) -> None:

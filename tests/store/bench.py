@@ -58,8 +58,12 @@ class Bench:
     async def deliver(self, policy: TickPolicy = POLICY) -> str:
         """Claim one send, let it be delivered, and return its job."""
         claim = await self.claim(policy=replace(policy, most_in_flight=1))
-        await self.tick(Outcome(claim, **DELIVERED), policy=replace(policy, most_in_flight=0))
+        await self.settle(claim, policy)
         return claim.job_id
+
+    async def settle(self, claim: Claim, policy: TickPolicy = POLICY) -> None:
+        """Let a claimed send be delivered, and claim nothing."""
+        await self.tick(Outcome(claim, **DELIVERED), policy=replace(policy, most_in_flight=0))
 
     async def keys(self, pattern: str) -> list[Any]:
         return await self._redis.keys(pattern)

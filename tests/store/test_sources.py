@@ -1,6 +1,7 @@
 """Reading a source takes nothing out, so no reader, stale, stalled or dead, can hide an entry from another."""
 
 from gateway.store.keys import Keys
+from gateway.store.scripts import Scripts
 from gateway.store.sources import Sources
 from tests.world import World
 
@@ -21,11 +22,19 @@ async def test_waiting_for_a_list_takes_nothing_out_of_it(world: World) -> None:
     assert await world.clients.commands.lrange("gw:jobs:list", 0, -1) == [b"one", b"two"]
 
 
-async def test_a_mark_above_the_last_id_of_its_stream_is_forgotten_and_a_good_one_is_kept(world: World) -> None:
+async def test_a_mark_above_the_last_id_of_its_stream_is_stale(world: World) -> None:
     sources, redis = Sources(world.clients, Keys("gw")), world.clients.commands
     await redis.xadd("gw:jobs", {"job": "{}"}, id="50-0")
     await redis.hset("gw:{main}:marks", "gw:jobs", "50-0")
-    assert await sources.forget_stale_marks("gw:jobs", "gw:jobs", ["main"]) == []
+    assert await sources.stale_marks("gw:jobs", "gw:jobs", ["main"]) == {}
     await redis.hset("gw:{main}:marks", "gw:jobs", "50-1")
-    assert await sources.forget_stale_marks("gw:jobs", "gw:jobs", ["main"]) == ["main"]
+    assert await sources.stale_marks("gw:jobs", "gw:jobs", ["main"]) == {"main": "50-1"}
+
+
+async def test_a_mark_that_has_moved_since_it_was_found_stale_is_kept(world: World) -> None:
+    scripts, redis = Scripts(world.clients.commands, Keys("gw")), world.clients.commands
+    await redis.hset("gw:{main}:marks", "gw:jobs", "50-1")
+    assert not await scripts.forget("main", "gw:jobs", "50-0")
+    assert await redis.hget("gw:{main}:marks", "gw:jobs") == b"50-1"
+    assert await scripts.forget("main", "gw:jobs", "50-1")
     assert await redis.hget("gw:{main}:marks", "gw:jobs") is None

@@ -148,3 +148,12 @@ async def test_a_message_napcat_reported_as_sent_ends_delivered_though_its_retri
     await bench.tick(Outcome(claim, "dead", Verdict.RETRY, rule="busy"))
     receipt = await bench.state("a")
     assert (receipt["state"], receipt["evidence"], receipt["message_ids"]) == ("delivered", "event", [77])
+
+
+async def test_a_tick_that_arrives_after_its_successor_claims_and_settles_nothing(bench: Bench) -> None:
+    await bench.tick(sequence=1)
+    await bench.tick(sequence=2)
+    await bench.admit(job("a"))
+    late = await bench.tick(sequence=1)
+    assert (late.claims, late.ended) == ([], [])
+    assert (await bench.tick(sequence=3)).claims[0].job_id == "a"

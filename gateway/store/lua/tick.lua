@@ -197,12 +197,48 @@ end
 
 -- Claim -------------------------------------------------------------------------------------------------------------
 
-local function rates_for(target)
-  for _, override in ipairs(limits.overrides) do
+local function rates_for(target, given)
+  given = given or limits
+  for _, override in ipairs(given.overrides) do
     if string.match(target, override[1]) then return override[2], override[3] end
   end
   local kind = string.match(target, '^%a+')
-  return limits[kind], limits.observe[kind]
+  return given[kind], given.observe[kind]
+end
+
+local function most_of(rates)
+  local most = 0
+  for _, rate in ipairs(rates) do most = math.max(most, rate[1]) end
+  return most
+end
+
+-- Under the limits before these a scope kept as many stamps as their largest count (those up to LAST_TOKEN). Sends beyond
+-- that are forgotten, but none is younger than the oldest that is kept: a rate that counts further back waits for it.
+local before, changed_at, last_token
+
+local function remember_limits()
+  local known = redis.call('HMGET', LIMITS, 'now', 'since', 'before', 'token')
+  if known[1] == ARGV[11] then
+    changed_at, before, last_token = tonumber(known[2]), known[3], tonumber(known[4])
+  elseif known[1] then
+    changed_at, before, last_token = now, known[1], tonumber(redis.call('HGET', COUNTS, 'token') or 0)
+    redis.call('HSET', LIMITS, 'now', ARGV[11], 'since', whole(now), 'before', before, 'token', whole(last_token))
+  else
+    redis.call('HSET', LIMITS, 'now', ARGV[11])
+  end
+end
+
+local function forgotten_until(scope, rate)
+  if not changed_at or changed_at + rate[2] < now then return 0 end
+  if type(before) == 'string' then before = cjson.decode(before) end
+  local old = before[scope] or scope:find('^requester:') and before.requester or rates_for(scope, before)
+  local stamps, kept = redis.call('ZRANGE', RATE .. scope, 0, -1, 'WITHSCORES'), 0
+  for i = 1, #stamps, 2 do
+    if tonumber(stamps[i]) <= last_token then kept = kept + 1 end
+  end
+  if kept == 0 or kept < most_of(old) then return 0 end
+  local oldest = tonumber(stamps[2])
+  return (oldest == math.huge and now or oldest) + rate[2]
 end
 
 -- When one more send fits all RATES of SCOPE: its COUNT-th last send must have been answered a period ago; one that is
@@ -214,6 +250,8 @@ local function opens_at(scope, rates)
     if nth then
       local answered = tonumber(nth)
       at = math.max(at, (answered == math.huge and now or answered) + rate[2])
+    elseif changed_at then
+      at = math.max(at, forgotten_until(scope, rate))
     end
   end
   return at
@@ -233,8 +271,8 @@ local function reserve(scope, rates, token, lease, observed)
   if observed and opens_at(scope, rates) > now then
     redis.call('HINCRBY', COUNTS, 'observed:' .. string.match(scope, '^%a+'), 1)
   end
-  local most, longest = 0, 0
-  for _, rate in ipairs(rates) do most, longest = math.max(most, rate[1]), math.max(longest, rate[2]) end
+  local most, longest = most_of(rates), 0
+  for _, rate in ipairs(rates) do longest = math.max(longest, rate[2]) end
   redis.call('ZADD', RATE .. scope, '+inf', whole(token))
   redis.call('ZREMRANGEBYRANK', RATE .. scope, 0, -most - 1)
   redis.call('PEXPIRE', RATE .. scope, longest + lease)
@@ -433,7 +471,10 @@ local known, remembered = string.match(redis.call('GET', TICK .. replica) or '',
 if known == sequence then
   return {0, 1, claims_of(open_claims(remembered)), {}}
 end
+-- One that comes after its successor was given up by its replica long ago: nobody would take its claims.
+if known and tonumber(known) > tonumber(sequence) then return {-1, 0, {}, {}} end
 
+remember_limits()
 for _, item in ipairs(read_settlements()) do settle(item) end
 for _, target in ipairs(redis.call('ZRANGEBYSCORE', FLIGHTS, '-inf', now, 'LIMIT', 0, SCAN)) do reap(target) end
 local rejoining = redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, SCAN)
