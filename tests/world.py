@@ -30,14 +30,14 @@ class World:
     def __init__(
         self,
         stack: AsyncExitStack,
-        server: AsyncExitStack,
         folder: Path,
         redis_url: str,
         clients: Clients,
         napcat: StandIn,
+        server: AsyncExitStack | None = None,
     ) -> None:
         self._stack = stack
-        self._server = server
+        self._server = server or AsyncExitStack()
         self.folder = folder
         self.redis_url = redis_url
         self.clients = clients
@@ -191,4 +191,4 @@ async def world(folder: Path) -> AsyncIterator[World]:
         redis_url = await server.enter_async_context(embedded_server(folder / "redis"))
         clients = await stack.enter_async_context(connected(redis_url))
         napcat = await stack.enter_async_context(StandIn(events_secret=SECRET).serve())
-        yield World(stack, server, folder, redis_url, clients, napcat)
+        yield World(stack, folder, redis_url, clients, napcat, server)

@@ -17,6 +17,7 @@ import aiohttp
 
 from gateway.clock import Clock
 from gateway.intake.admission import Admission
+from gateway.intake.pressure import Pressure
 from gateway.sandbox.process import GatewayProcess
 from gateway.settings import load_settings
 from gateway.store.bell import Bell
@@ -92,7 +93,8 @@ class World:
         """Put JOBS into their lanes through the gateway's own door, in batches as large as its readers take."""
         file = self._folder / "admission.yaml"
         file.write_text(json.dumps(self._settings))
-        admission = Admission(load_settings(file, {}), self._scripts, Bell(self._clients, _KEYS, {}), Clock())
+        bell, pressure = Bell(self._clients, _KEYS, {}), Pressure(self._clients, Clock())
+        admission = Admission(load_settings(file, {}), self._scripts, bell, pressure, Clock())
         rest = iter(jobs)
         while batch := [await admission.prepare(json.dumps(job).encode()) for job in islice(rest, _BATCH)]:
             assert all(one.outcome == "admitted" for one in await admission.admit(batch))

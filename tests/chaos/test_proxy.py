@@ -227,7 +227,6 @@ async def test_a_redis_that_refuses_for_a_while_loses_nothing(world: World, prox
     await all_arrive_once_and_in_order(world, 30)
 
 
-@pytest.mark.xfail(strict=True, reason="tick.lua takes any number but the last for a new tick")
 async def test_a_tick_that_arrives_after_later_ones_claims_nothing(world: World, proxy: Proxy) -> None:
     clients = Clients(proxy.url)
     try:

@@ -132,5 +132,5 @@ async def _refuses(gateway: GatewayProcess) -> None:
     """Check that GATEWAY says to a producer that it cannot take a job now, and when to come again."""
     job = PlannedJob(1_000, "group:1", "http", 1)
     async with aiohttp.ClientSession() as session, session.post(f"{gateway.url}/v1/jobs", json=job.document) as answer:
-        assert (answer.status, (await answer.json(content_type=None))["code"]) == (503, "store_unavailable")
+        assert (answer.status, (await answer.json(content_type=None))["code"]) == (503, "store_refuses")
         assert int(answer.headers["Retry-After"]) > 0

@@ -47,8 +47,8 @@ class Bench:
     async def tick(
         self, *outcomes: Outcome, replica: str = "r1", policy: TickPolicy = POLICY, sequence: int | None = None
     ) -> Tick:
-        self._sequence += 1
-        number = sequence or self._sequence
+        number = sequence or self._sequence + 1
+        self._sequence = max(self._sequence, number)
         return await self.scripts.tick("main", policy, replica, number, outcomes, 5, 0.0)
 
     async def claim(self, **options: Any) -> Claim:

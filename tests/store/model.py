@@ -435,9 +435,7 @@ class Account:
             return "known"
         jobs = [job for job in self.jobs.values() if job.target == target and job.text == text]
         matches = [
-            job
-            for job in jobs
-            if job.state in {"unknown", "unconfirmed"} and job.last and job.last.part == job.done
+            job for job in jobs if job.state in {"unknown", "unconfirmed"} and job.last and job.last.part == job.done
         ]
         current = next(iter(self.order(target)), None)
         if current in jobs and current is not None and current.last:
@@ -607,8 +605,7 @@ class Account:
         return (
             job is not None
             and (self.held(target) or job.again > self.now or job.state == "unknown" or bool(job.requester))
-            or any(target in waiting for waiting in self.blocked.values())
-        )
+        ) or any(target in waiting for waiting in self.blocked.values())
 
     # What a reader is told -----------------------------------------------------------------------------------------
 

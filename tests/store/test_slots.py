@@ -315,7 +315,6 @@ def test_whatever_an_account_is_called_its_keys_and_all_that_begin_with_them_lie
     assert {key_slot(key.encode("utf-8", "replace")) for key in keys + spelled} == {key_slot(account.encode())}
 
 
-@pytest.mark.xfail(strict=True, reason="keys.py names both after the hash tag alone")
 def test_sources_that_share_a_hash_tag_have_a_lease_and_a_stream_each() -> None:
     for name_of in (KEYS.reader, KEYS.list_stream):
         assert len({name_of(source) for source in ("{q}:high", "{q}:low", "q")}) == 3

@@ -370,7 +370,9 @@ class Lanes(RuleBasedStateMachine):
         states = [job.state for job in self.model.jobs.values()]
         lanes = self.model.lanes.values()
         assert numbers.queued == sum(state not in FINAL for state in states)
-        assert {state: numbers.ended.get(state, 0) for state in FINAL} == {state: states.count(state) for state in FINAL}
+        assert {state: numbers.ended.get(state, 0) for state in FINAL} == {
+            state: states.count(state) for state in FINAL
+        }
         assert numbers.in_flight == sum(lane.lapses is not None for lane in lanes)
         assert numbers.lanes == sum(lane.due is not None for lane in lanes)
         holds = {name: hold.until for name, hold in self.model.holds.items()}
