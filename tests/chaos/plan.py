@@ -15,9 +15,6 @@ RATES = {"account": (600, 1.0), "group": (40, 1.0), "user": (40, 1.0)}
 """How many sends of a scope in how many seconds, at the most."""
 PATIENCE_MS = 1_500
 """How long a replica waits for an answer; one that was suspended meanwhile may have waited in vain for a good one."""
-MIDDLE: Literal["text", "card"] = "text"
-"""What the second part of a job is. NapCat reports all cards alike, so that what it says of one fits another."""
-
 _GROUPS, _PERSONS = 42, 8
 _HOT = 8  # groups that get so much that their own rate holds them up, not only the account's
 _HOT_SHARE = 4  # times what an ordinary target gets
@@ -111,8 +108,11 @@ def read_label(message: list[dict[str, Any]]) -> tuple[int, int]:
 
 
 def _segment(number: int, part: int, parts: int) -> dict[str, Any]:
-    """Return one segment that becomes a part of its own: of several, a text too long to share a message."""
-    if part == 1 and MIDDLE == "card":
+    """Return one segment that becomes a part of its own: of several, a text too long to share a message, or a card.
+
+    NapCat reports all cards alike, so that what it says of one seems to fit another.
+    """
+    if part == 1:
         return {"type": "contact", "data": {"type": "qq", "id": str(_CARD_IDS + 100 * number + part)}}
     return {"type": "text", "data": {"text": f"{number}.{part}" + (" " + "long " * 600 + "\n\n" if parts > 1 else "")}}
 

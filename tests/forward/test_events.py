@@ -230,3 +230,45 @@ async def test_the_second_part_of_a_job_goes_once_the_first_is_settled_by_its_ev
     await tell(gateway, sent())
     (receipt,) = await world.ended(1)
     assert (receipt.state, receipt.parts.delivered, len(receipt.message_ids)) == ("delivered", 2, 2)
+
+
+def image(number: int) -> dict[str, Any]:
+    return {"type": "image", "data": {"file": f"https://example.com/{number}.png"}}
+
+
+async def emit(world: World, gateway: Gateway, number: int) -> None:
+    """Let NapCat report, late, the message it delivered as this NUMBER."""
+    world.napcat.report_to(f"{gateway.url}/napcat/main/events", SECRET)
+    message = world.napcat.delivered[number]
+    await world.napcat.emit(sent(message_id=message.message_id, message=message.message))
+
+
+async def test_a_late_event_of_an_answered_message_is_not_credited_to_an_unconfirmed_one(world: World) -> None:
+    gateway = await world.gateway(delivery={"settle_for": "200ms"})
+    world.napcat.behave("group:1", "reset", times=1)
+    jobs: list[Any] = [[image(1)], [image(2)], "then a text"]
+    await world.add(*({"group_id": "1", "message": message} for message in jobs))
+    lost = (await world.ended(3))[0]
+    await emit(world, gateway, 0)
+    assert (await gateway.receipt(lost.id)).state == "unconfirmed"
+
+
+async def test_a_late_event_of_an_answered_message_does_not_settle_a_lost_one_with_the_same_words(world: World) -> None:
+    gateway = await world.gateway()
+    await world.add({"group_id": "1", "message": "same words"}, {"group_id": "1", "message": "others"})
+    await world.ended(2)
+    world.napcat.behave("group:1", "reset", times=1)
+    await world.add({"group_id": "1", "message": "same words", "key": "lost"})
+    await gateway.shows("key:lost", "unknown")
+    await emit(world, gateway, 0)
+    assert (await gateway.receipt("key:lost")).state == "unknown"
+
+
+async def test_a_job_of_which_a_part_turns_out_delivered_ends_unconfirmed_once(world: World) -> None:
+    gateway = await world.gateway(delivery={"settle_for": "200ms"})
+    world.napcat.report_to(f"{gateway.url}/napcat/main/events", SECRET)
+    world.napcat.behave("group:1", "timeout_late", times=1, wait_ms=5, late_ms=800)
+    await world.add({"group_id": "1", "message": ["text", {"type": "dice"}], "key": "a"})
+    await gateway.shows("key:a", "unconfirmed")
+    await until(lambda: gateway.receipt("key:a"), lambda receipt: receipt.parts.delivered == 1)
+    assert await states(world) == ["unknown", "unconfirmed"]

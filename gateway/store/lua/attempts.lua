@@ -19,13 +19,23 @@ local function unstamp(job, token)
   each_scope(job, function(key) redis.call('ZREM', key, whole(token)) end)
 end
 
+local ANSWERED_FOR = 600000 -- an event of an answered message is rarely this late (ms)
+
+-- Remember that MESSAGE_ID is accounted for: an event that reports it later is no evidence of another attempt.
+local function remember_answered(target, message_id)
+  local key = ANSWERED .. target
+  redis.call('ZADD', key, now, whole(message_id))
+  redis.call('PEXPIRE', key, ANSWERED_FOR)
+  if message_id % 16 == 0 then redis.call('ZREMRANGEBYSCORE', key, '-inf', now - ANSWERED_FOR) end
+end
+
 -- The current part of JOB was delivered, as MESSAGE_ID where that is known, which EVIDENCE says. An unconfirmed job is
 -- corrected, once all of it is known to have arrived.
 local function delivered(job, message_id, evidence)
   local ended = job.state == 'unconfirmed'
   redis.call('SREM', UNSETTLED .. job.target, job.id)
   if message_id then
-    redis.call('SET', ANSWERED .. job.target, whole(message_id), 'PX', 3600000)
+    remember_answered(job.target, message_id)
     job.message_ids[#job.message_ids + 1] = message_id
   end
   job.done, job.evidence, job.retries = job.done + 1, evidence, 0
@@ -38,9 +48,8 @@ local function delivered(job, message_id, evidence)
   if complete then
     finish(job, 'delivered', nil, KEEP, LENGTH)
   elseif ended then
-    save(job)
+    save(job) -- more of it is known to have arrived; its state is what it was
     redis.call('PEXPIRE', JOB .. job.id, KEEP)
-    publish(job, LENGTH)
   else
     job.state, job.code = 'sending', nil
     save(job)

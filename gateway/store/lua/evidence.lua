@@ -10,7 +10,10 @@ local target, fingerprint, message_id, sent = ARGV[3], ARGV[4], tonumber(ARGV[5]
 local SKEW = 5000 -- NapCat's clock may be behind Redis' by this much
 local LATEST = 3600000 -- NapCat reports a message up to 30 minutes late (#210); an hour later it is another one
 
-if redis.call('GET', ANSWERED .. target) == whole(message_id) then return {'known', ENDED} end
+if redis.call('ZSCORE', ANSWERED .. target, whole(message_id)) then return {'known', ENDED} end
+
+-- A first write that needs no memory, as in the tick: evidence is taken also when Redis is full.
+redis.call('ZREM', DUE, '')
 
 local function equal(job)
   local attempt = job.attempts[#job.attempts]
