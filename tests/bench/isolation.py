@@ -6,10 +6,12 @@ with a disturbance take turns, each in a fresh world, and the first second of ea
 gateway's connections are cold then. A ratio compares phases of one round; the bound holds for the median of the rounds,
 since p99 on a machine with other work jumps by itself: see what it does `alone`.
 
-`racing`   10,000 jobs of another group wait in its lane, admitted before the phase began; its limits are as wide as
-           those of the quiet ones, so that its lane goes as fast as one after the other can
-`paced`    the same with a group rate of 1/1100ms, the default, so that the lane waits almost always
+`paced`    10,000 jobs of another group wait in its lane, admitted before the phase began; its rate is 1/1100ms, the
+           default, so that the lane waits almost always
 `hanging`  100 jobs of another group, the first of which NapCat never answers: its call is open all through the phase
+`both`     that backlog and that hanging group together
+`racing`   for comparison, without a bound: the backlog with limits as wide as those of the quiet ones, so that its lane
+           goes as fast as one after the other can, and takes most of the machine
 `flooding` for comparison, without a bound: the 10,000 jobs while they are still on their way in, ahead of the quiet
            ones in the same stream, which is read in order
 """
@@ -27,14 +29,15 @@ from tests.world import WIDE
 
 _QUIET = [str(number) for number in range(1, 51)]
 _PER_SECOND = 3 * len(_QUIET)
-_OTHER = "999"
+_OTHER, _HANGS = "999", "998"
 _WARM_S = 1.0
 _FLOODING_S = 1.0
 _BACKLOG = 10_000
 _HUNG = 100
 _MUST = 1.5
 _SETTLING_S = 0.5  # for the jobs of one phase to be gone before the next, or before the stub is busy telling
-_PHASES = ("alone", "racing", "paced", "alone", "hanging")
+_PHASES = ("alone", "paced", "hanging", "alone", "both", "racing")
+_BOUNDED = ("paced", "hanging", "both")
 _PACED = {**WIDE, "overrides": [{"target": f"group:{_OTHER}", "rates": ["1/1100ms"]}]}
 
 
@@ -66,14 +69,15 @@ async def measure(arguments: argparse.Namespace) -> Report:
         ratio = spread([own / percentile(found["alone"], 99) for own, found in zip(p99, rounds, strict=True)])
         p50 = spread([percentile(found[name], 50) for found in rounds])
         report.rows.append((name, ratio, p50, spread(p99), spread([max(found[name]) for found in rounds])))
-        if name in _PHASES and name != "alone":
+        if name in _BOUNDED:
             report.bounds.append(Bound(f"p99 with {name} ÷ p99 alone", ratio.median, _MUST))
     report.notes.append(f"the racing lane sent {spread(drained)} jobs/s meanwhile")
     return report
 
 
 def _world_of(phase: str) -> AbstractAsyncContextManager[World]:
-    return world(hanging=[_OTHER] if phase == "hanging" else [], limits=_PACED if phase == "paced" else WIDE)
+    hanging = [_HANGS] if phase in {"hanging", "both"} else []
+    return world(hanging=hanging, limits=_PACED if phase in {"paced", "both"} else WIDE)
 
 
 async def _phase(here: World, phase: str, seconds: float, drained: list[float]) -> dict[str, list[float]]:
@@ -81,9 +85,9 @@ async def _phase(here: World, phase: str, seconds: float, drained: list[float]) 
     await here.start()
     quiet = _Quiet(here)
     parts = {"warm": await quiet.push(_WARM_S)}
-    if phase == "hanging":
-        await here.producer.add(*[_job(_OTHER, "hangs")] * _HUNG)
-    if phase in {"racing", "paced"}:
+    if phase in {"hanging", "both"}:
+        await here.producer.add(*[_job(_HANGS, "hangs")] * _HUNG)
+    if phase in {"racing", "paced", "both"}:
         await here.producer.add(*[_job(_OTHER, "flood")] * _BACKLOG)
         parts["flooding"] = await quiet.push(_FLOODING_S)
     await here.read_up(deadline=30)
@@ -95,8 +99,9 @@ async def _phase(here: World, phase: str, seconds: float, drained: list[float]) 
     took, gone = time.monotonic() - began, await here.stub.count() - gone
     seen = await quiet.arrived(deadline=20)
     others = [one for one in seen if one.group == _OTHER]
-    if phase == "hanging":
-        assert [one.answered for one in others] == [0.0], "one call hangs, and nothing behind it was sent"
+    if phase in {"hanging", "both"}:
+        hung = [one.answered for one in seen if one.group == _HANGS]
+        assert hung == [0.0], "one call hangs, and nothing behind it was sent"
     assert len(others) < _BACKLOG, "a backlog lasts all through its phase"
     if phase == "racing":
         drained.append((gone - len(parts[phase])) / took)

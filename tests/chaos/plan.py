@@ -15,6 +15,9 @@ RATES = {"account": (600, 1.0), "group": (40, 1.0), "user": (40, 1.0)}
 """How many sends of a scope in how many seconds, at the most."""
 PATIENCE_MS = 1_500
 """How long a replica waits for an answer; one that was suspended meanwhile may have waited in vain for a good one."""
+SECRET_WORD = "whispered"
+"""In every text, and in the account's token: no log may have it."""
+
 _GROUPS, _PERSONS = 42, 8
 _HOT = 8  # groups that get so much that their own rate holds them up, not only the account's
 _HOT_SHARE = 4  # times what an ordinary target gets
@@ -114,7 +117,8 @@ def _segment(number: int, part: int, parts: int) -> dict[str, Any]:
     """
     if part == 1:
         return {"type": "contact", "data": {"type": "qq", "id": str(_CARD_IDS + 100 * number + part)}}
-    return {"type": "text", "data": {"text": f"{number}.{part}" + (" " + "long " * 600 + "\n\n" if parts > 1 else "")}}
+    long = " " + "long " * 600 + "\n\n" if parts > 1 else ""
+    return {"type": "text", "data": {"text": f"{number}.{part} {SECRET_WORD}{long}"}}
 
 
 def _jobs(chance: Random) -> list[PlannedJob]:

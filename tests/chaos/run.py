@@ -13,7 +13,7 @@ from typing import Any
 from gateway.sandbox.napcat import StandIn
 from gateway.sandbox.process import GatewayProcess
 from tests.chaos.evidence import Evidence
-from tests.chaos.plan import PATIENCE_MS, RATES, REPLICAS, Blow, Plan, make_plan
+from tests.chaos.plan import PATIENCE_MS, RATES, REPLICAS, SECRET_WORD, Blow, Plan, make_plan
 from tests.chaos.traffic import Tail, evidence_of, post_all, push_all
 from tests.world import SECRET, world
 
@@ -71,7 +71,7 @@ async def run(seed: int, folder: Path) -> Run:
         for target, encounters in plan.encounters.items():
             for encounter in encounters:
                 made.napcat.behave(target, encounter.name, 1, **encounter.options)
-        account = made.account(max_in_flight=_IN_FLIGHT)
+        account = made.account(max_in_flight=_IN_FLIGHT, token=SECRET_WORD)
         replicas = await asyncio.gather(*(made.process(accounts=[account], **SETTINGS) for _ in range(REPLICAS)))
         async with asyncio.TaskGroup() as group:
             group.create_task(push_all(made, plan.jobs, plan.bursts))
@@ -82,7 +82,11 @@ async def run(seed: int, folder: Path) -> Run:
         await tail.all_ended(plan.jobs, _ENDED_WITHIN)
         codes = await asyncio.gather(*(replica.stop() for replica in replicas))
         evidence = await evidence_of(made, plan.jobs, tail, RATES, plan.encounters)
-        left = {**evidence.left, "replicas that did not stop in order": sum(code != 0 for code in codes)}
+        left = {
+            **evidence.left,
+            "replicas that did not stop in order": sum(code != 0 for code in codes),
+            "logs that tell a text or a token": sum(SECRET_WORD in one.log.read_text() for one in replicas),
+        }
     return Run(plan, replace(evidence, left=left), time.monotonic() - began)
 
 
