@@ -87,7 +87,7 @@ class Job:
 
 @dataclass
 class Lane:
-    """The jobs of one target, each with its place; `due` is when it is looked at, `lapses` when its call's lease ends."""
+    """The jobs of one target with their places; `due`: when it is looked at, `lapses`: when its call's lease ends."""
 
     places: dict[str, Place] = field(default_factory=dict)
     due: int | None = None
@@ -561,8 +561,8 @@ class Account:
         known, tokens = self.ticks.get(replica, (0, []))
         if known == sequence:
             open_ones = {job.last.token: job for job in self.jobs.values() if job.last and job.last.fate == "open"}
-            again = [self._claimed(open_ones[token]) for token in tokens if token in open_ones]
-            return Ticked(again, [], 0, has_work=True)
+            repeated = [self._claimed(open_ones[token]) for token in tokens if token in open_ones]
+            return Ticked(repeated, [], 0, has_work=True)
         for outcome in outcomes:
             self._settle(outcome, policy)
         flights = [(lane.lapses, target) for target, lane in self.lanes.items() if lane.lapses is not None]
@@ -609,7 +609,7 @@ class Account:
 
     # What a reader is told -----------------------------------------------------------------------------------------
 
-    def shown(self, job: Job) -> tuple[str, str | None]:
+    def shown(self, job: Job) -> tuple[str, str | None]:  # noqa: PLR0911 - a table
         """Return the state and the reason that a receipt of JOB tells."""
         if job.state != "queued":
             return job.state, "collapsed" if job.code == "collapsed" else None

@@ -29,7 +29,7 @@ from gateway.store.embedded import embedded_server
 from gateway.store.keys import Keys
 from gateway.store.producer import Producer
 from gateway.store.scripts import SCRIPTS, Scripts, source_of
-from gateway.store.values import Ended, Limits, Submission, Tick, TickPolicy
+from gateway.store.values import AccountNumbers, Ended, Limits, Submission, Tick, TickPolicy
 from tests.store.model import CALL, FINAL, REQUESTER_PERIOD, Account, Job
 
 EXAMPLES = int(os.environ.get("GATEWAY_STATE_MACHINE_EXAMPLES", "80"))
@@ -104,7 +104,7 @@ wishes = st.builds(
     target=targets,
     text=st.sampled_from(["hello", "hello", "goodbye"]),
     priority=st.sampled_from(["normal", "high", "low"]),
-    parts=st.sampled_from([1, 1, 2]),
+    parts=st.sampled_from([1, 2]),
     media=st.sampled_from([(), (), (), ("cat",), ("dog",), ("cat", "dog")]),
     requester=st.sampled_from([None, None, None, "7", "8"]),
     collapse=st.sampled_from([None, "news"]),
@@ -116,7 +116,7 @@ turns = st.builds(
     Turn,
     after=st.sampled_from([0, 0, 0, 1, 1_000, 5_000, 10_000, 60_000]),
     replica=st.sampled_from(["r1", "r2"]),
-    most_claims=st.sampled_from([5, 5, 5, 1, 0]),
+    most_claims=st.sampled_from([5, 5, 1, 0]),
     most_in_flight=st.sampled_from([POLICY.most_in_flight, POLICY.most_in_flight, 2]),
     lease=st.sampled_from([POLICY.lease, POLICY.lease, -CALL]),  # the latter has lapsed at the next tick
     settle_for=st.sampled_from([POLICY.settle_for, 0]),
@@ -137,12 +137,14 @@ class ScriptsInOurTime(Scripts):
     async def set_clock(self, milliseconds: int) -> None:
         await self._redis.mset({"seconds": milliseconds // 1000, "microseconds": milliseconds % 1000 * 1000})
 
-    async def read_all(self, account: str, job_ids: Iterable[str]) -> list[bytes | None]:
-        """Do what `read` does for many jobs, in one round trip."""
+    async def look(self, account: str, job_ids: Iterable[str]) -> tuple[AccountNumbers, list[bytes | None]]:
+        """Do what `overview` does, and what `read` does for many jobs, the latter in one round trip."""
+        numbers = await self.overview(account)
+        read, ring = self._scripts["read"], self._keys.account(account)
         async with self._redis.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
-                await self._scripts["read"](keys=self._keys.account(account), args=[job_id, ""], client=pipe)
-            return await pipe.execute()
+                pipe.evalsha(read.sha, len(ring), *ring, job_id, "")
+            return numbers, await pipe.execute()
 
 
 class Lanes(RuleBasedStateMachine):
@@ -170,25 +172,26 @@ class Lanes(RuleBasedStateMachine):
     async def _begin(self) -> None:
         await self.clients.commands.flushall()
         await self.scripts.set_clock(self.model.now)
+        assert await self.scripts.read("main", job_id="nobody") is None  # and Redis knows the script
 
-    def run(self, happening: Coroutine[Any, Any, None], turn: Turn | None = None) -> None:
+    def run(self, happening: Coroutine[Any, Any, object], turn: Turn | None = None) -> None:
         self.sound = False
         self.runner.run(self._happen(happening, turn))
 
-    async def _happen(self, happening: Coroutine[Any, Any, None], turn: Turn | None) -> None:
+    async def _happen(self, happening: Coroutine[Any, Any, object], turn: Turn | None) -> None:
         await happening
         if turn is not None:
             await self._tick(turn)
 
-    # What producers do -------------------------------------------------------------------------------------------------
+    # What producers do ------------------------------------------------------------------------------------------------
 
-    @initialize(wishes=st.lists(wishes, min_size=2, max_size=6), turn=perhaps)
+    @initialize(wishes=st.lists(wishes, min_size=3, max_size=10), turn=perhaps)
     def begin(self, wishes: list[Wish], turn: Turn | None) -> None:
         self.run(self._admit(*wishes), turn)
 
-    @rule(wish=wishes, turn=perhaps)
-    def admit(self, wish: Wish, turn: Turn | None) -> None:
-        self.run(self._admit(wish), turn)
+    @rule(wishes=st.lists(wishes, min_size=1, max_size=3), turn=perhaps)
+    def admit(self, wishes: list[Wish], turn: Turn | None) -> None:
+        self.run(self._admit(*wishes), turn)
 
     async def _admit(self, *wishes: Wish) -> None:
         now = self.model.now
@@ -232,7 +235,7 @@ class Lanes(RuleBasedStateMachine):
             await self._admit(Wish(lane, text="flood", priority="high"))
             await self._tick(Turn(), [(claim, "delivered") for claim in self.open])
 
-    # What replicas do --------------------------------------------------------------------------------------------------
+    # What replicas do -------------------------------------------------------------------------------------------------
 
     @rule(turn=turns)
     def tick(self, turn: Turn) -> None:
@@ -285,7 +288,7 @@ class Lanes(RuleBasedStateMachine):
     def _outcome(self, claim: Claim, answer: str) -> Outcome:
         return Outcome(claim, **ANSWERS[answer], message_id=self._message_id() if answer == "delivered" else None)
 
-    # What operators and NapCat's events do -----------------------------------------------------------------------------
+    # What operators and NapCat's events do ----------------------------------------------------------------------------
 
     @rule(pick=recent, turn=perhaps)
     def cancel(self, pick: int, turn: Turn | None) -> None:
@@ -346,7 +349,7 @@ class Lanes(RuleBasedStateMachine):
         self.messages += 1
         return self.messages
 
-    # What holds after every step ---------------------------------------------------------------------------------------
+    # What holds after every step --------------------------------------------------------------------------------------
 
     @invariant()
     def all_is_as_the_model_says(self) -> None:
@@ -356,7 +359,8 @@ class Lanes(RuleBasedStateMachine):
         self.sound = True
 
     async def _compare(self, jobs: list[Job]) -> None:
-        for job, document in zip(jobs, await self.scripts.read_all("main", [job.id for job in jobs]), strict=True):
+        numbers, documents = await self.scripts.look("main", [job.id for job in jobs])
+        for job, document in zip(jobs, documents, strict=True):
             assert document is not None
             receipt = json.loads(document)
             shown = receipt["state"], receipt.get("reason"), receipt.get("code")
@@ -364,7 +368,6 @@ class Lanes(RuleBasedStateMachine):
             assert receipt["parts"]["delivered"] == job.done
             assert receipt["message_ids"] == job.message_ids
             assert (receipt.get("evidence"), receipt.get("corrected", False)) == (job.evidence, job.corrected)
-        numbers = await self.scripts.overview("main")
         states = [job.state for job in self.model.jobs.values()]
         lanes = self.model.lanes.values()
         assert numbers.queued == sum(state not in FINAL for state in states)
@@ -379,7 +382,7 @@ class Lanes(RuleBasedStateMachine):
     def _compare_ended(self, ended: list[Ended]) -> None:
         assert [tuple(one) for one in ended] == self.model.ended
 
-    # What holds in the end ---------------------------------------------------------------------------------------------
+    # What holds in the end --------------------------------------------------------------------------------------------
 
     def teardown(self) -> None:
         if self.sound:
