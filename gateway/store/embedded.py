@@ -14,8 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from gateway.model.errors import SettingsInvalid, StoreUnavailable
-from gateway.store.client import Clients, translated
+from gateway.model.errors import SettingsInvalid
 from gateway.store.server import OLDEST
 from gateway.telemetry import Event, Log
 
@@ -96,9 +95,8 @@ async def embedded_server(folder: Path) -> AsyncIterator[str]:
         try:
             yield f"redis://127.0.0.1:{port}/0"
         finally:
-            while not keeper.done():
-                keeper.cancel()  # redis-py swallows a cancellation that meets it while connecting
-                await asyncio.wait([keeper], timeout=0.05)
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
             await _end(process)
 
 
@@ -176,23 +174,29 @@ def _port(folder: Path) -> int:
 
 
 async def _answering(process: asyncio.subprocess.Process, port: int, folder: Path) -> None:
-    clients = Clients(f"redis://127.0.0.1:{port}/0")
     try:
         async with asyncio.timeout(60):
-            while True:
+            while not await _pings(port):
                 if process.returncode is not None:
                     raise SettingsInvalid(f"the embedded server ended at once; its reason is in {folder}/server.log")
-                try:
-                    with translated():
-                        await clients.commands.ping()
-                except StoreUnavailable:
-                    await asyncio.sleep(0.02)
-                else:
-                    return
+                await asyncio.sleep(0.02)
     except TimeoutError:
         raise SettingsInvalid(f"the embedded server does not answer; see {folder}/server.log") from None
+
+
+async def _pings(port: int) -> bool:
+    """Ask for a sign of life by hand: redis-py swallows a cancellation that meets it while connecting."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    try:
+        writer.write(b"PING\r\n")
+        return await reader.readline() == b"+PONG\r\n"
+    except OSError:
+        return False
     finally:
-        await clients.close()
+        writer.close()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
