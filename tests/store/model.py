@@ -17,6 +17,7 @@ BEGUN = (0, 0)  # the place of the job whose turn it is: before every class
 STREAK = 20  # turns of higher priority that the lowest may wait behind
 LOOK_AGAIN = 1_000  # a lane that waits for a medium looks by itself after this long
 REQUESTER_PERIOD = 60_000  # one send in any such window, for each requester
+ANSWERED_FOR = 600_000  # how long a delivered message is known, so that an event of it is no news
 CALL = 1_000  # what one call may take by itself; its lease is this much longer than the policy's
 FINAL = ("delivered", "rejected", "dead", "unconfirmed", "expired", "cancelled")
 
@@ -93,7 +94,7 @@ class Lane:
     due: int | None = None
     lapses: int | None = None
     streak: int = 0
-    answered: int | None = None  # message id of the last delivered part
+    answered: dict[int, int] = field(default_factory=dict)  # message ids of delivered parts, and when
 
 
 @dataclass
@@ -334,6 +335,7 @@ class Account:
     def _lift(self, name: str) -> None:
         if name in self.holds and not self.holds[name].operator:
             del self.holds[name]
+            self._look_again(name)
 
     # Settle --------------------------------------------------------------------------------------------------------
 
@@ -352,7 +354,8 @@ class Account:
             if settlement != "unstarted":
                 self._stamp(job, attempt.token)
             delivery = settlement == "delivered" and job.state in {"unconfirmed", "queued"}
-            if settlement == "unknown" or not (job.state == "unknown" or delivery):
+            told = attempt.part < job.done  # an event was here first
+            if told or settlement == "unknown" or not (job.state == "unknown" or delivery):
                 return
         if settlement == "unstarted":
             self._unstamp(job, attempt.token)
@@ -394,7 +397,7 @@ class Account:
         assert job.last.part == job.done, "each part is delivered once"
         ended = job.state == "unconfirmed"
         if message_id is not None:
-            self.lane(job.target).answered = message_id
+            self.lane(job.target).answered[message_id] = self.now
             job.message_ids.append(message_id)
         job.done, job.evidence, job.retries = job.done + 1, evidence, 0
         if job.done == job.parts:
@@ -431,7 +434,7 @@ class Account:
     def evidence(self, target: str, text: str, message_id: int) -> str:
         """Credit a message that NapCat reports as sent just now to the one attempt it can be."""
         self.ended = []
-        if self.lane(target).answered == message_id:
+        if message_id in self.known_messages(target):
             return "known"
         jobs = [job for job in self.jobs.values() if job.target == target and job.text == text]
         matches = [
@@ -450,6 +453,10 @@ class Account:
             return "ambiguous" if matches else "unmatched"
         self._delivered(matches[0], message_id, "event")
         return "credited"
+
+    def known_messages(self, target: str) -> list[int]:
+        """Return the messages that are accounted for; after some minutes they need not be remembered."""
+        return [message for message, at in self.lane(target).answered.items() if at + ANSWERED_FOR > self.now]
 
     # Claim ---------------------------------------------------------------------------------------------------------
 
@@ -556,13 +563,18 @@ class Account:
     def tick(
         self, replica: str, sequence: int, outcomes: Sequence[Outcome], most_claims: int, policy: TickPolicy
     ) -> Ticked:
-        """Settle, reap, let the scheduled join, claim; a repeated tick only tells again what it claimed."""
+        """Settle, reap, let the scheduled join, claim.
+
+        A repeated tick only tells again what it claimed, and one that comes after its successor does nothing.
+        """
         self.ended = []
         known, tokens = self.ticks.get(replica, (0, []))
         if known == sequence:
             open_ones = {job.last.token: job for job in self.jobs.values() if job.last and job.last.fate == "open"}
             repeated = [self._claimed(open_ones[token]) for token in tokens if token in open_ones]
             return Ticked(repeated, [], 0, has_work=True)
+        if known > sequence:
+            return Ticked([], [], None, has_work=False)
         for outcome in outcomes:
             self._settle(outcome, policy)
         flights = [(lane.lapses, target) for target, lane in self.lanes.items() if lane.lapses is not None]

@@ -123,6 +123,7 @@ local function settle(item)
     -- been decided since.
     if attempt.rule ~= 'lease_lapsed' then return end
     if item.settlement ~= 'unstarted' then stamp(job, item.token) end
+    if attempt.part < job.done then return end -- an event has told of this part already
     local open = job.state == 'unknown' or item.settlement == 'delivered' and
       (job.state == 'unconfirmed' or job.state == 'queued')
     if not open or item.settlement == 'unknown' then return end
