@@ -54,10 +54,10 @@ local function hold(name, ms, reason)
   }))
 end
 
--- What an answer or an event held may go; what an operator holds, only an operator lets go.
+-- What an answer or an event held may go; what an operator holds, only an operator lets go. Returns whether it was held.
 local function lift(name)
   local held = hold_of(name)
-  if held and not held.operator then redis.call('HDEL', HOLDS, name) end
+  return held and not held.operator and redis.call('HDEL', HOLDS, name) == 1
 end
 
 -- Lanes -------------------------------------------------------------------------------------------------------------

@@ -110,7 +110,9 @@ local function apply_effect(job, item)
     local paused = hold_of('account')
     if paused and paused['until'] <= now then redis.call('HDEL', HOLDS, 'account') end
   end
-  if item.settlement == 'delivered' then lift(job.target) end
+  if item.settlement == 'delivered' and lift(job.target) and not redis.call('ZSCORE', FLIGHTS, job.target) then
+    turn(job.target, now)
+  end
 end
 
 local function settle(item)
