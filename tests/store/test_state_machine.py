@@ -270,7 +270,7 @@ class Lanes(RuleBasedStateMachine):
     async def _tick(self, turn: Turn, more: Iterable[tuple[Claim, str]] = ()) -> Tick:
         await self._move(turn.after)
         answered = [(self.open[-1 - ago % len(self.open)], answer) for ago, answer in turn.answers if self.open]
-        outcomes = [self._outcome(*one) for one in [*answered, *more] if not self._trips_over_a_known_bug(*one)]
+        outcomes = [self._outcome(*one) for one in [*answered, *more]]
         self.ticks[turn.replica].append((outcomes, turn))
         tick = await self._run_tick(turn.replica, len(self.ticks[turn.replica]))
         settled = [outcome.claim for outcome in outcomes]
@@ -288,13 +288,6 @@ class Lanes(RuleBasedStateMachine):
         self._compare_ended(tick.ended)
         assert (tick.next_in, tick.has_work) == (expected.next_in, expected.has_work)
         return tick
-
-    def _trips_over_a_known_bug(self, claim: Claim, answer: str) -> bool:
-        """Tell whether this is a late delivery of an unconfirmed job, which tick.lua does not settle as it should.
-
-        It lifts what held its lane, but does not wake the lane; and it counts a part that an event told of before.
-        """
-        return answer == "delivered" and self.model.jobs[claim.job_id].state == "unconfirmed"
 
     def _outcome(self, claim: Claim, answer: str) -> Outcome:
         return Outcome(claim, **ANSWERS[answer], message_id=self._message_id() if answer == "delivered" else None)
