@@ -10,14 +10,16 @@ from gateway.clock import Clock
 from gateway.forward.events import Events
 from gateway.forward.forwarder import Forwarder
 from gateway.forward.napcat_http import NapCatHttp
+from gateway.forward.reconcile import Reconciler
 from gateway.forward.rules import load_rules
+from gateway.forward.watch import Watch
 from gateway.intake.admission import Admission
 from gateway.intake.api import JobsIntake
 from gateway.intake.pressure import Pressure
 from gateway.intake.reader import ListReader, SourceReader
 from gateway.lanes.operator import Operator
 from gateway.lanes.policy import tick_policy
-from gateway.lanes.runner import LaneRunner
+from gateway.lanes.runner import Errands, LaneRunner
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.monitor.status import Monitor
 from gateway.results.receipts import Receipts
@@ -62,6 +64,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         policies = {account.name: tick_policy(settings, account) for account in settings.accounts}
 
         runners: dict[str, LaneRunner] = {}
+        watches: dict[str, Watch] = {}
         replica, rules = clock.token(), load_rules(settings.delivery.rules)
         for account in settings.accounts:
             napcat = await stack.enter_async_context(
@@ -72,10 +75,13 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
                     account.max_in_flight,
                 )
             )
-            forwarder = Forwarder(account.name, napcat, rules, settings.delivery.retry, clock)
-            runners[account.name] = LaneRunner(
-                account.name, policies[account.name], scripts, forwarder.forward, clock, replica
-            )
+            policy = policies[account.name]
+            watch = Watch(account.name, napcat, rules, scripts, account.self_id)
+            forwarder = Forwarder(account.name, napcat, watch, rules, settings.delivery.retry, clock)
+            reconciler = Reconciler(account.name, napcat, policy, scripts, trust=settings.delivery.trust_history)
+            errands = Errands(forwarder.forward, reconciler.look, watch.probe, watch.explore)
+            runners[account.name] = LaneRunner(account.name, policy, scripts, errands, clock, replica)
+            watches[account.name] = watch
         bell = Bell(clients, keys, {name: runner.wake for name, runner in runners.items()})
         await stack.enter_async_context(_lanes(settings, supervisor, runners, bell))
 
@@ -92,7 +98,14 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         await stack.enter_async_context(_readers(supervisor, readers))
 
         monitor = Monitor(settings, clients, scripts, sources, supervisor, clock)
-        events = Events({account.name: account for account in settings.accounts}, policies, scripts, bell)
+        events = Events(
+            {account.name: account for account in settings.accounts},
+            policies,
+            scripts,
+            bell,
+            clock,
+            lambda account: watches[account].number,
+        )
         operator = Operator(settings, policies, scripts, bell)
         guard = Guard(settings.auth)
         app.router.add_routes(

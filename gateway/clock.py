@@ -12,6 +12,10 @@ class Clock:
         """Return seconds that only go forward."""
         return time.monotonic()
 
+    def time(self) -> float:
+        """Return seconds since the epoch, as far as this machine knows."""
+        return time.time()
+
     def chance(self) -> float:
         """Return a number in [0, 1)."""
         return random.random()  # noqa: S311 - jitter, not a secret

@@ -29,8 +29,15 @@ class Event(StrEnum):
     JOB_ENDED = "job.ended"
     LANE_HELD = "lane.held"
     LANE_RELEASED = "lane.released"
+    LANE_SLOWED = "lane.slowed"
+    LANE_RECOVERED = "lane.recovered"
+    ACCOUNT_PROBED = "account.probed"
+    ANSWER_UNMATCHED = "answer.unmatched"
     EVENT_REFUSED = "event.refused"
     EVENT_MATCHED = "event.matched"
+    HISTORY_MATCHED = "history.matched"
+    HISTORY_UNREAD = "history.unread"
+    MESSAGE_RECALLED = "message.recalled"
     REQUEST_FAILED = "request.failed"
 
 

@@ -5,8 +5,8 @@ what NapCat reports. Inside: message and cqcode read, media and location judge, 
 """
 
 from gateway.convert.conversion import convert, message_faults
-from gateway.convert.cqcode import render_cq
+from gateway.convert.cqcode import parse_cq, render_cq
 from gateway.convert.document import parse_document
 from gateway.convert.fingerprint import fingerprint
 
-__all__ = ["convert", "fingerprint", "message_faults", "parse_document", "render_cq"]
+__all__ = ["convert", "fingerprint", "message_faults", "parse_cq", "parse_document", "render_cq"]

@@ -1,17 +1,29 @@
-"""NapCat's own event posts: what it says was sent settles what an answer left open."""
+"""NapCat's own events: what it says was sent settles what an answer left open, and what it notices holds or frees."""
 
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from gateway.clock import Clock
 from gateway.convert import fingerprint
+from gateway.forward.reports import (
+    BotOffline,
+    FriendRecall,
+    GroupBan,
+    GroupRecall,
+    Heartbeat,
+    Kicked,
+    Lifecycle,
+    Report,
+    SentMessage,
+)
+from gateway.forward.watch import PROBED_AWAY
 from gateway.model.instant import format_instant
-from gateway.model.spelling import QQ
-from gateway.model.target import Target
 from gateway.settings import Account
 from gateway.store.bell import Bell
 from gateway.store.scripts import Scripts
@@ -20,76 +32,48 @@ from gateway.telemetry import Event, Log
 from gateway.web import problem
 
 _OFFLINE = "bot_offline"
-_OFFLINE_S = 600  # how long a logged-out account rests before one call tries it again
-_UNTIL_LIFTED_S = 600  # the same for a group whose mute has no end; its lifting is an event of its own
-
-
-class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
-
-
-class SentMessage(_Event):
-    """NapCat's report of a message this account has sent (NapCat 4.18, `message_sent`, array format)."""
-
-    post_type: Literal["message_sent"]
-    message_type: str
-    message_id: int
-    time: int
-    message: list[dict[str, Any]]
-    group_id: str | None = None
-    target_id: str | None = None
-
-    @property
-    def target(self) -> Target | None:
-        """The lane this message went through, or None when the event does not say."""
-        if self.message_type == "group" and self.group_id is not None:
-            return Target("group", self.group_id)
-        return Target("private", self.target_id) if self.target_id is not None else None
-
-
-class GroupBan(_Event):
-    """A mute or its end (OneBot 11): of one person for `duration` seconds, or of everybody (user 0, -1: no end)."""
-
-    post_type: Literal["notice"]
-    notice_type: Literal["group_ban"]
-    sub_type: Literal["ban", "lift_ban"]
-    self_id: QQ
-    group_id: QQ
-    user_id: str
-    duration: int = 0
-
-
-class BotOffline(_Event):
-    """QQ has logged the account out (NapCat 4.18, index.ts)."""
-
-    post_type: Literal["notice"]
-    notice_type: Literal["bot_offline"]
-
-
-class _Status(_Event):
-    online: bool
-
-
-class Heartbeat(_Event):
-    """The regular sign of life, which says whether the account is online."""
-
-    post_type: Literal["meta_event"]
-    meta_event_type: Literal["heartbeat"]
-    status: _Status
+_OFFLINE_MS = 1_000  # the first pause of an account that is offline; NapCat is asked after it
+_UNTIL_LIFTED_S = 600  # how long a group whose mute has no end is parked; its lifting is an event of its own
+_FRESH_S = 300  # notices older than this act no more: a recorded one cannot be played again later
+_REMEMBERED = 1_000  # notices known to have been taken, so that one is not played again at once either
 
 
 class Events:
-    """Takes the events of the accounts, each signed with its own secret."""
+    """Takes the events of the accounts, posted and signed with the account's secret, or heard by a listener.
+
+    `tallies` counts per account what came and what was refused, by reason.
+    """
 
     def __init__(
-        self, accounts: dict[str, Account], policies: dict[str, TickPolicy], scripts: Scripts, bell: Bell
+        self,
+        accounts: dict[str, Account],
+        policies: dict[str, TickPolicy],
+        scripts: Scripts,
+        bell: Bell,
+        clock: Clock,
+        number_of: Callable[[str], str],
     ) -> None:
-        """Settle through SCRIPTS; ring the BELL when a lane can go on."""
+        """Act through SCRIPTS; ring the BELL when something may go on; NUMBER_OF tells who is logged in, "" unknown."""
         self._accounts = accounts
         self._policies = policies
         self._scripts = scripts
         self._bell = bell
+        self._clock = clock
+        self._number_of = number_of
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._log = Log()
+        self.tallies: Mapping[str, Counter[str]] = {name: Counter() for name in accounts}
+        # Anybody can put these words into an event, as their nickname or as all they say; the models look closer.
+        self._kinds: tuple[tuple[bytes, type[Report], Callable[..., Awaitable[None]]], ...] = (
+            (b'"message_sent"', SentMessage, self._settle),
+            (b'"group_ban"', GroupBan, self._muted),
+            (b'"kick_me"', Kicked, self._kicked),
+            (b'"group_recall"', GroupRecall, self._recalled_in_group),
+            (b'"friend_recall"', FriendRecall, self._recalled_by_friend),
+            (b'"bot_offline"', BotOffline, self._offline),
+            (b'"heartbeat"', Heartbeat, self._beat),
+            (b'"lifecycle"', Lifecycle, self._connected),
+        )
 
     async def post(self, request: web.Request) -> web.Response:
         """Answer `POST /napcat/{account}/events`: 401 without a valid signature, else 204."""
@@ -98,7 +82,7 @@ class Events:
             return problem(404, "account_unknown", "no account has this name")
         body = await request.read()
         if not genuine(body, account.events_secret.get_secret_value(), request.headers.get("X-Signature", "")):
-            self._log.warning(Event.EVENT_REFUSED, account=account.name, reason="signature")
+            self._refuse(account.name, "signature")
             return problem(
                 401, "signature_invalid", "X-Signature must be sha1=<HMAC-SHA1 of the body with events_secret>"
             )
@@ -107,29 +91,53 @@ class Events:
         return web.Response(status=204)
 
     async def take(self, account: str, body: bytes) -> None:
-        """Act on the event in BODY: settle by a report of a sent message, hold or let go by a notice."""
-        # Anybody can put these words into an event, as their nickname or as all they say; the models look closer.
-        for word, model, act in (
-            (b'"message_sent"', SentMessage, self._settle),
-            (b'"group_ban"', GroupBan, self._muted),
-            (b'"bot_offline"', BotOffline, self._offline),
-            (b'"heartbeat"', Heartbeat, self._beat),
-        ):
+        """Act on the event in BODY, from a source that is trusted: settle by a report, hold or let go by a notice.
+
+        What is no event, or one that says nothing to the gateway, is passed over. Raises StoreUnavailable.
+        """
+        self.tallies[account]["taken"] += 1
+        for word, model, act in self._kinds:
             if word in body and await self._read(account, body, model, act):
                 return
 
-    async def _read(self, account: str, body: bytes, model: type[_Event], act: Callable[..., Awaitable[None]]) -> bool:
+    async def _read(self, account: str, body: bytes, model: type[Report], act: Callable[..., Awaitable[None]]) -> bool:
         """Act on the event if it is one of MODEL; return whether it was."""
         try:
             event = model.model_validate_json(body)
         except ValidationError as error:
             if any(fault["type"] == "literal_error" for fault in error.errors()):
                 return False  # another event that only has the word in it
-            fields = [fault["loc"] for fault in error.errors()]
-            self._log.warning(Event.EVENT_REFUSED, account=account, reason="shape", fields=fields)
+            self._refuse(account, "shape", fields=[fault["loc"] for fault in error.errors()])
             return True
-        await act(account, event)
+        number = self._number_of(account)
+        if event.self_id is not None and number and event.self_id != number:
+            self._refuse(account, "self_id", self_id=event.self_id, expected=number)
+        elif (stale := self._stale(event, body)) is not None:
+            self._refuse(account, stale)
+        else:
+            await act(account, event)
         return True
+
+    def _stale(self, event: Report, body: bytes) -> str | None:
+        """Return why a notice acts no more: it is old, or it was taken before. A settled message is settled anyway."""
+        at = getattr(event, "time", None)
+        if isinstance(event, SentMessage) or at is None:
+            return None
+        if abs(self._clock.time() - at) > _FRESH_S:
+            return "old"
+        digest = hashlib.blake2b(body, digest_size=16).digest()
+        if digest in self._seen:
+            return "repeated"
+        self._seen[digest] = None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return None
+
+    def _refuse(self, account: str, reason: str, **fields: Any) -> None:
+        self.tallies[account][reason] += 1
+        if reason == "repeated":
+            return  # ordinary where events come on two ways
+        self._log.warning(Event.EVENT_REFUSED, account=account, reason=reason, **fields)
 
     async def _settle(self, account: str, sent: SentMessage) -> None:
         if sent.target is None:
@@ -160,23 +168,51 @@ class Events:
         if ban.sub_type == "lift_ban":
             await self._release(account, group, "")
         else:
-            await self._hold(account, group, "muted", ban.duration if ban.duration > 0 else _UNTIL_LIFTED_S)
+            await self._hold(account, group, "muted", 1_000 * (ban.duration if ban.duration > 0 else _UNTIL_LIFTED_S))
+
+    async def _kicked(self, account: str, kicked: Kicked) -> None:
+        """End what waits for a group the account is no longer in: none of it can ever be sent."""
+        group, ended = f"group:{kicked.group_id}", 1
+        while ended:
+            jobs = await self._scripts.reject(account, self._policies[account], group, "kicked")
+            for job in jobs:
+                self._log.info(
+                    Event.JOB_ENDED, job=f"{account}.{job.job_id}", target=group, state=job.state, code=job.code
+                )
+            ended = len(jobs)
+
+    async def _recalled_in_group(self, account: str, recall: GroupRecall) -> None:
+        await self._recalled(account, f"group:{recall.group_id}", recall.message_id)
+
+    async def _recalled_by_friend(self, account: str, recall: FriendRecall) -> None:
+        await self._recalled(account, f"private:{recall.user_id}", recall.message_id)
+
+    async def _recalled(self, account: str, target: str, message_id: str) -> None:
+        """Note in its receipt that a message of ours was taken back."""
+        job = await self._scripts.recall(account, target, int(message_id))
+        if job is not None:
+            self._log.info(Event.MESSAGE_RECALLED, job=f"{account}.{job}", target=target, message_id=int(message_id))
 
     async def _offline(self, account: str, _: BotOffline) -> None:
-        """Pause an account that QQ has logged out; when the time is over, one call finds out whether it is back."""
-        await self._hold(account, "account", _OFFLINE, _OFFLINE_S)
+        """Pause an account that QQ has logged out; NapCat is asked now and then whether it is back."""
+        await self._hold(account, "account", _OFFLINE, _OFFLINE_MS)
 
     async def _beat(self, account: str, beat: Heartbeat) -> None:
-        """Try an account again that is online again, and pause one that is not."""
+        """Look at once whether an account is back that says it is online, and pause one that says it is not."""
         if beat.status.online:
             await self._release(account, "account", _OFFLINE)
         else:
-            await self._hold(account, "account", _OFFLINE, _OFFLINE_S)
+            await self._hold(account, "account", _OFFLINE, _OFFLINE_MS)
 
-    async def _hold(self, account: str, name: str, reason: str, seconds: int) -> None:
-        until = await self._scripts.hold(account, name, reason, operator=False, milliseconds=seconds * 1000)
+    async def _connected(self, account: str, _: Lifecycle) -> None:
+        """Look at once whether an account works that was paused because NapCat was away."""
+        await self._release(account, "account", PROBED_AWAY)
+
+    async def _hold(self, account: str, name: str, reason: str, milliseconds: int) -> None:
+        until = await self._scripts.hold(account, name, reason, operator=False, milliseconds=milliseconds)
         if until is not None:
             self._log.info(Event.LANE_HELD, account=account, name=name, reason=reason, until=format_instant(until))
+            await self._bell.ring([account])
 
     async def _release(self, account: str, name: str, reason: str) -> None:
         if await self._scripts.release(account, name, reason, operator=False):

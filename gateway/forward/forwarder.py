@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gateway.clock import Clock
 from gateway.forward.napcat_http import NapCatHttp
 from gateway.forward.verdict import decide, judge
+from gateway.forward.watch import Watch
 from gateway.model.attempt import Claim, Outcome
 from gateway.model.errors import NotSent
 from gateway.model.verdict import Rule
@@ -15,11 +16,18 @@ class Forwarder:
     """Sends the claims of one account."""
 
     def __init__(
-        self, account: str, napcat: NapCatHttp, rules: Sequence[Rule], schedule: Sequence[int], clock: Clock
+        self,
+        account: str,
+        napcat: NapCatHttp,
+        watch: Watch,
+        rules: Sequence[Rule],
+        schedule: Sequence[int],
+        clock: Clock,
     ) -> None:
-        """Judge answers by RULES and retry by SCHEDULE (milliseconds)."""
+        """Judge answers by RULES and retry by SCHEDULE (milliseconds); WATCH knows which program answers."""
         self._account = account
         self._napcat = napcat
+        self._watch = watch
         self._rules = rules
         self._schedule = schedule
         self._clock = clock
@@ -36,7 +44,7 @@ class Forwarder:
             )
             return Outcome(claim, "unstarted")
         took_ms = round((self._clock.monotonic() - began) * 1000)
-        ruling = judge(answer, self._rules)
+        ruling = judge(answer, self._rules, self._watch.implementation)
         outcome = decide(claim, answer, ruling, self._schedule, self._clock.chance(), took_ms)
         self._log.info(
             Event.JOB_ATTEMPTED,
@@ -55,4 +63,8 @@ class Forwarder:
             next_in_s=outcome.wait_ms / 1000 if outcome.settlement == "retry" else None,
             effect=outcome.effect,
         )
+        if outcome.unmatched:
+            self._log.warning(
+                Event.ANSWER_UNMATCHED, job=f"{self._account}.{claim.job_id}", fingerprint=outcome.unmatched
+            )
         return outcome

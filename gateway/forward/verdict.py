@@ -9,10 +9,11 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 from gateway.model.attempt import Claim, Outcome, Settlement
-from gateway.model.verdict import Answer, Rule, Ruling, Spans, Verdict
+from gateway.model.verdict import Answer, Implementation, Rule, Ruling, Spans, Verdict
 
 UNMATCHED = Rule.model_construct(
     name="unmatched",
@@ -34,6 +35,7 @@ _KERNEL = re.compile(
 )
 _SERVER = re.compile(r"^发送消息失败 \(code=(-?\d{1,18})\)")
 
+_NUMBER = re.compile(r"\b(?=\w*\d)[\w-]+\b", re.ASCII)
 _STACK = re.compile(r"^\s*at\s.*(:\d+:\d+\)?|\((native|<anonymous>|index \d+)\)|<anonymous>)\s*$")
 _TAG = re.compile(r"<[^<>]*>")
 _PLACES = re.compile(
@@ -57,13 +59,16 @@ class _Told(NamedTuple):
     words: str | None = None
 
 
-def judge(answer: Answer, rules: Sequence[Rule]) -> Ruling:
-    """Return the first rule that matches the answer; `UNMATCHED` (unknown) when none does."""
+def judge(answer: Answer, rules: Sequence[Rule], implementation: Implementation | None = None) -> Ruling:
+    """Return the first rule that matches the answer; `UNMATCHED` (unknown) when none does.
+
+    IMPLEMENTATION is the program that answered; None when that is not known, and then the rows of all apply.
+    """
     text = answer.text[:_READ]
     told = _told(text)
     retcode = _NORMAL.get(answer.retcode, answer.retcode) if answer.retcode is not None else None
     for rule in rules:
-        if _matches(rule, answer, retcode, told, text):
+        if _speaks(rule, implementation) and _matches(rule, answer, retcode, told, text):
             return Ruling(rule, rule.verdict, told.result, _clean(text, told))
     return Ruling(UNMATCHED, Verdict.UNKNOWN, told.result, _clean(text, told))
 
@@ -104,13 +109,22 @@ def decide(
         spends=rule.spends,
         effect=rule.effect,
         hold_ms=rule.hold if rule.effect else 0,
+        after=rule.after,
+        widespread=rule.widespread,
         message_id=answer.message_id if settlement == "delivered" else None,
         http_status=answer.http_status,
         retcode=answer.retcode,
         result=ruling.result,
         text=ruling.text,
         took_ms=took_ms,
+        unmatched=phrasing(answer.text) if rule is UNMATCHED else "",
     )
+
+
+def phrasing(text: str) -> str:
+    """Return 8 hex characters over how an answer is worded: equal for texts that differ in numbers and ids only."""
+    shape = _NUMBER.sub("#", _clean(text[:_READ], _Told()))
+    return blake2b(shape.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
 
 
 def clean(text: str) -> str:
@@ -158,6 +172,10 @@ def _told(text: str) -> _Told:
     if isinstance(words, str) and words:
         said += " " + " ".join(words.split())
     return _Told("timeout" if match[1] == "Timeout" else "rejected", result, f"{match[1]}: {said}")
+
+
+def _speaks(rule: Rule, implementation: Implementation | None) -> bool:
+    return rule.implementation is None or implementation is None or implementation in rule.implementation
 
 
 def _matches(rule: Rule, answer: Answer, retcode: int | None, told: _Told, text: str) -> bool:

@@ -1,26 +1,51 @@
 """The loop that moves one account's lanes: tick, send what was claimed, settle with the next tick."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
 
 from gateway.clock import Clock
 from gateway.lanes.policy import START_WITHIN
 from gateway.model.attempt import Claim, Outcome
+from gateway.model.errors import StoreUnavailable
+from gateway.model.instant import format_instant
 from gateway.model.verdict import Verdict
 from gateway.store.scripts import Scripts
-from gateway.store.values import TickPolicy
+from gateway.store.values import Look, Noted, Tick, TickPolicy
 from gateway.telemetry import Event, Log
 
 _SAFETY = 1.0  # seconds between looks at an account that has work, should a bell be lost
 _GATHER = 0.001  # seconds that outcomes gather before a tick
 _IDLE = 30.0  # seconds between looks at an account that has none
+_NOTED = {
+    "held": Event.LANE_HELD,
+    "slowed": Event.LANE_SLOWED,
+    "recovered": Event.LANE_RECOVERED,
+    "resumed": Event.LANE_RELEASED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Errands:
+    """What the lanes of one account need done at its NapCat.
+
+    forward  sends a claimed part and returns what came of it; never raises
+    look     looks into the history of a chat for a message whose fate nobody knows
+    probe    finds out whether the account works
+    explore  finds out more about what an answer held
+    """
+
+    forward: Callable[[Claim], Awaitable[Outcome]]
+    look: Callable[[Look], Coroutine[Any, Any, None]]
+    probe: Callable[[], Coroutine[Any, Any, None]]
+    explore: Callable[[Noted], Coroutine[Any, Any, None]]
 
 
 class LaneRunner:
     """Moves the lanes of one account while it runs.
 
-    FORWARD turns a claim into an outcome and never raises. Nothing that matters lives here: what this process does not
-    settle, its leases give to another replica.
+    Nothing that matters lives here: what this process does not settle, its leases give to another replica.
     """
 
     def __init__(
@@ -28,7 +53,7 @@ class LaneRunner:
         account: str,
         policy: TickPolicy,
         scripts: Scripts,
-        forward: Callable[[Claim], Awaitable[Outcome]],
+        errands: Errands,
         clock: Clock,
         replica: str,
     ) -> None:
@@ -36,17 +61,19 @@ class LaneRunner:
         self._account = account
         self._policy = policy
         self._scripts = scripts
-        self._forward = forward
+        self._errands = errands
         self._clock = clock
         self._replica = replica
         self._log = Log(account=account)
         self._awake = asyncio.Event()
         self._flying: set[asyncio.Task[None]] = set()
+        self._running: set[asyncio.Task[None]] = set()
         self._outcomes: list[Outcome] = []
         self._unsent: tuple[int, list[Outcome], int, float] | None = None
         self._sequence = 0
         self._claiming = True
         self._rung = False
+        self._probed = False
 
     def wake(self) -> None:
         """Look at the lanes now: work was admitted, or something may go on."""
@@ -55,6 +82,9 @@ class LaneRunner:
 
     async def run(self) -> None:
         """Tick until `drain` has ended it; raises StoreUnavailable when Redis is lost, and can be run again."""
+        if not self._probed:
+            self._probed = True
+            self._run(self._errands.probe(), "probe")
         while self._claiming or self._flying or self._outcomes or self._unsent:
             self._awake.clear()
             self._rung = False
@@ -73,7 +103,9 @@ class LaneRunner:
             await asyncio.wait(self._flying, timeout=grace)
         for task in list(self._flying):
             task.cancel()
-        await asyncio.gather(*self._flying, return_exceptions=True)
+        for task in list(self._running):
+            task.cancel()
+        await asyncio.gather(*self._flying, *self._running, return_exceptions=True)
         self.wake()
 
     async def _sleep(self, seconds: float) -> None:
@@ -97,14 +129,13 @@ class LaneRunner:
             self._account, self._policy, self._replica, sequence, outcomes, max(room, 0), start_by
         )
         self._unsent = None
-        for ended in tick.ended:
-            self._log.info(
-                Event.JOB_ENDED,
-                job=f"{self._account}.{ended.job_id}",
-                target=ended.target,
-                state=ended.state,
-                code=ended.code or None,
-            )
+        self._tell(tick)
+        if tick.probe:
+            self._run(self._errands.probe(), "probe")
+        for look in tick.looks:
+            self._run(self._errands.look(look), f"look {look.target}")
+        for noted in tick.noted:
+            self._run(self._errands.explore(noted), f"explore {noted.name}")
         for claim in tick.claims:
             if not self._claiming:
                 self._outcomes.append(Outcome(claim, "unstarted"))
@@ -119,6 +150,39 @@ class LaneRunner:
         patience = _SAFETY if tick.has_work else _IDLE
         return patience if tick.next_in is None else min(patience, tick.next_in / 1000)
 
+    def _tell(self, tick: Tick) -> None:
+        """Log what the tick ended, held, slowed and let go."""
+        for ended in tick.ended:
+            self._log.info(
+                Event.JOB_ENDED,
+                job=f"{self._account}.{ended.job_id}",
+                target=ended.target,
+                state=ended.state,
+                code=ended.code or None,
+            )
+        for noted in tick.noted:
+            alarming = noted.name == "account" and noted.what in {"held", "slowed"}
+            (self._log.warning if alarming else self._log.info)(
+                _NOTED[noted.what],
+                name=noted.name,
+                reason=noted.reason,
+                until=format_instant(noted.until) if noted.until else None,
+            )
+
+    def _run(self, errand: Coroutine[Any, Any, None], name: str) -> None:
+        """Run an errand beside the lanes, which look again when it is done."""
+        task = asyncio.create_task(errand, name=f"{name} {self._account}")
+        self._running.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        error = None if task.cancelled() else task.exception()
+        # Without Redis the lanes stand still anyway; the errand comes again.
+        if error is not None and not isinstance(error, StoreUnavailable):
+            self._log.error(Event.TASK_FAILED, task=task.get_name(), error=f"{type(error).__name__}: {error}")
+        self.wake()
+
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -128,7 +192,7 @@ class LaneRunner:
 
     async def _fly(self, claim: Claim) -> None:
         try:
-            outcome = await self._forward(claim)
+            outcome = await self._errands.forward(claim)
         except asyncio.CancelledError:
             # Ended in mid-call: the request may have left.
             outcome = Outcome(claim, "unknown", Verdict.UNKNOWN, rule="gateway_stopped")

@@ -5,7 +5,7 @@ from typing import Literal
 
 from gateway.model.part import Part
 from gateway.model.target import Target
-from gateway.model.verdict import Effect, Verdict
+from gateway.model.verdict import Effect, Verdict, Widespread
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,10 @@ class Outcome:
     rule        name of the rule that decided: the receipt's `code`
     wait_ms     with `retry`: the lane's head may go again after this long
     spends      whether this attempt counts as one of the retries
-    effect      `park` the target or `pause` the account for `hold_ms`, because of `rule`
+    effect      what happens to the target or the account for `hold_ms`, because of `rule`
+    after       how many such answers in a row bring the effect about
+    widespread  what happens to the account when many targets meet the rule
+    unmatched   a fingerprint of the answer's words, when no rule knew them
     """
 
     claim: Claim
@@ -52,9 +55,12 @@ class Outcome:
     spends: bool = True
     effect: Effect | None = None
     hold_ms: int = 0
+    after: int = 1
+    widespread: Widespread | None = None
     message_id: int | None = None
     http_status: int | None = None
     retcode: int | None = None
     result: int | None = None
     text: str = ""
     took_ms: int = 0
+    unmatched: str = ""

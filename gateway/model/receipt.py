@@ -59,5 +59,6 @@ class Receipt(BaseModel):
     attempts: list[AttemptReceipt] | None = None
     evidence: Literal["response", "event", "history"] | None = None
     corrected: bool | None = None
+    recalled_at: datetime | None = None
     replay_of: str | None = None
     metadata: dict[str, Any] | None = None

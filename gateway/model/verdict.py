@@ -19,7 +19,11 @@ class Verdict(StrEnum):
     REJECTED = "rejected"  # surely not sent, and never will be
 
 
-Effect = Literal["park", "pause"]
+Effect = Literal["park", "pause", "slow_target", "slow_account"]
+"""What an answer does beyond its own job: hold the target or the account, or halve its rates for a while."""
+
+Implementation = Literal["napcat", "llonebot", "go-cqhttp", "lagrange", "onebot12"]
+"""Programs that speak OneBot and spell their failures each in its own way (protocol sheet §2)."""
 
 Failure = Literal[
     "bad_endpoint", "dns", "refused", "connect_timeout", "tls", "pool",
@@ -75,30 +79,51 @@ Pattern = Annotated[re.Pattern[str], BeforeValidator(_compiled)]
 Spans = Annotated[tuple[Span, ...], BeforeValidator(_several), Field(strict=False)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several), Field(strict=False)]
 Failures = Annotated[tuple[Failure, ...], BeforeValidator(_several), Field(strict=False)]
+Implementations = Annotated[tuple[Implementation, ...], BeforeValidator(_several), Field(strict=False)]
+
+
+class Widespread(BaseModel):
+    """When as many different `targets` meet a rule `within` so long, it is the account's matter, not theirs.
+
+    Then `effect` applies for `hold`, because of `reason`: `pause`, or `slow_account`, and `pause` too when the account
+    is slowed already.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    targets: Annotated[int, Field(ge=2, le=1000)]
+    within: Milliseconds
+    effect: Literal["pause", "slow_account"]
+    hold: Milliseconds = 600_000
+    reason: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
 class Rule(BaseModel):
     """One row of the policy: every given condition must hold; the first matching row decides.
 
-    Conditions: `transport`, `http` (HTTP status), `error` (see `Failure`), `status` (envelope status),
-    `retcode` (1200→200 and 1400→400 are normalised before), `kind` (`rejected` = `EventChecker Failed`,
-    `timeout` = `Timeout: NTEvent`), `result` (the code QQ itself gave, e.g. `EventRet.result`), `text` (regex
-    searched in the answer's text), `nodes` (a merged forward), `message_id` (whether one came). Numbers may
-    be one, a list, or `[low, high]` ranges inside a list. A rule without any condition is refused: it would
-    decide for delivered messages too.
+    Conditions: `implementation` (which program answers; holds also while that is not known), `transport`, `http` (HTTP
+    status), `error` (see `Failure`), `status` (envelope status), `retcode` (1200→200 and 1400→400 are normalised
+    before), `kind` (`rejected` = `EventChecker Failed`, `timeout` = `Timeout: NTEvent`), `result` (the code QQ itself
+    gave, e.g. `EventRet.result`), `text` (regex searched in the answer's text), `nodes` (a merged forward),
+    `message_id` (whether one came). Numbers may be one, a list, or `[low, high]` ranges inside a list. A rule without
+    any condition is refused: it would decide for delivered messages too.
 
     Decision: `verdict`; `waits`: the delays before each retry (empty: the default schedule; when they are
-    spent the job ends as `then`); `effect`: `park` the target or `pause` the account for `hold`;
-    `spends: false`: the attempt does not count as a retry.
+    spent the job ends as `then`); `effect`: `park` the target or `pause` the account for `hold`, or halve the rates of
+    one of them (`slow_target`, `slow_account`), which double again after each `hold`; `after`: the effect sets in with
+    so many such answers of the account in a row; `widespread`: see there; `spends: false`: the attempt does not count
+    as a retry.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     CONDITIONS: ClassVar[tuple[str, ...]] = (
-        "transport", "http", "error", "status", "retcode", "kind", "result", "text", "nodes", "message_id",
+        "implementation", "transport", "http", "error", "status", "retcode", "kind", "result", "text", "nodes",
+        "message_id",
     )  # fmt: skip
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] = "operator"
+    implementation: Implementations | None = None
     transport: Literal["http", "ws"] | None = None
     http: Spans | None = None
     error: Failures | None = None
@@ -115,6 +140,8 @@ class Rule(BaseModel):
     then: Literal["dead", "rejected"] = "dead"
     effect: Effect | None = None
     hold: Milliseconds = 600_000
+    after: Annotated[int, Field(ge=1, le=100)] = 1
+    widespread: Widespread | None = None
     spends: bool = True
     advice: str = ""
 

@@ -14,10 +14,12 @@ from gateway.store.client import Clients
 from gateway.store.scripts import Scripts
 from gateway.store.server import MOST_MEMORY, ping, server_numbers
 from gateway.store.sources import Sources
-from gateway.store.values import AccountNumbers, Hold
+from gateway.store.values import AccountNumbers, Hold, Slowed, Unmatched
 from gateway.supervise import Supervisor
 
 Reason = dict[str, Any]
+
+_RECENT_S = 3_600  # answers that no rule knows are a reason to look for this long
 
 
 class Monitor:
@@ -77,8 +79,10 @@ class Monitor:
         try:
             for account in self._settings.accounts:
                 numbers = await self._scripts.overview(account.name)
-                document["accounts"][account.name] = _account(numbers)
+                document["accounts"][account.name] = _account(account.name, numbers)
                 document["reasons"] += _paused(account.name, numbers.holds)
+                document["reasons"] += _slowed(account.name, numbers.slowed)
+                document["reasons"] += _unmatched(account.name, numbers.unmatched, self._clock.time())
                 if numbers.queued >= self._settings.intake.max_queued:
                     document["reasons"].append(_full(account.name, numbers.queued))
             for source in (*self._settings.intake.streams, *self._settings.intake.lists):
@@ -116,8 +120,10 @@ class Monitor:
         ]
 
 
-def _account(numbers: AccountNumbers) -> dict[str, Any]:
+def _account(account: str, numbers: AccountNumbers) -> dict[str, Any]:
     return {
+        "login": numbers.login or None,
+        "breaker": numbers.breaker,
         "queued": numbers.queued,
         "lanes": numbers.lanes,
         "in_flight": numbers.in_flight,
@@ -135,7 +141,39 @@ def _account(numbers: AccountNumbers) -> dict[str, Any]:
             }
             for hold in numbers.holds
         ],
+        "slowed": [
+            {
+                "target": slowed.name,
+                "reason": slowed.reason,
+                "since": format_instant(slowed.since),
+                "until": format_instant(slowed.until),
+                "factor": slowed.factor,
+            }
+            for slowed in numbers.slowed
+        ],
+        "unmatched": [
+            {
+                "fingerprint": answer.fingerprint,
+                "times": answer.times,
+                "since": format_instant(answer.since),
+                "last_at": format_instant(answer.last),
+                "retcode": answer.retcode,
+                "last_job": f"{account}.{answer.job_id}",
+            }
+            for answer in numbers.unmatched
+        ],
     }
+
+
+_ADVICE = {
+    "bot_offline": "log the account in again in NapCat; it is asked every half minute at most, and goes on by itself",
+    "bad_token": "set the account's token to the one in NapCat's network settings",
+    "wrong_account": "another QQ number is logged in there; log the right one in, or resume to take this one",
+    "account_restricted": "open QQ with this account and see what it asks for; then resume the account",
+    "risk_control": "QQ confirms nothing any more, to several targets; write less from this account, and resume it",
+    "muted_everywhere": "many groups at once say that the account is muted; see in QQ whether it is restricted",
+}
+"""What to do about a pause, by its reason."""
 
 
 def _paused(account: str, holds: Sequence[Hold]) -> list[Reason]:
@@ -143,11 +181,40 @@ def _paused(account: str, holds: Sequence[Hold]) -> list[Reason]:
         _reason(
             "account_paused",
             f"paused since {format_instant(hold.since)}: {hold.reason}",
-            "jobs wait and lose no attempt; check that NapCat runs, its address and its token",
+            "jobs wait and lose no attempt; "
+            + _ADVICE.get(hold.reason, "check that NapCat runs, its address and its token"),
             account=account,
         )
         for hold in holds
         if hold.name == "account"
+    ]
+
+
+def _slowed(account: str, slowed: Sequence[Slowed]) -> list[Reason]:
+    return [
+        _reason(
+            "account_slowed",
+            f"sends {entry.factor} times as slowly until {format_instant(entry.until)}: {entry.reason}",
+            "it recovers by itself, step by step, when nothing more happens; look into QQ whether messages arrive",
+            account=account,
+        )
+        for entry in slowed
+        if entry.name == "account"
+    ]
+
+
+def _unmatched(account: str, answers: Sequence[Unmatched], now: float) -> list[Reason]:
+    latest = max(answers, key=lambda answer: answer.last, default=None)
+    if latest is None or latest.last / 1000 < now - _RECENT_S:
+        return []
+    return [
+        _reason(
+            "answers_unmatched",
+            f"{sum(answer.times for answer in answers)} answers that no rule knows, {len(answers)} wordings, "
+            f"the last at {format_instant(latest.last)}",
+            f"see what NapCat says in the receipt of {account}.{latest.job_id}, and add a rule to delivery.rules",
+            account=account,
+        )
     ]
 
 

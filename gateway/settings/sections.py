@@ -111,6 +111,9 @@ class Account(Section):
         description="NapCat's HTTP server"
     )
     token: Secret = Field(SecretStr(""), description="NapCat's access token")
+    self_id: Annotated[str, _form(r"([1-9][0-9]{4,19})?", "write the QQ number in quotes, or leave it out")] = Field(
+        "", description="the QQ number that has to be logged in there; empty: the one seen first"
+    )
     transport: Literal["http"] = Field("http", description="how sends reach it")
     events_url: Annotated[str, Later] = Field("", description="NapCat's WebSocket server, for events")
     events_secret: Secret = Field(SecretStr(""), description="token of NapCat's HTTP client that posts events here")
@@ -166,7 +169,10 @@ class Delivery(Section):
         "hold", description="after settling failed: keep as unconfirmed, or send again"
     )
     settle_for: Milliseconds = Field(60_000, description="how long to look for evidence of an unknown attempt")
-    trust_history: Annotated[bool, Later] = Field(False, description="a matching history row counts as delivered")
+    trust_history: bool = Field(
+        False,
+        description="a message listed in the chat's history counts as delivered, though failed ones are listed too",
+    )
     max_age: Milliseconds = Field(86_400_000, description="from the moment the job could first go")
     rules: tuple[Rule, ...] = Field((), description="verdict rules before the built-in ones")
 

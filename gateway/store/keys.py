@@ -23,10 +23,15 @@ RING = (
     "tick:",  # + replica: STRING, sequence number and claims of its last tick
     "unsettled:",  # + target: SET of jobs with an attempt nobody knows the fate of
     "aside:",  # + target + ":" + requester: ZSET job → place; they wait for their requester's rate
-    "answered:",  # + target: ZSET message id → ms: parts delivered in the last minutes, whose events are no news
+    "messages:",  # + target: HASH message id → "<ms> <job>": parts delivered in the last day, whose events are no news
     "collapse:",  # + target + ":" + collapse key: STRING, the job that the next one of this key replaces
     "limits",  # HASH the limits stamps are counted by, those before them, and since when
     "blocked:",  # + digest: ZSET target → ms: lanes that wait until this medium is not being sent, and since when
+    "looks",  # ZSET job → ms: when the history is asked next about an attempt nobody knows the fate of
+    "slowed",  # HASH target or "account" → packed: by how much its rates are slowed, until when, and why
+    "spread:",  # + rule: ZSET target → ms: who met a rule lately that is the account's matter when many meet it
+    "unmatched",  # HASH fingerprint of an answer no rule knows → packed: how often, when last, an example
+    "login",  # STRING, the QQ number this account was first seen logged in with
 )
 """The keys of an account in the order every account script takes them as KEYS; `…:` are beginnings of names."""
 

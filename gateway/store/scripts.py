@@ -1,5 +1,6 @@
 """The Lua scripts: one typed method for each file in `lua/`, whose header states keys, arguments, steps and replies."""
 
+import json
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -14,9 +15,27 @@ from gateway.model.receipt import FINAL_STATES
 from gateway.model.target import parse_target
 from gateway.store.client import translated
 from gateway.store.keys import RING, Keys
-from gateway.store.values import AccountNumbers, Admission, Cancelled, Ended, Hold, Submission, Tick, TickPolicy
+from gateway.store.values import (
+    AccountNumbers,
+    Admission,
+    Cancelled,
+    Ended,
+    Hold,
+    Look,
+    Noted,
+    Probed,
+    Row,
+    Slowed,
+    Submission,
+    Tick,
+    TickPolicy,
+    Unmatched,
+)
 
-SCRIPTS = ("admit", "tick", "evidence", "cancel", "hold", "read", "overview", "forget", "lease", "move")
+SCRIPTS = (
+    "admit", "tick", "evidence", "history", "recall", "cancel", "reject", "hold", "probed", "read", "overview",
+    "forget", "lease", "move",
+)  # fmt: skip
 
 
 class Scripts:
@@ -111,20 +130,24 @@ class Scripts:
                 one.rule,
                 one.wait_ms,
             ]
-            args += [int(one.spends), one.effect or "", one.hold_ms, _or_empty(one.message_id)]
+            args += [int(one.spends), _effects(one), _or_empty(one.message_id)]
             args += [
                 _or_empty(one.http_status),
                 _or_empty(one.retcode),
                 _or_empty(one.result),
                 one.text,
                 one.took_ms,
+                one.unmatched,
             ]
-        next_in, has_work, claims, ended = await self._account("tick", account, args)
+        next_in, has_work, claims, ended, noted, looks, probe = await self._account("tick", account, args)
         return Tick(
             next_in=None if next_in < 0 else next_in,
             has_work=bool(has_work),
             claims=[_claim(fields, start_by) for fields in claims],
             ended=_ended(ended),
+            noted=[Noted(what.decode(), name.decode(), why.decode(), int(until)) for what, name, why, until in noted],
+            looks=[Look(job.decode(), parse_target(target.decode())) for job, target in looks],
+            probe=bool(probe),
         )
 
     async def evidence(
@@ -140,6 +163,37 @@ class Scripts:
         args = [policy.keep, policy.stream, target, fingerprint, message_id, sent_at]
         outcome, ended = await self._account("evidence", account, args)
         return outcome.decode(), _ended(ended)
+
+    async def history(
+        self, account: str, policy: TickPolicy, job_id: str, rows: Sequence[Row], *, trusted: bool
+    ) -> tuple[str, list[Ended]]:
+        """Take ROWS, oldest first, as evidence for an unknown job: what lists it forbids a resend, or settles it.
+
+        Return `settled` (nothing was open), `absent`, `listed` or `delivered` (TRUSTED), and what ended.
+        """
+        args: list[Any] = [policy.keep, policy.stream, job_id, int(trusted), len(rows)]
+        for row in rows:
+            args += row
+        outcome, ended = await self._account("history", account, args)
+        return outcome.decode(), _ended(ended)
+
+    async def recall(self, account: str, target: str, message_id: int) -> str | None:
+        """Note that a message was taken back; return its job's id, None when the message is not known to be ours."""
+        job = await self._account("recall", account, [target, message_id])
+        return job.decode() if job else None
+
+    async def reject(self, account: str, policy: TickPolicy, target: str, code: str) -> list[Ended]:
+        """End what waits in the lane of TARGET as rejected because of CODE; return up to 256 of them."""
+        (ended,) = await self._account("reject", account, [policy.keep, policy.stream, target, code, 256])
+        return _ended(ended)
+
+    async def probed(self, account: str, reason: str, milliseconds: int, number: str, expected: str) -> Probed:
+        """Take what a probe brought: REASON ("": all is well) pauses the account for so long, longer each time.
+
+        NUMBER is who is logged in ("": not known), EXPECTED who has to be ("": whoever was seen first).
+        """
+        state, known, until = await self._account("probed", account, [reason, milliseconds, number, expected])
+        return Probed(state.decode(), known.decode(), int(until))
 
     async def cancel(self, account: str, policy: TickPolicy, job_id: str) -> Cancelled | None:
         """Cancel a job of which nothing may have been sent; None when there is no such job."""
@@ -169,7 +223,10 @@ class Scripts:
         return int(ends) if changed else None
 
     async def release(self, account: str, name: str, reason: str = "", *, operator: bool) -> bool:
-        """Let a target, or the account, go on (only if REASON holds it); return whether it was held and now is not."""
+        """Let a target, or the account, go on; return whether it was held and now is not.
+
+        REASON lets go only what is held for one of these reasons, parted by blanks.
+        """
         changed, _ = await self._account("hold", account, [name, "release", "", "", reason, int(operator)])
         return bool(changed)
 
@@ -180,7 +237,9 @@ class Scripts:
 
     async def overview(self, account: str) -> AccountNumbers:
         """Return what ACCOUNT holds right now."""
-        counts, lanes, in_flight, scheduled, receipts, overdue, holds = await self._account("overview", account, [])
+        (
+            counts, lanes, in_flight, scheduled, receipts, overdue, holds, slowed, unmatched, breaker, login,
+        ) = await self._account("overview", account, [])  # fmt: skip
         names = [name.decode() for name in counts[::2]]
         numbers = dict(zip(names, map(int, counts[1::2]), strict=True))
         return AccountNumbers(
@@ -197,6 +256,16 @@ class Scripts:
                 if name.startswith("observed:")
             },
             holds=[Hold(name.decode(), int(since), int(until), why.decode()) for name, since, until, why in holds],
+            slowed=[
+                Slowed(name.decode(), int(since), int(until), why.decode(), int(factor))
+                for name, since, until, why, factor in slowed
+            ],
+            unmatched=[
+                Unmatched(words.decode(), times, int(since), int(last), int(code) if code else None, job.decode())
+                for words, times, since, last, code, job in unmatched
+            ],
+            breaker=breaker.decode(),
+            login=login.decode(),
         )
 
     async def forget(self, account: str, source: str, mark: str) -> bool:
@@ -243,6 +312,18 @@ def source_of(name: str) -> str:
 
 def _or_empty(value: int | None) -> int | str:
     return "" if value is None else value
+
+
+def _effects(outcome: Outcome) -> str:
+    """Return what the outcome does beyond its own job as the tick script reads it; nothing, nearly always."""
+    if outcome.effect is None and outcome.widespread is None:
+        return ""
+    effects: dict[str, Any] = {}
+    if outcome.effect is not None:
+        effects = {"effect": outcome.effect, "hold": outcome.hold_ms, "after": outcome.after}
+    if outcome.widespread is not None:
+        effects["widespread"] = dict(outcome.widespread)
+    return json.dumps(effects)
 
 
 def _claim(fields: list[Any], start_by: float) -> Claim:

@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from gateway.model.attempt import Claim
 from gateway.model.part import Part
 from gateway.model.rate import Rate
+from gateway.model.target import Target
 
 Admission = Literal["admitted", "duplicate", "conflict", "seen", "full"]
 
@@ -112,14 +113,60 @@ class Cancelled(NamedTuple):
     ended: list[Ended]
 
 
+class Noted(NamedTuple):
+    """What a tick did by itself to a target, or to the whole account (`name` is `account`).
+
+    what   `held`, `slowed`, `recovered` (from being slowed), `resumed` (after a pause)
+    until  epoch milliseconds; 0 where there is no end
+    """
+
+    what: str
+    name: str
+    reason: str
+    until: int
+
+
+class Look(NamedTuple):
+    """A look at the history of a target that an unknown job waits for."""
+
+    job_id: str
+    target: Target
+
+
+class Row(NamedTuple):
+    """One of the account's own messages as NapCat lists it; `at` in epoch seconds."""
+
+    message_id: int
+    at: int
+    fingerprint: str
+
+
+class Probed(NamedTuple):
+    """What was made of a probe: `fine`, `trial` (a pause is nearly over), `paused` or `wrong_account`.
+
+    number  the QQ number that has to be logged in, "" while none is known
+    until   epoch milliseconds until which the account is paused, 0 when it is not
+    """
+
+    state: str
+    number: str
+    until: int
+
+
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What a tick found: `next_in` milliseconds to the next turn, or None when there is nothing to wait for."""
+    """What a tick found: `next_in` milliseconds to the next turn, or None when there is nothing to wait for.
+
+    probe  whether this replica is to ask NapCat if the account works
+    """
 
     next_in: int | None
     has_work: bool
     claims: list[Claim]
     ended: list[Ended]
+    noted: list[Noted] = field(default_factory=list)
+    looks: list[Look] = field(default_factory=list)
+    probe: bool = False
 
 
 class Hold(NamedTuple):
@@ -131,12 +178,34 @@ class Hold(NamedTuple):
     reason: str
 
 
+class Slowed(NamedTuple):
+    """By which factor the rates of a target, or of the account, are slowed, and why; epoch milliseconds."""
+
+    name: str
+    since: int
+    until: int
+    reason: str
+    factor: int
+
+
+class Unmatched(NamedTuple):
+    """Answers that no rule knows, by how they are worded, and the last job of which; epoch milliseconds."""
+
+    fingerprint: str
+    times: int
+    since: int
+    last: int
+    retcode: int | None
+    job_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class AccountNumbers:
     """What one account holds right now; `ended` counts jobs by final state since its first job.
 
     `observed` counts by scope the sends that an observed rate would have delayed.
     `overdue` is how many milliseconds the longest-waiting lane is past its turn.
+    `breaker` is `closed` (calls go out), `open` or `half_open`; `login` the QQ number seen, or "".
     """
 
     queued: int
@@ -148,3 +217,7 @@ class AccountNumbers:
     ended: dict[str, int]
     observed: dict[str, int]
     holds: list[Hold]
+    slowed: list[Slowed]
+    unmatched: list[Unmatched]
+    breaker: str
+    login: str

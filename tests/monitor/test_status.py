@@ -28,6 +28,8 @@ async def test_a_gateway_where_all_goes_well_says_ok_and_what_it_has(world: Worl
     assert (reply.status, document["status"], document["reasons"]) == (200, "ok", [])
     assert {"version", "uptime_s", "accounts", "sources", "backlog", "redis"} <= set(document)
     assert document["accounts"]["main"] == {
+        "login": "10001",
+        "breaker": "closed",
         "queued": 0,
         "lanes": 0,
         "in_flight": 0,
@@ -37,6 +39,8 @@ async def test_a_gateway_where_all_goes_well_says_ok_and_what_it_has(world: Worl
         "observed": {},
         "receipts": 1,
         "holds": [],
+        "slowed": [],
+        "unmatched": [],
     }
     assert set(document["sources"]) == {"gw:jobs", "gw:jobs:list"}
     assert document["backlog"] == {"queued": 0}

@@ -96,7 +96,7 @@ async def test_a_job_whose_fate_is_unknown_is_not_sent_twice(world: World) -> No
 
 
 async def test_a_job_that_chose_resend_is_sent_again_after_settling_failed(world: World) -> None:
-    world.napcat.behave("group:1", "timeout", times=1, wait_ms=10)
+    world.napcat.behave("group:1", "reset", times=1)
     await world.gateway(delivery={"settle_for": "200ms"})
     await world.add({"group_id": "1", "message": "at least once", "on_unknown": "resend"})
     (receipt,) = await world.ended(1)

@@ -141,7 +141,6 @@ def test_a_bind_on_loopback_needs_no_key(host: str) -> None:
     [
         ("hooks", {"hooks": [{"name": "a"}]}),
         ("callbacks.secrets", {"callbacks": {"secrets": ["x"]}}),
-        ("delivery.trust_history", {"delivery": {"trust_history": True}}),
         ("accounts.0.events_url", {"accounts": [{**ACCOUNT, "events_url": "ws://127.0.0.1:3001"}]}),
         ("accounts.0.transport", {"accounts": [{**ACCOUNT, "transport": "ws"}]}),
         ("redis.durability", {"redis": {"durability": "replicated"}}),

@@ -5,7 +5,8 @@
 local DUE, FLIGHTS, SCHEDULED, HOLDS, COUNTS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local MARKS, STREAKS, MEDIA, RECEIPTS = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local JOB, LANE, KEY, RATE, TICK, UNSETTLED = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
-local ASIDE, ANSWERED, COLLAPSE, LIMITS, BLOCKED = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
+local ASIDE, MESSAGES, COLLAPSE, LIMITS, BLOCKED = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
+local LOOKS, SLOWED, SPREAD, UNMATCHED, LOGIN = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
 local ACCOUNT = string.match(DUE, '{(.*)}:due$')
 
 local clock = redis.call('TIME')
@@ -30,6 +31,14 @@ local function whole(number) return string.format('%.0f', number) end
 
 -- Holds -------------------------------------------------------------------------------------------------------------
 
+-- A pause of the account that has run out is half open: a replica asks NapCat (`probing`: until when it has time for
+-- that), and when all is well, few calls at once are tried (`trial`: how many, `tried`: since when), more with every
+-- answer.
+
+local NOTED = {} -- what this script held, slowed or let go by itself: {what, name, reason, until}
+
+local function note(what, name, reason, ends) NOTED[#NOTED + 1] = {what, name, reason, whole(ends or 0)} end
+
 local function hold_of(name)
   local packed = redis.call('HGET', HOLDS, name)
   return packed and cmsgpack.unpack(packed)
@@ -41,17 +50,25 @@ end
 local function hold(name, ms, reason)
   local old = hold_of(name)
   if old and old.operator then
-    if old['until'] > now then return end
+    if old['until'] > now then return old['until'] end
     old = nil
   end
   local times = old and (old['until'] <= now and old.times + 1 or old.times) or 0
   local length = math.max(ms, math.min(ms * 2 ^ math.min(times, 16), 30000))
+  local ends = math.max(now + length, old and old['until'] or 0)
   redis.call('HSET', HOLDS, name, cmsgpack.pack({
-    since = old and old.since or now,
-    ['until'] = math.max(now + length, old and old['until'] or 0),
-    reason = reason,
-    times = times,
+    since = old and old.since or now, ['until'] = ends, reason = reason, times = times,
   }))
+  if not old or old.reason ~= reason then note('held', name, reason, ends) end
+  return ends
+end
+
+-- Until when the account is paused, as far as is known; nil when it is not.
+local function paused_until()
+  local paused = hold_of('account')
+  if not paused then return nil end
+  if paused['until'] > now then return paused['until'] end
+  if not paused.operator and not paused.trial then return math.max(paused.probing or 0, now) end
 end
 
 -- What an answer or an event held may go; what an operator holds, only an operator lets go. Returns whether it was held.
@@ -171,6 +188,7 @@ local function receipt(job, shown)
   add.raw('attempts', attempts_json(job.attempts))
   add.text('evidence', job.evidence)
   if job.corrected then add.raw('corrected', 'true') end
+  add.time('recalled_at', job.recalled)
   add.text('replay_of', job.replay_of)
   add.raw('metadata', job.metadata)
   return add.close()

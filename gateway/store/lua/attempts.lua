@@ -19,14 +19,31 @@ local function unstamp(job, token)
   each_scope(job, function(key) redis.call('ZREM', key, whole(token)) end)
 end
 
-local ANSWERED_FOR = 600000 -- an event of an answered message is rarely this late (ms)
+local KNOWN_FOR = 86400000 -- how long a message is known to be ours: for late events, and for its recall (ms)
+local MOST_KNOWN = 500
 
--- Remember that MESSAGE_ID is accounted for: an event that reports it later is no evidence of another attempt.
-local function remember_answered(target, message_id)
-  local key = ANSWERED .. target
-  redis.call('ZADD', key, now, whole(message_id))
-  redis.call('PEXPIRE', key, ANSWERED_FOR)
-  if message_id % 16 == 0 then redis.call('ZREMRANGEBYSCORE', key, '-inf', now - ANSWERED_FOR) end
+-- Remember that MESSAGE_ID is accounted for by JOB: an event that reports it later is no evidence of another attempt.
+local function remember_answered(job, message_id)
+  local key = MESSAGES .. job.target
+  redis.call('HSET', key, whole(message_id), whole(now) .. ' ' .. job.id)
+  redis.call('PEXPIRE', key, KNOWN_FOR)
+  if message_id % 64 ~= 0 or redis.call('HLEN', key) <= MOST_KNOWN then return end
+  local known, oldest = redis.call('HGETALL', key), {}
+  for i = 2, #known, 2 do oldest[i / 2] = {tonumber(string.match(known[i], '^%d+')), known[i - 1]} end
+  table.sort(oldest, function(a, b) return a[1] < b[1] end)
+  for i = 1, #oldest - MOST_KNOWN do redis.call('HDEL', key, oldest[i][2]) end
+end
+
+-- The job that MESSAGE_ID is known to belong to, if any.
+local function answered_by(target, message_id)
+  return string.match(redis.call('HGET', MESSAGES .. target, whole(message_id)) or '', ' (%S+)$')
+end
+
+-- Since when a message can be one of JOB's current part: since it was first tried.
+local function tried_since(job)
+  for _, attempt in ipairs(job.attempts) do
+    if attempt.part == job.done then return attempt.began end
+  end
 end
 
 -- The current part of JOB was delivered, as MESSAGE_ID where that is known, which EVIDENCE says. An unconfirmed job is
@@ -34,11 +51,13 @@ end
 local function delivered(job, message_id, evidence)
   local ended = job.state == 'unconfirmed'
   redis.call('SREM', UNSETTLED .. job.target, job.id)
+  redis.call('ZREM', LOOKS, job.id)
   if message_id then
-    remember_answered(job.target, message_id)
+    remember_answered(job, message_id)
     job.message_ids[#job.message_ids + 1] = message_id
   end
   job.done, job.evidence, job.retries = job.done + 1, evidence, 0
+  job.row, job.looked, job.granted = nil, nil, nil
   local complete = job.done == job.total
   if complete and ended then
     job.corrected = true
@@ -57,12 +76,19 @@ local function delivered(job, message_id, evidence)
   if not ended then turn(job.target, now) end
 end
 
+-- The history is asked twice: soon, before others push the message out of it, and shortly before settling is given up.
+local FIRST_LOOK, LAST_LOOK = 1000, 3000 -- ms after the doubt, and before its end; less when settling is short
+
+local function first_look(settle_for) return math.min(FIRST_LOOK, settle_for / 4) end
+local function last_look(settle_for) return math.min(LAST_LOOK, settle_for / 4) end
+
 -- Nobody knows whether the last attempt of JOB was sent: its lane waits for evidence, which may be here already.
 local function doubt(job, code)
   local attempt = job.attempts[#job.attempts]
   if attempt.seen then return delivered(job, attempt.seen, 'event') end
   job.state, job.code, job.doubted = 'unknown', code, true
-  job.settle_by = now + SETTLE_FOR
+  job.settle_by, job.looked, job.granted = now + SETTLE_FOR, nil, nil
+  if SETTLE_FOR > 0 and not job.row then redis.call('ZADD', LOOKS, math.floor(now + first_look(SETTLE_FOR)), job.id) end
   save(job)
   publish(job, LENGTH)
   redis.call('SADD', UNSETTLED .. job.target, job.id)

@@ -1,8 +1,10 @@
 -- Holds a target, or the whole account, or lets it go; safe to repeat.
 -- include: account
 -- ARGV  1 target, or "account"  2 hold | release  3 for how long (ms)  4 until when (ms); both "": until released
---       5 reason (of a release: let go only what is held for it; "": whatever it is)  6 by an operator (0 or 1): what an operator holds, an event neither changes nor lets go
--- An account that an event lets go is half open, as after a pause that ran out: one call finds out whether it works.
+--       5 reason (of a release: let go only what is held for one of these, parted by blanks; "": whatever it is)
+--       6 by an operator (0 or 1): what an operator holds, an event neither changes nor lets go
+-- An account that an event lets go is half open, as after a pause that ran out: NapCat is asked whether it works. One
+-- that an operator lets go may be logged in with another number than before.
 -- Reply {changed (0 or 1), until (ms; 0 when it is not held now)}
 
 local FOREVER = 4102444800000 -- the year 2100
@@ -12,16 +14,26 @@ local old = hold_of(name)
 local active = old and old['until'] > now
 if active and old.operator and not operator then return {0, whole(old['until'])} end
 
+local function meant(held)
+  return reason == '' or (' ' .. reason .. ' '):find(' ' .. held.reason .. ' ', 1, true) ~= nil
+end
+
 if wanted == 'release' then
-  if not old or reason ~= '' and old.reason ~= reason then return {0, old and whole(old['until']) or '0'} end
+  if operator and name == 'account' then redis.call('DEL', LOGIN) end
+  if not old or not meant(old) then return {0, old and whole(old['until']) or '0'} end
   if name == 'account' and not operator then
     if not active then return {0, '0'} end
-    old['until'] = now
+    old['until'], old.probing = now, nil
     redis.call('HSET', HOLDS, name, cmsgpack.pack(old))
   else
     redis.call('HDEL', HOLDS, name)
   end
   ends = 0
+elseif not operator and name == 'account' then
+  -- An event is as good as an answer: the pause is short, and grows while asking NapCat brings nothing better.
+  if ends <= now then return {0, active and whole(old['until']) or '0'} end
+  if active and old.reason == reason then return {0, whole(old['until'])} end
+  ends = hold(name, ends - now, reason)
 else
   if ends <= now then return {0, active and whole(old['until']) or '0'} end
   redis.call('HSET', HOLDS, name, cmsgpack.pack({

@@ -2,17 +2,36 @@
 -- include: account
 -- ARGV  none
 -- Reply {counts (name, number, …), lanes due, in flight, scheduled, receipts, overdue (ms the longest-waiting lane is
---       past its turn), holds}
+--       past its turn), holds, slowed, unmatched, breaker (closed | open | half_open), number logged in or ""}
 --       hold: {name, since (ms), until (ms), reason}
+--       slowed: {name, since (ms), until (ms), reason, factor}
+--       unmatched: {fingerprint, count, since (ms), last (ms), retcode or "", last job}
 
 local first = tonumber(redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2])
 local holds = {}
 local packed = redis.call('HGETALL', HOLDS)
 for i = 1, #packed, 2 do
   local held = cmsgpack.unpack(packed[i + 1])
-  holds[#holds + 1] = {packed[i], whole(held.since), whole(held['until']), held.reason}
+  if not held.trial then holds[#holds + 1] = {packed[i], whole(held.since), whole(held['until']), held.reason} end
 end
+
+local slowed, slows = {}, redis.call('HGETALL', SLOWED)
+for i = 1, #slows, 2 do
+  local entry = cmsgpack.unpack(slows[i + 1])
+  slowed[#slowed + 1] = {slows[i], whole(entry.since), whole(entry['until']), entry.reason, whole(entry.factor)}
+end
+
+local unmatched, answers = {}, redis.call('HGETALL', UNMATCHED)
+for i = 1, #answers, 2 do
+  local entry = cmsgpack.unpack(answers[i + 1])
+  local retcode = entry.retcode and whole(entry.retcode) or ''
+  unmatched[#unmatched + 1] = {answers[i], entry.count, whole(entry.since), whole(entry.last), retcode, entry.job}
+end
+
+local paused = hold_of('account')
+local breaker = (not paused or paused.operator) and 'closed' or paused.trial and 'half_open' or 'open'
 return {
   redis.call('HGETALL', COUNTS), redis.call('ZCARD', DUE), redis.call('ZCARD', FLIGHTS),
   redis.call('ZCARD', SCHEDULED), redis.call('XLEN', RECEIPTS), first and math.max(0, now - first) or 0, holds,
+  slowed, unmatched, breaker, redis.call('GET', LOGIN) or '',
 }

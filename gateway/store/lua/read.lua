@@ -17,8 +17,8 @@ if scheduled then return waiting('scheduled', scheduled) end
 if job.requester and redis.call('ZSCORE', ASIDE .. aside_of(job), id) then
   return waiting('rate_limited', tonumber(redis.call('ZSCORE', SCHEDULED, 'aside:' .. aside_of(job))))
 end
-local paused, parked = hold_of('account'), hold_of(job.target)
-if paused and paused['until'] > now then return waiting('paused', paused['until']) end
+local paused, parked = paused_until(), hold_of(job.target)
+if paused then return waiting('paused', paused) end
 if parked and parked['until'] > now then return waiting('parked', parked['until']) end
 if redis.call('ZRANGE', LANE .. job.target, 0, 0)[1] ~= id then return waiting('behind') end
 local due = tonumber(redis.call('ZSCORE', DUE, job.target))

@@ -5,12 +5,16 @@
 --       11 limits (JSON: {account, group, private, requester: [[count, period ms]…], observe: {scope: true…},
 --         overrides: [[lua pattern, rates, observe]…]})
 --       12 number of settlements, then for each 15 fields:
---         job, token, settlement, verdict, rule, wait (ms), spends (0 or 1), effect, hold (ms), message id, http status,
---         retcode, result, text, took (ms)
+--         job, token, settlement, verdict, rule, wait (ms), spends (0 or 1), effects (JSON {effect, hold, after, widespread:
+--         {targets, within, effect, hold, reason}}, times in ms, or ""), message id, http status, retcode, result, text,
+--         took (ms), fingerprint of words no rule knows
 -- Steps settle → reap → schedule → claim, in this order: what is settled here can be claimed here.
--- Reply {ms to the next turn (-1: nothing to wait for), has the account work (0 or 1), claims, ended}
+-- Reply {ms to the next turn (-1: nothing to wait for), has the account work (0 or 1), claims, ended, noted, looks, probe
+--       (1: ask NapCat whether the account works)}
 --       claim: {job, target, token, n, part number, retries, action, body, timeout (ms), fetch (ms), fingerprint, nodes}
 --       ended: {job, target, state, code}
+--       noted: {held | slowed | trial | resumed, target or "account", reason, until (ms)}
+--       look: {job, target}: ask for the history of this target
 
 local replica, sequence = ARGV[1], ARGV[2]
 local most_claims, most_flights, lease_slack = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -19,6 +23,46 @@ local on_unknown, most_retries, limits = ARGV[9], tonumber(ARGV[10]), cjson.deco
 local STREAK = 20 -- turns of higher priority that the lowest may wait behind
 local SCAN = 256 -- of each kind looked at in one tick: bounds the time Redis is held
 local budget = SCAN -- jobs that may end or step aside in this tick
+
+-- Slowed ------------------------------------------------------------------------------------------------------------
+
+-- By how much the rates of a target, or of the account, are slowed: each time twice as much, and half as much again
+-- after each time without.
+local SLOWEST = 8
+local slowed = {}
+
+local function load_slowed()
+  local packed = redis.call('HGETALL', SLOWED)
+  for i = 1, #packed, 2 do
+    local name, entry = packed[i], cmsgpack.unpack(packed[i + 1])
+    if entry['until'] <= now then
+      while entry['until'] <= now and entry.factor > 1 do
+        entry.factor, entry['until'] = entry.factor / 2, entry['until'] + entry.step
+      end
+      if entry.factor > 1 then
+        redis.call('HSET', SLOWED, name, cmsgpack.pack(entry))
+      else
+        redis.call('HDEL', SLOWED, name)
+        note('recovered', name, entry.reason)
+      end
+    end
+    if entry.factor > 1 then slowed[name] = entry end
+  end
+end
+
+local function factor_of(scope) return slowed[scope] and slowed[scope].factor or 1 end
+
+local function slow(name, ms, reason)
+  local entry = slowed[name] or {factor = 1, since = now}
+  entry.factor, entry['until'] = math.min(SLOWEST, entry.factor * 2), now + ms
+  entry.step, entry.reason, entry.at = ms, reason, now
+  slowed[name] = entry
+  redis.call('HSET', SLOWED, name, cmsgpack.pack(entry))
+  -- The stamps in the windows count for longer than when they were kept.
+  local left = redis.call('PTTL', RATE .. name)
+  if left > 0 then redis.call('PEXPIRE', RATE .. name, left * SLOWEST) end
+  note('slowed', name, reason, entry['until'])
+end
 
 -- Media -------------------------------------------------------------------------------------------------------------
 
@@ -72,9 +116,9 @@ local function read_settlements()
   for i = 1, tonumber(ARGV[12]) do
     items[i] = {
       job = take(), token = tonumber(take()), settlement = take(), verdict = given(), rule = given(),
-      wait = tonumber(take()), spends = tonumber(take()), effect = given(), hold = tonumber(take()),
+      wait = tonumber(take()), spends = tonumber(take()), effects = given(),
       message_id = tonumber(take()), http = tonumber(take()), retcode = tonumber(take()),
-      result = tonumber(take()), text = given(), took = tonumber(take()),
+      result = tonumber(take()), text = given(), took = tonumber(take()), unmatched = given(),
     }
   end
   return items
@@ -101,18 +145,82 @@ local function doubtful(job)
   return nil
 end
 
-local function apply_effect(job, item)
-  if item.effect == 'park' then hold(job.target, item.hold, item.rule) end
-  if item.effect == 'pause' then
-    hold('account', item.hold, item.rule)
-  elseif item.http then
-    -- NapCat answered: a pause that has run out was half open, and is over.
-    local paused = hold_of('account')
-    if paused and paused['until'] <= now then redis.call('HDEL', HOLDS, 'account') end
+-- Effects -----------------------------------------------------------------------------------------------------------
+
+-- An effect that sets in only after some answers of its kind in a row, whichever target they are about.
+local in_a_row
+
+local function often_enough(after)
+  if not after or after <= 1 then return true end
+  in_a_row = redis.call('HINCRBY', COUNTS, 'in_a_row', 1)
+  return in_a_row >= after
+end
+
+local function row_ends()
+  in_a_row = in_a_row or tonumber(redis.call('HGET', COUNTS, 'in_a_row') or 0)
+  if in_a_row > 0 then redis.call('HSET', COUNTS, 'in_a_row', 0) end
+  in_a_row = 0
+end
+
+-- What EFFECT does to NAME for MS, because of REASON; an account that is slowed already is paused.
+local function take_effect(effect, name, ms, reason)
+  if effect == 'slow_account' and slowed.account and slowed.account.reason == reason then
+    slow('account', ms, reason)
+    hold('account', ms, reason)
+  elseif effect == 'slow_account' or effect == 'slow_target' then
+    slow(effect == 'slow_account' and 'account' or name, ms, reason)
+  else
+    hold(effect == 'pause' and 'account' or name, ms, reason)
   end
+end
+
+-- Whether so many targets met RULE lately that it is the account's matter; counted from nothing after that. What was
+-- under way when the account was slowed says nothing about how it does since.
+local function spreads(rule, target, began, widespread)
+  if slowed.account and began < slowed.account.at then return false end
+  local key = SPREAD .. rule
+  redis.call('ZADD', key, now, target)
+  redis.call('PEXPIRE', key, widespread.within)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - widespread.within)
+  return redis.call('ZCARD', key) >= widespread.targets and redis.call('DEL', key) == 1
+end
+
+-- The account answered while it was on trial: more calls at once may be tried, until it is as before.
+local function trial_goes_on()
+  local paused = hold_of('account')
+  if not paused or not paused.trial or paused['until'] > now then return end
+  paused.trial = paused.trial * 2
+  if paused.trial < most_flights then return redis.call('HSET', HOLDS, 'account', cmsgpack.pack(paused)) end
+  redis.call('HDEL', HOLDS, 'account')
+  note('resumed', 'account', paused.reason)
+end
+
+local function apply_effect(job, attempt, item)
+  local effects = item.effects and cjson.decode(item.effects) or {}
+  local bites = effects.effect and often_enough(effects.after)
+  if bites then take_effect(effects.effect, job.target, effects.hold, item.rule) end
+  local widespread = effects.widespread
+  if widespread and spreads(item.rule, job.target, attempt.began, widespread) then
+    take_effect(widespread.effect, job.target, widespread.hold, widespread.reason)
+  end
+  local answered = item.http or item.retcode
+  if answered and not (effects.after and effects.after > 1) then row_ends() end
+  if answered and not (bites and effects.effect == 'pause') then trial_goes_on() end
   if item.settlement == 'delivered' and lift(job.target) and not redis.call('ZSCORE', FLIGHTS, job.target) then
     turn(job.target, now)
   end
+end
+
+-- Count an answer that no rule knows, and the last job of each wording: its receipt has the words.
+local MOST_UNMATCHED = 50
+
+local function count_unmatched(item)
+  local packed = redis.call('HGET', UNMATCHED, item.unmatched)
+  if not packed and redis.call('HLEN', UNMATCHED) >= MOST_UNMATCHED then return end
+  local known = packed and cmsgpack.unpack(packed) or {count = 0, since = now}
+  known.count, known.last, known.job, known.retcode = known.count + 1, now, item.job, item.retcode
+  redis.call('HSET', UNMATCHED, item.unmatched, cmsgpack.pack(known))
+  redis.call('PEXPIRE', UNMATCHED, 7 * 86400000)
 end
 
 local function settle(item)
@@ -145,7 +253,8 @@ local function settle(item)
   end
   stamp(job, item.token)
   complete(job, attempt, item)
-  apply_effect(job, item)
+  apply_effect(job, attempt, item)
+  if item.unmatched then count_unmatched(item) end
   if item.settlement == 'delivered' then
     delivered(job, item.message_id, 'response')
   elseif attempt.seen and item.settlement ~= 'unknown' then
@@ -200,6 +309,9 @@ end
 
 -- Claim -------------------------------------------------------------------------------------------------------------
 
+-- What QQ asks of those who send too often to one target (result 241): to leave this much time between two messages.
+local SLOWED_TARGET = {1, 1100}
+
 local function rates_for(target, given)
   given = given or limits
   for _, override in ipairs(given.overrides) do
@@ -207,6 +319,17 @@ local function rates_for(target, given)
   end
   local kind = string.match(target, '^%a+')
   return given[kind], given.observe[kind]
+end
+
+-- The rates of TARGET as they count right now, and whether they are only observed.
+local function rates_now(target)
+  local rates, observed = rates_for(target)
+  if not slowed[target] then return rates, observed end
+  local slower = {SLOWED_TARGET}
+  if not observed then
+    for _, rate in ipairs(rates) do slower[#slower + 1] = rate end
+  end
+  return slower, nil
 end
 
 local function most_of(rates)
@@ -247,12 +370,12 @@ end
 -- When one more send fits all RATES of SCOPE: its COUNT-th last send must have been answered a period ago; one that is
 -- still open will be answered now at the earliest.
 local function opens_at(scope, rates)
-  local at = 0
+  local at, factor = 0, factor_of(scope)
   for _, rate in ipairs(rates) do
     local nth = redis.call('ZREVRANGE', RATE .. scope, rate[1] - 1, rate[1] - 1, 'WITHSCORES')[2]
     if nth then
       local answered = tonumber(nth)
-      at = math.max(at, (answered == math.huge and now or answered) + rate[2])
+      at = math.max(at, (answered == math.huge and now or answered) + rate[2] * factor)
     elseif changed_at then
       at = math.max(at, forgotten_until(scope, rate))
     end
@@ -262,7 +385,7 @@ end
 
 -- When a send to TARGET fits; an observed rate holds nothing up.
 local function target_opens(target)
-  local rates, observed = rates_for(target)
+  local rates, observed = rates_now(target)
   return observed and 0 or opens_at(target, rates)
 end
 
@@ -278,7 +401,7 @@ local function reserve(scope, rates, token, lease, observed)
   for _, rate in ipairs(rates) do longest = math.max(longest, rate[2]) end
   redis.call('ZADD', RATE .. scope, '+inf', whole(token))
   redis.call('ZREMRANGEBYRANK', RATE .. scope, 0, -most - 1)
-  redis.call('PEXPIRE', RATE .. scope, longest + lease)
+  redis.call('PEXPIRE', RATE .. scope, longest * factor_of(scope) + lease)
 end
 
 -- The job whose turn it is in the lane of TARGET: the one begun, else the highest priority; but after STREAK turns
@@ -302,9 +425,32 @@ local function head(target)
   return oldest, false
 end
 
--- An unknown job whose time for settling is over: sent again only where its producer chose that.
+-- The looks at the history that are due: {job, target} each. A look that brings nothing is made once more, late.
+local function due_looks()
+  local looks = {}
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', LOOKS, '-inf', now, 'LIMIT', 0, 16)) do
+    local job = load(id)
+    local last = job and job.state == 'unknown' and math.floor(job.settle_by - last_look(SETTLE_FOR))
+    if last and now < last then
+      redis.call('ZADD', LOOKS, last, id)
+    else
+      redis.call('ZREM', LOOKS, id)
+    end
+    if last then looks[#looks + 1] = {id, job.target} end
+  end
+  return looks
+end
+
+-- An unknown job whose time for settling is over: sent again only where its producer chose that and the history does not
+-- speak against it. When no look at the history was answered, say because NapCat was away, there is time for one more.
 local function give_up_settling(job)
-  local resend = (job.on_unknown or on_unknown) == 'resend' and job.retries < most_retries
+  if not job.row and not job.looked and not job.granted and SETTLE_FOR > 0 then
+    job.granted, job.settle_by = true, math.floor(now + last_look(SETTLE_FOR))
+    redis.call('ZADD', LOOKS, now, job.id)
+    return save(job)
+  end
+  if job.row then job.evidence = 'history' end
+  local resend = (job.on_unknown or on_unknown) == 'resend' and job.retries < most_retries and not job.row
   if not resend then return finish(job, 'unconfirmed', job.code, KEEP, LENGTH) end
   job.state, job.retries = 'queued', job.retries + 1
   save(job)
@@ -375,7 +521,7 @@ local function claim(job, passes)
     redis.call('HDEL', STREAKS, target)
   end
   take_media(job, number, token)
-  local rates, observed = rates_for(target)
+  local rates, observed = rates_now(target)
   reserve('account', limits.account, token, lease, limits.observe.account)
   reserve(target, rates, token, lease, observed)
   if job.requester then
@@ -423,16 +569,34 @@ local function claim_due(room)
   return jobs, nil
 end
 
+local PROBE = 15000 -- ms a replica has to find out whether the account works, before another may try
+local TRIAL = 10000 -- ms after which a trial is over that went well as far as it went
+
+-- How many may be claimed; if none because of a pause, when to look again, and when the pause is to end by itself; and
+-- whether this replica is to ask NapCat.
 local function room_now()
-  local paused = hold_of('account')
-  if paused and paused['until'] > now then return 0, paused['until'] end
+  local paused, probe = hold_of('account'), 0
+  local factor = factor_of('account')
+  local most = factor > 1 and math.max(1, math.floor(most_flights / factor)) or most_flights
+  if paused and paused['until'] > now then
+    return 0, paused['until'], not paused.operator and paused['until'] or nil, probe
+  end
   if paused and paused.operator then
     redis.call('HDEL', HOLDS, 'account')
-    paused = nil
+  elseif paused and paused.trial and paused.trial > 1 and paused.tried + TRIAL <= now then
+    redis.call('HDEL', HOLDS, 'account')
+    note('resumed', 'account', paused.reason)
+  elseif paused and paused.trial then
+    most = math.min(most, paused.trial)
+  elseif paused then
+    if most_claims > 0 and (paused.probing or 0) <= now then
+      paused.probing, probe = now + PROBE, 1
+      redis.call('HSET', HOLDS, 'account', cmsgpack.pack(paused))
+    end
+    local at = math.max(paused.probing or 0, now + 1)
+    return 0, at, at, probe
   end
-  local flights = redis.call('ZCARD', FLIGHTS)
-  -- A pause that has run out is half open: one call at a time, until NapCat answers.
-  return math.min(most_claims, (paused and 1 or most_flights) - flights), nil
+  return math.min(most_claims, most - redis.call('ZCARD', FLIGHTS)), nil, nil, probe
 end
 
 local function first_score(key)
@@ -472,18 +636,20 @@ redis.call('ZREM', DUE, '')
 
 local known, remembered = string.match(redis.call('GET', TICK .. replica) or '', '^(%d+)(.*)$')
 if known == sequence then
-  return {0, 1, claims_of(open_claims(remembered)), {}}
+  return {0, 1, claims_of(open_claims(remembered)), {}, {}, {}, 0}
 end
 -- One that comes after its successor was given up by its replica long ago: nobody would take its claims.
-if known and tonumber(known) > tonumber(sequence) then return {-1, 0, {}, {}} end
+if known and tonumber(known) > tonumber(sequence) then return {-1, 0, {}, {}, {}, {}, 0} end
 
 remember_limits()
+load_slowed()
 for _, item in ipairs(read_settlements()) do settle(item) end
 for _, target in ipairs(redis.call('ZRANGEBYSCORE', FLIGHTS, '-inf', now, 'LIMIT', 0, SCAN)) do reap(target) end
 local rejoining = redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, SCAN)
 for _, member in ipairs(rejoining) do rejoin(member) end
 
-local room, again = room_now()
+local looks = most_claims > 0 and due_looks() or {}
+local room, again, asked_at, probe = room_now()
 local jobs = {}
 -- Nothing is claimed before all that is due has rejoined: one of them may come first.
 if room > 0 and #rejoining < SCAN then
@@ -499,6 +665,8 @@ redis.call('SET', TICK .. replica, table.concat(memory), 'PX', 600000)
 -- A full account looks again when a call ends, which is a tick of its own.
 local due = first_score(DUE)
 local next_due = due and not full and (again and math.max(again, due) or due) or nil
-local flight, scheduled = first_score(FLIGHTS), first_score(SCHEDULED)
-local at = earliest(next_due, flight, scheduled)
-return {at and math.max(0, at - now) or -1, (due or flight or scheduled) and 1 or 0, claims, ENDED}
+local flight, scheduled, look = first_score(FLIGHTS), first_score(SCHEDULED), first_score(LOOKS)
+local at = earliest(next_due, flight, scheduled, look, asked_at)
+return {
+  at and math.max(0, at - now) or -1, (due or flight or scheduled) and 1 or 0, claims, ENDED, NOTED, looks, probe,
+}

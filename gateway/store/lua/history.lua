@@ -1,0 +1,41 @@
+-- Takes the account's own messages that NapCat lists in a chat as evidence for one unknown attempt; safe to repeat.
+-- include: account, attempts
+-- ARGV  1 keep (ms)  2 receipts stream length  3 job  4 whether a listed message counts as delivered (0 or 1)
+--       5 number of messages, oldest first, then for each 3 fields: message id, time (s), fingerprint
+-- Steps the oldest message that has the fingerprint of the job's current part, is not older than its first attempt and
+--       is not known to be another job's is this one's. Equal texts are told apart by their number: each message
+--       belongs to one job. Failed sends are listed too, so it only forbids another send, unless it is trusted.
+-- Reply {outcome, ended}: settled (nothing is open any more) | absent | listed | delivered
+
+KEEP, LENGTH = tonumber(ARGV[1]), tonumber(ARGV[2])
+local SKEW = 5000 -- the clock of QQ may be behind Redis' by this much
+local job, trusted = load(ARGV[3]), ARGV[4] == '1'
+if not job or job.state ~= 'unknown' then return {'settled', ENDED} end
+
+redis.call('ZREM', DUE, '') -- a first write that needs no memory, as in the tick
+
+local taken = {}
+for _, id in ipairs(redis.call('SMEMBERS', UNSETTLED .. job.target)) do
+  local other = id ~= job.id and load(id)
+  if other and other.row then taken[other.row] = true end
+end
+
+local function listed()
+  local wanted, since = job.parts[job.done + 1][5], tried_since(job)
+  for i = 6, 5 + 3 * tonumber(ARGV[5]), 3 do
+    local message_id, at = tonumber(ARGV[i]), tonumber(ARGV[i + 1]) * 1000 + 999
+    if ARGV[i + 2] == wanted and at + SKEW >= since and not taken[message_id]
+      and not answered_by(job.target, message_id) then
+      return message_id
+    end
+  end
+end
+
+job.looked, job.row = true, job.row or listed()
+if job.row and trusted then
+  delivered(job, job.row, 'history')
+  return {'delivered', ENDED}
+end
+if job.row then redis.call('ZREM', LOOKS, job.id) end
+save(job)
+return {job.row and 'listed' or 'absent', ENDED}

@@ -1,0 +1,13 @@
+-- Notes that a message was taken back, in the record of the job it belonged to; safe to repeat.
+-- include: account, attempts
+-- ARGV  1 target  2 message id
+-- Reply the job's id, or nil when the message is not known to be ours
+
+local id = answered_by(ARGV[1], tonumber(ARGV[2]))
+local job = id and load(id)
+if not job then return nil end
+if not job.recalled then
+  job.recalled, job.updated = now, now
+  redis.call('SET', JOB .. id, cmsgpack.pack(job), 'KEEPTTL')
+end
+return id
