@@ -111,8 +111,8 @@ class Rule(BaseModel):
     Decision: `verdict`; `waits`: the delays before each retry (empty: the default schedule; when they are
     spent the job ends as `then`); `effect`: `park` the target or `pause` the account for `hold`, or halve the rates of
     one of them (`slow_target`, `slow_account`), which double again after each `hold`; `after`: the effect sets in with
-    so many such answers of the account in a row; `widespread`: see there; `spends: false`: the attempt does not count
-    as a retry.
+    so many such answers of the account in a row; `widespread`: see there; `spends`: whether the attempt counts as a
+    retry (left out: no, where something is held that the message is not to blame for and there are no `waits`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
@@ -144,6 +144,15 @@ class Rule(BaseModel):
     widespread: Widespread | None = None
     spends: bool = True
     advice: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _innocent(cls, given: Any) -> Any:
+        """A message that waits for a hold to end loses no attempt, unless the rule says otherwise."""
+        if not isinstance(given, dict) or "spends" in given:
+            return given
+        held = given.get("verdict") == "retry" and given.get("effect") in {"park", "pause"} and not given.get("waits")
+        return {**given, "spends": not held or given.get("after", 1) != 1}
 
     @model_validator(mode="after")
     def _conditional(self) -> Self:

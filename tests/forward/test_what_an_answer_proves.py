@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway.forward.rules import load_rules
-from gateway.forward.verdict import UNMATCHED, clean, judge
-from gateway.model.verdict import Answer, Failure, Rule, Verdict
+from gateway.forward.verdict import UNMATCHED, clean, judge, phrasing
+from gateway.model.verdict import Answer, Failure, Implementation, Rule, Verdict
 
 SEND = "NTEvent serviceAndMethod:NodeIKernelMsgService/sendMsg ListenerName:NodeIKernelMsgListener/onMsgInfoListUpdate"
 FORWARD = SEND.replace("/sendMsg", "/multiForwardMsgWithComment")
@@ -270,16 +270,75 @@ def test_a_refusal_whose_details_cannot_be_read_is_still_a_refusal(ret: str) -> 
     assert (ruling.rule.name, ruling.result) == ("refused_by_qq", None)
 
 
-def test_holds_are_what_the_table_asks_for() -> None:
-    holds = {rule.name: (rule.effect, rule.hold, rule.spends) for rule in load_rules() if rule.effect}
-    assert holds == {
-        "not_connected": ("pause", 1_000, False),
-        "bad_token": ("pause", 30_000, False),
-        "redirected": ("pause", 30_000, False),
-        "muted": ("park", 600_000, False),
-        "account_restricted": ("pause", 600_000, False),
-        "risk_control": ("pause", 60_000, True),
+def test_effects_are_what_the_table_asks_for() -> None:
+    effects = {
+        (rule.name, rule.effect, rule.hold, rule.after, rule.spends) for rule in load_rules() if rule.effect is not None
     }
+    assert effects == {
+        ("not_connected", "pause", 1_000, 1, False),
+        ("bad_token", "pause", 1_000, 1, False),
+        ("redirected", "pause", 30_000, 1, False),
+        ("busy", "pause", 1_000, 5, True),
+        ("proxy_error", "pause", 1_000, 5, True),
+        ("muted", "park", 600_000, 1, False),
+        ("too_fast", "slow_target", 600_000, 1, True),
+        ("account_restricted", "pause", 600_000, 1, False),
+        ("risk_control", "slow_account", 600_000, 1, True),
+    }
+
+
+def test_what_many_targets_meet_at_once_is_the_accounts_matter() -> None:
+    widespread = {rule.name: rule.widespread for rule in load_rules() if rule.widespread is not None}
+    assert {name: (one.targets, one.within, one.effect, one.reason) for name, one in widespread.items()} == {
+        "muted": (5, 60_000, "pause", "muted_everywhere"),
+        "no_confirmation": (3, 300_000, "slow_account", "risk_control"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "counts"),
+    [
+        (timed_out(NOTHING), True),
+        (ws(timed_out(NOTHING).text), True),
+        (timed_out("{}"), False),  # the kernel did not answer: that is a stuck session, not QQ
+        (timed_out('{"result": 1}'), False),
+        (lost("timeout"), False),
+        (lost("reset"), False),
+    ],
+)
+def test_only_what_qq_took_and_did_not_confirm_smells_of_risk_control(answer: Answer, counts: bool) -> None:
+    assert (judge(answer, load_rules()).rule.widespread is not None) == counts
+
+
+@pytest.mark.parametrize(
+    ("retcode", "implementation", "name"),
+    [
+        (120, None, "muted"),
+        (120, "lagrange", "muted"),
+        (120, "napcat", "unmatched"),
+        (34, "go-cqhttp", "unmatched"),
+        (9000, "lagrange", "no_sequence"),
+        (9000, "llonebot", "unmatched"),
+        (10006, "onebot12", "onebot12_request"),
+        (10006, "napcat", "unmatched"),
+        (1, "napcat", "accepted_async"),
+    ],
+)
+def test_a_number_means_what_it_means_to_the_program_that_answers(
+    retcode: int, implementation: Implementation | None, name: str
+) -> None:
+    assert judge(failed("", retcode), load_rules(), implementation).rule.name == name
+
+
+def test_answers_that_differ_in_numbers_only_are_one_wording() -> None:
+    one, other = "发送失败 (seq 123, id a8f9-22)", "发送失败 (seq 9, id b7c1-03)"
+    assert phrasing(one) == phrasing(other)
+    assert phrasing(one) != phrasing("发送失败了 (seq 123, id a8f9-22)")
+
+
+@given(st.text())
+def test_every_wording_has_a_fingerprint_of_eight_digits(text: str) -> None:
+    assert re.fullmatch("[0-9a-f]{8}", phrasing(text))
 
 
 def test_the_rules_of_the_operator_come_first() -> None:
@@ -288,6 +347,23 @@ def test_the_rules_of_the_operator_come_first() -> None:
     assert judge(ws("天有不测风云"), load_rules((own,))).rule is own  # 1200 is 200
     assert judge(failed("天有不测风云", 550), load_rules((own,))).rule is own
     assert judge(failed("天有不测风云", 100), load_rules((own,))).rule is UNMATCHED
+
+
+@pytest.mark.parametrize(
+    ("rule", "spends"),
+    [
+        ({"verdict": "retry", "effect": "park"}, False),
+        ({"verdict": "retry", "effect": "pause"}, False),
+        ({"verdict": "retry", "effect": "park", "waits": ["1s", "2s"]}, True),
+        ({"verdict": "retry", "effect": "pause", "after": 3}, True),
+        ({"verdict": "retry", "effect": "slow_target"}, True),
+        ({"verdict": "retry", "effect": "park", "spends": True}, True),
+        ({"verdict": "unknown", "effect": "park"}, True),
+        ({"verdict": "retry"}, True),
+    ],
+)
+def test_a_message_loses_no_attempt_to_a_hold_it_is_not_to_blame_for(rule: dict[str, Any], spends: bool) -> None:
+    assert Rule.model_validate({"retcode": 200, **rule}).spends is spends
 
 
 def test_a_rule_that_would_match_everything_is_refused() -> None:

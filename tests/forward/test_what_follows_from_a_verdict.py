@@ -63,7 +63,7 @@ def test_retry_after_is_honoured_within_reason(asked: int, waited: int) -> None:
     [
         (MUTED, "park", 600_000),
         (Answer(error="refused"), "pause", 1_000),
-        (Answer(http_status=403), "pause", 30_000),
+        (Answer(http_status=403), "pause", 1_000),
         (Answer(http_status=200, status="failed", retcode=46), "pause", 600_000),
     ],
 )
