@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.clock import Clock
-from gateway.forward.napcat_http import NapCatHttp
+from gateway.forward.napcat import NapCat
 from gateway.forward.verdict import decide, judge
 from gateway.model.attempt import Claim, Outcome
 from gateway.model.errors import NotSent
@@ -15,7 +15,7 @@ class Forwarder:
     """Sends the claims of one account."""
 
     def __init__(
-        self, account: str, napcat: NapCatHttp, rules: Sequence[Rule], schedule: Sequence[int], clock: Clock
+        self, account: str, napcat: NapCat, rules: Sequence[Rule], schedule: Sequence[int], clock: Clock
     ) -> None:
         """Judge answers by RULES and retry by SCHEDULE (milliseconds)."""
         self._account = account
