@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.clock import Clock
 from gateway.forward.events import Events
 from gateway.forward.forwarder import Forwarder
-from gateway.forward.napcat_http import NapCatHttp
+from gateway.forward.napcat import napcat_of
 from gateway.forward.reconcile import Reconciler
 from gateway.forward.rules import load_rules
 from gateway.forward.watch import Watch
@@ -67,14 +67,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         watches: dict[str, Watch] = {}
         replica, rules = clock.token(), load_rules(settings.delivery.rules)
         for account in settings.accounts:
-            napcat = await stack.enter_async_context(
-                NapCatHttp(
-                    account.endpoint,
-                    account.token.get_secret_value(),
-                    settings.delivery.slack,
-                    account.max_in_flight,
-                )
-            )
+            napcat = await stack.enter_async_context(napcat_of(account, settings.delivery.slack))
             policy = policies[account.name]
             watch = Watch(account.name, napcat, rules, scripts, account.self_id)
             forwarder = Forwarder(account.name, napcat, watch, rules, settings.delivery.retry, clock)

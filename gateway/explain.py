@@ -5,15 +5,18 @@ from typing import Any
 
 from gateway.convert import render_cq
 from gateway.forward.answer import read_answer
+from gateway.forward.endpoint import websocket_address
+from gateway.forward.napcat_ws import frame
 from gateway.forward.rules import load_rules
 from gateway.forward.verdict import NO_SCHEDULE_MS, judge
 from gateway.intake.preparation import prepare
 from gateway.lanes.policy import rates_for
 from gateway.model.duration import format_duration
 from gateway.model.instant import format_instant
+from gateway.model.part import Part
 from gateway.model.target import parse_target
 from gateway.model.verdict import Rule, Verdict
-from gateway.settings import Delivery, Settings
+from gateway.settings import Account, Delivery, Settings
 
 _PROVES = {
     Verdict.DELIVERED: "it was sent",
@@ -44,11 +47,10 @@ def explain_job(raw: bytes, settings: Settings) -> dict[str, Any]:
         "rates": {scope: [str(rate) for rate in rates] for scope, rates in scopes.items()},
         "parts": [
             {
-                "url": f"{account.endpoint.rstrip('/')}/{part.action}",
+                **_call(account, part),
                 "reads": _reads(json.loads(part.body)["message"]),
                 "napcat_waits": format_duration(part.timeout_ms),
                 "gateway_waits": format_duration(part.timeout_ms + part.fetch_ms + slack),
-                "body": part.body.decode("ascii"),
             }
             for part in job.parts
         ],
@@ -93,7 +95,7 @@ def job_lines(told: dict[str, Any], *, cut: bool = False) -> list[str]:
     for number, part in enumerate(parts, 1):
         lines += [
             "",
-            f"part {number} of {len(parts)}: POST {part['url']}, {len(part['body'])} bytes; NapCat waits "
+            f"part {number} of {len(parts)}: {part['by']} {part['url']}, {len(part['body'])} bytes; NapCat waits "
             f"{part['napcat_waits']}, the gateway {part['gateway_waits']}",
             *(f"  | {line}" for line in _shortened(part["reads"], cut).split("\n")),
             _shortened(part["body"], cut),
@@ -112,6 +114,18 @@ def reply_lines(told: dict[str, Any]) -> list[str]:
         f"read     {read}" + (f": {told['text']}" if told["text"] else ""),
     ]
     return lines + [f"{name:<8} {told[name]}" for name in ("effect", "advice") if told[name]]
+
+
+def _call(account: Account, part: Part) -> dict[str, str]:
+    """Return how a part leaves; over WebSocket the echo is a number of its own for each call."""
+    if account.transport == "ws":
+        body = frame(part.action, part.body, "1")
+        return {"by": "frame to", "url": websocket_address(account.endpoint), "body": body.decode("ascii")}
+    return {
+        "by": "POST",
+        "url": f"{account.endpoint.rstrip('/')}/{part.action}",
+        "body": part.body.decode("ascii"),
+    }
 
 
 def _waits(rule: Rule, verdict: Verdict, delivery: Delivery) -> str:

@@ -77,6 +77,16 @@ def test_a_job_file_is_read_by_its_name(tmp_path: Path) -> None:
     assert "part 1 of 1: POST http://127.0.0.1:3000/send_private_msg" in explain(str(file)).stdout
 
 
+def test_a_part_that_leaves_over_a_websocket_is_shown_as_its_frame(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("accounts: [{name: main, endpoint: 'http://127.0.0.1:3001', transport: ws}]")
+    told = json.loads(explain("-", "--json", job={"user_id": 5, "message": "hi"}, config=config).stdout)
+    [part] = told["parts"]
+    assert (part["by"], part["url"]) == ("frame to", "ws://127.0.0.1:3001/api")
+    frame = json.loads(part["body"])
+    assert (frame["action"], frame["params"]["user_id"]) == ("send_private_msg", "5")
+
+
 def test_a_refused_job_is_explained_fault_by_fault() -> None:
     ended = explain("-", job={"group_id": 1, "mesage": "x", "message": [{"type": "poke", "data": {}}]})
     assert ended.exit_code == 1

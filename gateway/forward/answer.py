@@ -1,6 +1,6 @@
-"""What came of a call, as an `Answer`: pure, for any bytes whatever."""
+"""What came of a call, as an `Answer`: pure, for any bytes whatever, over HTTP and WebSocket."""
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,6 +15,7 @@ _WORDS: dict[Failure, str] = {
     "refused": "no connection to the endpoint",
     "connect_timeout": "no connection to the endpoint in time",
     "tls": "no TLS connection to the endpoint",
+    "handshake": "no WebSocket connection to the endpoint",
     "pool": "all connections to the endpoint are in use",
     "timeout": "no answer in time",
     "reset": "the connection was lost before the answer",
@@ -35,6 +36,15 @@ class _Envelope(BaseModel):
     msg: str | None = None
     message: str | None = None
     wording: str | None = None
+    echo: Any = None
+
+
+class _Echo(BaseModel):
+    """What is left of a frame that is JSON but no envelope."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    echo: str
 
 
 class Reply(NamedTuple):
@@ -51,26 +61,59 @@ def read_answer(
     retry_after: int | None = None,
     *,
     nodes: bool = False,
+    transport: Literal["http", "ws"] = "http",
 ) -> Reply:
     """Read what came of a call: an HTTP status, as much of a body as came, and why there is no more.
 
-    A status outside 2xx speaks for itself, with whatever came of its body. `retry_after` is in milliseconds; `nodes`
-    says whether the call carried a merged forward. Never raises.
+    A status outside 2xx speaks for itself, with whatever came of its body; a WebSocket answer has none.
+    `retry_after` is in milliseconds; `nodes` says whether the call carried a merged forward. Never raises.
     """
-    succeeded = status is not None and 200 <= status < 300
-    if failure is not None and (status is None or succeeded):
-        return Reply(Answer(error=failure, http_status=status, text=_WORDS[failure], nodes=nodes), None)
-    envelope = _envelope(body)
-    if envelope is None:
-        answer = Answer(
-            error="unparsable" if succeeded else None,
-            http_status=status,
-            text=body[: 4 * _QUOTED].decode("utf-8", "replace")[:_QUOTED],
-            retry_after=retry_after,
-            nodes=nodes,
+    succeeded = status is None or 200 <= status < 300
+    if failure is not None and succeeded:
+        return Reply(
+            Answer(transport, error=failure, http_status=status, text=_WORDS[failure], nodes=nodes),
+            None,
         )
-        return Reply(answer, None)
+    envelope = _envelope(body)
+    if envelope is not None:
+        return _told(envelope, transport, status, retry_after, nodes=nodes)
     answer = Answer(
+        transport,
+        error="unparsable" if succeeded else None,
+        http_status=status,
+        text=_quoted(body),
+        retry_after=retry_after,
+        nodes=nodes,
+    )
+    return Reply(answer, None)
+
+
+def read_frame(frame: bytes) -> tuple[str | None, Reply]:
+    """Read one WebSocket frame: the echo it carries, which says whose answer it is, and what it says.
+
+    The echo is None when there is none, or none of ours: those are strings. Never raises.
+    """
+    envelope = _envelope(frame)
+    if envelope is not None:
+        echo = envelope.echo if isinstance(envelope.echo, str) else None
+        return echo, _told(envelope, "ws", None, None, nodes=False)
+    try:
+        echo = _Echo.model_validate_json(frame).echo
+    except ValidationError:
+        echo = None
+    return echo, Reply(Answer("ws", error="unparsable", text=_quoted(frame)), None)
+
+
+def _told(
+    envelope: _Envelope,
+    transport: Literal["http", "ws"],
+    status: int | None,
+    retry_after: int | None,
+    *,
+    nodes: bool,
+) -> Reply:
+    answer = Answer(
+        transport,
         http_status=status,
         status=envelope.status,
         retcode=envelope.retcode,
@@ -80,6 +123,10 @@ def read_answer(
         nodes=nodes,
     )
     return Reply(answer, envelope.data)
+
+
+def _quoted(body: bytes) -> str:
+    return body[: 4 * _QUOTED].decode("utf-8", "replace")[:_QUOTED]
 
 
 def _envelope(body: bytes) -> _Envelope | None:

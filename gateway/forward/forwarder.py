@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.clock import Clock
-from gateway.forward.napcat_http import NapCatHttp
+from gateway.forward.napcat import NapCat
 from gateway.forward.verdict import decide, judge
 from gateway.forward.watch import Watch
 from gateway.model.attempt import Claim, Outcome
@@ -18,7 +18,7 @@ class Forwarder:
     def __init__(
         self,
         account: str,
-        napcat: NapCatHttp,
+        napcat: NapCat,
         watch: Watch,
         rules: Sequence[Rule],
         schedule: Sequence[int],

@@ -14,13 +14,14 @@ import json
 from collections.abc import Callable, Mapping
 from email.utils import mktime_tz, parsedate_tz
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
 from gateway.forward.answer import LARGEST_ANSWER, Reply, read_answer
-from gateway.model.errors import NotSent, SettingsInvalid
+from gateway.forward.endpoint import authorization, check_endpoint
+from gateway.forward.failure import failure_of
+from gateway.model.errors import NotSent
 from gateway.model.part import Part
 from gateway.model.verdict import Answer, Failure
 
@@ -43,15 +44,13 @@ class NapCatHttp:
         self, endpoint: str, token: str, slack_ms: int, max_in_flight: int, *, connect_ms: int = 3_000
     ) -> None:
         """Make no connection yet."""
-        _check(endpoint, token)
+        check_endpoint(endpoint, token)
         self._endpoint = endpoint.rstrip("/")
         self._slack_ms = slack_ms
         self._connect_s = connect_ms / 1000
         self._limit = max_in_flight
         self._in_flight = 0
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", **authorization(token)}
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=max_in_flight, keepalive_timeout=_IDLE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -119,7 +118,7 @@ class NapCatHttp:
                         response.close()
                         break
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            failure = _failure(error, crowded=self._in_flight > self._limit)
+            failure = failure_of(error, crowded=self._in_flight > self._limit)
         finally:
             self._in_flight -= 1
         return read_answer(status, bytes(received), failure, retry_after, nodes=nodes)
@@ -152,34 +151,6 @@ class _Body(aiohttp.Payload):
             await writer.write(self._value[start : start + _CHUNK])
 
 
-def _failure(error: Exception, *, crowded: bool) -> Failure:  # noqa: PLR0911 - a table
-    """Name what an exception proves; the order matters, aiohttp's classes are each other's children."""
-    match error:
-        case aiohttp.InvalidURL():
-            return "bad_endpoint"
-        # a UnicodeError: the name has a label that DNS cannot spell
-        case aiohttp.ClientConnectorDNSError() | UnicodeError():
-            return "dns"
-        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
-            return "tls"
-        # an OSError while connecting, e.g. refused, unreachable, closed within the TLS handshake
-        case aiohttp.ClientConnectorError():
-            return "connect_timeout" if isinstance(error.os_error, TimeoutError) else "refused"
-        # one clock runs for getting a connection from the pool and for making one
-        case aiohttp.ConnectionTimeoutError():
-            return "pool" if crowded else "connect_timeout"
-        # SocketTimeoutError: nothing came; a bare TimeoutError: not all of it came in the whole time
-        case TimeoutError():
-            return "timeout"
-        # the peer speaks, but not HTTP
-        case aiohttp.ClientResponseError():
-            return "unparsable"
-        # ServerDisconnectedError, ClientOSError, ClientConnectionResetError, ClientPayloadError: there was a
-        # connection, if only a reused one, so the request may have arrived
-        case _:
-            return "reset"
-
-
 def _retry_after(headers: Mapping[str, str]) -> int | None:
     """Return Retry-After in milliseconds; a date counts from the answer's own Date, not from our clock."""
     value = headers.get("Retry-After", "").strip()
@@ -192,17 +163,3 @@ def _retry_after(headers: Mapping[str, str]) -> int | None:
         return max(0, mktime_tz(until) - mktime_tz(now)) * 1000
     except (ValueError, OverflowError):
         return None
-
-
-def _check(endpoint: str, token: str) -> None:
-    try:
-        parts = urlsplit(endpoint)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise SettingsInvalid("endpoint: no usable address; write http://host:port, with a path if there is one")
-    if parts.username is not None and token:
-        raise SettingsInvalid("endpoint: has a user name and the account a token; only one can be sent, drop one")
-    if not token.isprintable():
-        raise SettingsInvalid("token: has a line break or another character no HTTP header can carry; remove it")

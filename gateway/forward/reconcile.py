@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.convert import fingerprint
-from gateway.forward.napcat_http import NapCatHttp
+from gateway.forward.napcat import NapCat
 from gateway.forward.reports import HistoryRow
 from gateway.model.target import Target
 from gateway.store.scripts import Scripts
@@ -24,7 +24,7 @@ class Reconciler:
     What it finds was at least tried: failed sends are listed too (#182). What it does not find proves nothing.
     """
 
-    def __init__(self, account: str, napcat: NapCatHttp, policy: TickPolicy, scripts: Scripts, *, trust: bool) -> None:
+    def __init__(self, account: str, napcat: NapCat, policy: TickPolicy, scripts: Scripts, *, trust: bool) -> None:
         """Settle through SCRIPTS; TRUST says that a listed message counts as delivered."""
         self._account = account
         self._napcat = napcat

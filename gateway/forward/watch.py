@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gateway.forward.answer import Reply
-from gateway.forward.napcat_http import NapCatHttp
+from gateway.forward.napcat import NapCat
 from gateway.forward.verdict import judge
 from gateway.model.instant import format_instant
 from gateway.model.verdict import Implementation, Rule
@@ -48,7 +48,7 @@ class Watch:
     """
 
     def __init__(
-        self, account: str, napcat: NapCatHttp, rules: Sequence[Rule], scripts: Scripts, expected: str = ""
+        self, account: str, napcat: NapCat, rules: Sequence[Rule], scripts: Scripts, expected: str = ""
     ) -> None:
         """Read failures by RULES; EXPECTED is the only number that may be logged in, "" whoever is seen first."""
         self.implementation: Implementation | None = None

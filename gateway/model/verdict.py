@@ -26,10 +26,10 @@ Implementation = Literal["napcat", "llonebot", "go-cqhttp", "lagrange", "onebot1
 """Programs that speak OneBot and spell their failures each in its own way (protocol sheet §2)."""
 
 Failure = Literal[
-    "bad_endpoint", "dns", "refused", "connect_timeout", "tls", "pool",
+    "bad_endpoint", "dns", "refused", "connect_timeout", "tls", "handshake", "pool",
     "timeout", "reset", "unparsable",
 ]  # fmt: skip
-"""Why a call has no answer. First line: surely no byte of the request left. Second: it may have arrived."""
+"""Why a call has no answer. First line: surely nothing NapCat acts on has left. Second: it may have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Answer:
 
     transport    `http` or `ws`
     error        why there is no usable answer; None when there is one
-    http_status  None when no HTTP answer came; kept when a 2xx body could not be read
+    http_status  None when no HTTP answer came; kept when a 2xx body could not be read; with `ws` that of a refused
+                 upgrade (401, 403)
     status       envelope `status`: `ok`, `failed`, `async`; None without an envelope
     retcode      envelope `retcode`, as received
     text         envelope `msg`, `message` and `wording` without repeats; else the start of the body, or our

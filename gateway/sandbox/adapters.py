@@ -18,6 +18,7 @@ from gateway.sandbox.tasks import Tasks
 from gateway.sandbox.wire import ActionError, dump, envelope, parse_body, parse_json5
 
 _HEADERS = {"Access-Control-Allow-Origin": "*", "Keep-Alive": "timeout=5"}
+_WRONG_TOKEN = "token验证失败"  # noqa: S105 - it says that one is wrong
 _MAX_FRAME = 50 * 2**20
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -30,8 +31,8 @@ class Adapters:
         journal: Journal, tasks: Tasks, publisher: Publisher,
     ) -> None:  # fmt: skip
         """Take what stands behind the doors."""
+        self.token = token
         self._self_id = self_id
-        self._token = token
         self._heartbeat_ms = heartbeat_ms
         self._chance = random.Random(seed)  # noqa: S311 - echoes, not secrets
         self._actions = actions
@@ -71,8 +72,10 @@ class Adapters:
         if request.path == "/":
             return _json(envelope({}, echo, text="NapCat4 Is Running"))
         met = self._meets(target)
-        if met.breaks_the_answer:
-            await self._before_breaking(action, body, met)
+        if met.replaces_the_answer:
+            await self._before_replacing(action, body, met)
+            if met.step == "reply":
+                return _json(_played(met, None if met.retcode == 400 else echo))
             return await _broken(request, met)
         return _json(await self._envelope(action, body, met, echo))
 
@@ -112,16 +115,19 @@ class Adapters:
         reply: dict[str, Any] | None
         try:
             call = parse_json5(frame)
-            action, body, echo = str(call["action"]), call.get("params") or {}, call.get("echo", "")
-        except (ValueError, TypeError, KeyError, AttributeError):
+            action, body, echo = str(call.get("action", "undefined")), call.get("params") or {}, call.get("echo", "")
+        except (ValueError, AttributeError):
             reply = envelope(None, None, retcode=1400, text="json解析失败,请检查数据格式")
         else:
             target = self._write_down(request, at, action, body, frame.encode(), accepted=True, over_ws=True)
             met = self._meets(target)
-            if met.breaks_the_answer:
-                await self._before_breaking(action, body, met)
-                return await _broken_socket(request, socket, met)
-            reply = await self._frame_envelope(action, body, met, echo)
+            if met.replaces_the_answer:
+                await self._before_replacing(action, body, met)
+                reply = _played_frame(met, echo)
+                if reply is None:
+                    return await _broken_socket(request, socket, met)
+            else:
+                reply = await self._frame_envelope(action, body, met, echo)
         if reply is not None:
             with suppress(ConnectionError):  # the send went on without the caller; nobody is left to be told
                 await socket.send_str(dump(reply))
@@ -148,10 +154,10 @@ class Adapters:
                 await socket.send_str(dump(event))
 
     def _accepts(self, request: web.Request) -> bool:
-        if not self._token:
+        if not self.token:
             return True
         given = request.query.get("access_token") or request.headers.get("Authorization", "").split("Bearer ")[-1]
-        return given == self._token
+        return given == self.token
 
     def _write_down(
         self, request: web.Request, at: float, action: str, body: dict[str, Any], raw: bytes,
@@ -175,7 +181,7 @@ class Adapters:
     def _meets(self, target: str | None) -> Behaviour:
         return NORMAL if target is None else self._script.take(target)
 
-    async def _before_breaking(self, action: str, body: dict[str, Any], met: Behaviour) -> None:
+    async def _before_replacing(self, action: str, body: dict[str, Any], met: Behaviour) -> None:
         await pause(met.ms)
         if met.deliver:
             with suppress(ActionError):
@@ -199,16 +205,31 @@ async def _broken(request: web.Request, met: Behaviour) -> web.Response:
     return web.Response(status=met.status, text=met.body, content_type=met.content_type, headers=_HEADERS)
 
 
-async def _broken_socket(request: web.Request, socket: web.WebSocketResponse, met: Behaviour) -> None:
-    """Do what comes closest over WebSocket: refuse, send what is no envelope, drop, or stay silent."""
+def _played(met: Behaviour, echo: Any) -> dict[str, Any]:
+    return envelope(met.data, echo, retcode=met.retcode, text=met.message, status=met.envelope_status)
+
+
+def _played_frame(met: Behaviour, echo: Any) -> dict[str, Any] | None:
+    """Return the frame asked for; None when there is none.
+
+    A token is refused when a connection begins, and that refuses all of it; `forbidden` means one call, as over HTTP.
+    """
+    if met.step == "reply":
+        return _played(met, echo)
     if met.step == "answer" and met.status == 403:
-        await _refuse(socket)
-    elif met.step == "answer" and met.status == 200:
-        await socket.send_str(met.body)
+        return envelope(None, echo, retcode=1403, text=_WRONG_TOKEN)
+    return None
+
+
+async def _broken_socket(request: web.Request, socket: web.WebSocketResponse, met: Behaviour) -> None:
+    """Do what comes closest over WebSocket: send what is no envelope, drop, or stay silent."""
+    if met.step == "answer" and met.status == 200:
+        with suppress(ConnectionError):
+            await socket.send_str(met.body)
     elif met.step != "hang" and request.transport is not None:
         request.transport.abort()
 
 
 async def _refuse(socket: web.WebSocketResponse) -> None:
-    await socket.send_str(dump(envelope(None, None, retcode=1403, text="token验证失败")))
+    await socket.send_str(dump(envelope(None, None, retcode=1403, text=_WRONG_TOKEN)))
     await socket.close()

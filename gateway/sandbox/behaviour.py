@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-Step = Literal["send", "throw", "reject", "timeout", "answer", "reset", "hang"]
+Step = Literal["send", "throw", "reject", "timeout", "reply", "answer", "reset", "hang"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,15 +13,17 @@ class Behaviour:
 
     name          the word it was asked for by
     step          `send`: normal, perhaps slow; `throw`: NapCat fails before QQ hears of it; `reject`: QQ
-                  refuses; `timeout`: QQ does not confirm in time; `answer`, `reset`, `hang`: the HTTP answer
-                  itself is broken
+                  refuses; `timeout`: QQ does not confirm in time; `reply`: an envelope is given, whatever it says;
+                  `answer`, `reset`, `hang`: the HTTP answer itself is broken
     ms            this much longer than usual before anything is answered
     text          `throw`: the whole message; `reject`: QQ's errMsg
     result        QQ's code; None with `timeout`: the kernel call never returned, `EventRet: {}`
     wait_ms       `timeout`: answer after this long; None: after the call's own `timeout` field (default 10 s)
     late_ms       `timeout`: deliver this long after the answer all the same; None: never
-    deliver       `answer`, `reset`, `hang`: whether the message is delivered before the answer breaks
-    status, content_type, body   `answer`: the HTTP answer
+    deliver       `reply`, `answer`, `reset`, `hang`: whether the message is delivered all the same, before
+    envelope_status, retcode, message, data   `reply`: the envelope, as it stands on HTTP and WebSocket alike; its
+                  status is by default `ok` with retcode 0 and `failed` with any other
+    status, content_type, body   `answer`: the HTTP answer; over WebSocket a body with status 200 is the frame
     """
 
     name: str
@@ -32,14 +34,18 @@ class Behaviour:
     wait_ms: int | None = None
     late_ms: int | None = None
     deliver: bool = False
+    envelope_status: str = ""
+    retcode: int = 0
+    message: str = ""
+    data: Any = None
     status: int = 200
     content_type: str = "text/html"
     body: str = ""
 
     @property
-    def breaks_the_answer(self) -> bool:
-        """Whether the caller gets something else than NapCat's envelope, or nothing."""
-        return self.step in ("answer", "reset", "hang")
+    def replaces_the_answer(self) -> bool:
+        """Whether the caller gets something else than what became of the send, or nothing."""
+        return self.step in ("reply", "answer", "reset", "hang")
 
 
 FORBIDDEN = '{"message":"token verify failed!"}'
@@ -71,6 +77,7 @@ BEHAVIOURS = {
         Behaviour("server_closed", "throw", text="Server is closed"),
         Behaviour("download_failed", "throw", text="下载文件失败: Service Unavailable"),
         Behaviour("unknown_user", "throw", text="无法获取用户信息"),
+        Behaviour("reply", "reply"),
         Behaviour("forbidden", "answer", status=403, body=FORBIDDEN),
         Behaviour("bad_gateway", "answer", status=502, body=_BAD_GATEWAY),
         Behaviour("garbage", "answer", content_type="application/json", body='{"status":"ok","retco'),

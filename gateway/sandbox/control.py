@@ -34,7 +34,8 @@ class Controlled(Protocol):
 def control_routes(napcat: Controlled) -> list[web.RouteDef]:
     """Return the routes under `/_sandbox`.
 
-    `POST /_sandbox/behave`     `{"target": "group:1", "behaviour": "mute", "times": 2, …options}`
+    `POST /_sandbox/behave`     `{"target": "group:1", "behaviour": "mute", "times": 2, …options}`, for example
+                                `{"target": "*", "behaviour": "reply", "retcode": 100, "message": "no", "data": null}`
     `POST /_sandbox/clear`      `{}` or `{"target": "group:1"}`
     `POST /_sandbox/ban`        `{"group": "1", "duration": 60, "user_id": "0"}`; duration 0 lifts
     `GET /_sandbox/received?since=N`    the send calls from number N on → `{"next": M, "items": […]}`

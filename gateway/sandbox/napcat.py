@@ -65,6 +65,15 @@ class StandIn:
         return f"http://{self.host}:{self.port}"
 
     @property
+    def token(self) -> str:
+        """The token asked for; a new one is for requests and connections to come: an open WebSocket stays."""
+        return self._adapters.token
+
+    @token.setter
+    def token(self, token: str) -> None:
+        self._adapters.token = token
+
+    @property
     def received(self) -> list[Received]:
         """All send calls that arrived, refused ones too, in order of arrival."""
         return self._journal.received
@@ -107,6 +116,13 @@ class StandIn:
         await runner.cleanup()
         await self._tasks.end()
         await self._publisher.close()
+
+    def drop(self) -> None:
+        """Abort every open connection, HTTP and WebSocket, as a lost network does; what is under way goes on."""
+        server = self._runner.server if self._runner is not None else None
+        for connection in server.connections if server is not None else ():
+            if connection.transport is not None:
+                connection.transport.abort()
 
     def forget(self) -> None:
         """Drop all state: records, history, mutes and misbehaviours."""

@@ -74,10 +74,10 @@ def parse_body(raw: bytes, *, form: bool) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def envelope(data: Any, echo: Any, *, retcode: int = 0, text: str = "") -> dict[str, Any]:
-    """Return NapCat's answer: `ok` when retcode is 0, else `failed` with the text twice."""
+def envelope(data: Any, echo: Any, *, retcode: int = 0, text: str = "", status: str = "") -> dict[str, Any]:
+    """Return NapCat's answer, with the text twice: `ok` when retcode is 0, else `failed`, unless STATUS is given."""
     return {
-        "status": "failed" if retcode else "ok",
+        "status": status or ("failed" if retcode else "ok"),
         "retcode": retcode,
         "data": data,
         "message": text,

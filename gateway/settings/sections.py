@@ -11,6 +11,8 @@ from pydantic import (
     Field,
     PlainSerializer,
     SecretStr,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -107,20 +109,29 @@ class Account(Section):
     name: Annotated[str, _form(r"[a-z0-9][a-z0-9_-]{0,31}", "1 to 32 lower-case letters, digits, _ or -")] = Field(
         description="in keys, ids and logs"
     )
-    endpoint: Annotated[str, _form(r"https?://[^\s/]+(/[^\s?#]*)?", "write http://host:port, and no query")] = Field(
-        description="NapCat's HTTP server"
-    )
+    endpoint: Annotated[
+        str, _form(r"(https?|wss?)://[^\s/]+(/[^\s?#]*)?", "write http://host:port or ws://host:port, and no query")
+    ] = Field(description="NapCat's HTTP server; with transport ws its WebSocket server")
     token: Secret = Field(SecretStr(""), description="NapCat's access token")
     self_id: Annotated[str, _form(r"([1-9][0-9]{4,19})?", "write the QQ number in quotes, or leave it out")] = Field(
         "", description="the QQ number that has to be logged in there; empty: the one seen first"
     )
-    transport: Literal["http"] = Field("http", description="how sends reach it")
+    transport: Literal["http", "ws"] = Field(
+        "http", validate_default=True, description="how sends reach it: a request each, or one WebSocket for all"
+    )
     events_url: Annotated[str, Later] = Field("", description="NapCat's WebSocket server, for events")
     events_secret: Secret = Field(SecretStr(""), description="token of NapCat's HTTP client that posts events here")
     max_in_flight: int = Field(5, ge=1, le=1024, description="calls at once to this NapCat")
     markdown: Literal["markdown", "record"] = Field(
         "markdown", description="the type under which it takes markdown; NapCat 4.18: markdown, published pages: record"
     )
+
+    @field_validator("transport")
+    @classmethod
+    def _fits_the_endpoint(cls, transport: str, info: ValidationInfo) -> str:
+        if transport == "http" and info.data.get("endpoint", "").startswith("ws"):
+            raise ValueError("the endpoint is a WebSocket address; write transport: ws, or an http:// endpoint")
+        return transport
 
 
 class Override(Section):

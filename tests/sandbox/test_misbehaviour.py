@@ -142,6 +142,21 @@ async def test_an_answer_can_be_given_word_by_word(caller: Caller) -> None:
     assert answer == (429, "text/plain", "later")
 
 
+@pytest.mark.parametrize(("retcode", "echo"), [(0, "mine"), (100, "mine"), (400, None)])
+async def test_any_envelope_can_be_played_without_a_delivery(caller: Caller, retcode: int, echo: str | None) -> None:
+    caller.napcat.behave("group:1", "reply", retcode=retcode, message="words", data={"message_id": 5})
+    envelope = await caller.to_group("x", echo="mine")
+    assert (envelope["retcode"], envelope["echo"], envelope["data"]) == (retcode, echo, {"message_id": 5})
+    assert (envelope["status"], envelope["message"]) == ("failed" if retcode else "ok", "words")
+    assert (caller.napcat.texts("group:1"), caller.napcat.delivered) == (["x"], [])
+
+
+async def test_a_played_failure_may_hide_a_delivery(caller: Caller) -> None:
+    caller.napcat.behave("group:1", "reply", retcode=100, deliver=True)
+    assert (await caller.to_group("x"))["status"] == "failed"
+    assert [message.text for message in caller.napcat.delivered] == ["x"]
+
+
 async def test_a_delayed_send_does_not_hold_up_another_target(caller: Caller) -> None:
     caller.napcat.behave("group:1", "delay", ms=100)
     slow = asyncio.create_task(caller.to_group("slow"))

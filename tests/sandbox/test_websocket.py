@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -99,3 +100,85 @@ async def test_stopping_drops_the_connection(api: Socket, napcat: StandIn) -> No
     await napcat.stop()
     message = await api.receive(timeout=5)
     assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({}, "ok"),
+        ({"retcode": 100, "message": "no"}, "failed"),
+        ({"retcode": 1, "envelope_status": "async", "data": {"a": [1]}}, "async"),
+        ({"retcode": 400}, "failed"),
+    ],
+)
+async def test_any_envelope_can_be_played_with_the_echo_and_nothing_is_delivered(
+    api: Socket, napcat: StandIn, options: dict[str, Any], status: str
+) -> None:
+    napcat.behave("group:1", "reply", **options)
+    words = options.get("message", "")
+    assert await ask(api, "send_group_msg", group_id="1", message="x") == {
+        "status": status,
+        "retcode": options.get("retcode", 0),
+        "data": options.get("data"),
+        "message": words,
+        "wording": words,
+        "echo": "e",
+        "stream": "normal-action",
+    }
+    assert (napcat.texts("group:1"), napcat.delivered) == (["x"], [])
+
+
+async def test_a_frame_can_be_given_word_by_word(api: Socket, napcat: StandIn) -> None:
+    napcat.behave("*", "raw", body="what?", times=1)
+    napcat.behave("*", "garbage")
+    for said in ("what?", '{"status":"ok","retco'):
+        await api.send_json({"action": "send_group_msg", "params": {"group_id": "1", "message": "x"}})
+        assert await api.receive_str(timeout=5) == said
+
+
+async def test_a_forbidden_call_is_refused_and_the_connection_serves_the_others(api: Socket, napcat: StandIn) -> None:
+    napcat.behave("group:1", "forbidden")
+    refused = await ask(api, "send_group_msg", group_id="1", message="x")
+    assert (refused["retcode"], refused["echo"]) == (1403, "e")
+    assert (await ask(api, "send_group_msg", group_id="2", message="x"))["status"] == "ok"
+
+
+async def test_a_new_token_is_asked_of_new_connections_only(
+    api: Socket, napcat: StandIn, session: aiohttp.ClientSession
+) -> None:
+    await ask(api, "get_status")
+    napcat.token = "new"
+    assert (await ask(api, "get_status"))["status"] == "ok"
+    async with session.post(napcat.url + "/get_status") as answer:
+        assert answer.status == 403
+    headers = {"Authorization": f"Bearer {napcat.token}"}
+    async with (
+        session.ws_connect(napcat.url + "/api") as old,
+        session.ws_connect(napcat.url + "/api", headers=headers) as new,
+    ):
+        assert (await old.receive_json(timeout=5))["retcode"] == 1403
+        assert (await ask(new, "get_status"))["status"] == "ok"
+
+
+async def test_a_lost_network_drops_every_connection_and_what_is_under_way_goes_on(
+    api: Socket, napcat: StandIn, session: aiohttp.ClientSession
+) -> None:
+    napcat.behave("*", "delay", ms=50)
+    body = {"group_id": "1", "message": "http"}
+    await api.send_json({"action": "send_group_msg", "params": {"group_id": "1", "message": "ws"}})
+    posted = asyncio.create_task(session.post(napcat.url + "/send_group_msg", json=body).__aenter__())
+    await eventually(lambda: len(napcat.received) == 2)
+    napcat.drop()
+    message = await api.receive(timeout=5)
+    assert message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.ERROR)
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await posted
+    await eventually(lambda: len(napcat.delivered) == 2)
+    async with session.ws_connect(napcat.url + "/api") as again:
+        assert (await ask(again, "get_status"))["status"] == "ok"
+
+
+async def test_an_action_that_has_no_name_is_unknown(api: Socket) -> None:
+    await api.send_json({"echo": 7})
+    reply = await api.receive_json(timeout=5)
+    assert (reply["retcode"], reply["echo"]) == (1404, 7)

@@ -142,12 +142,27 @@ def test_a_bind_on_loopback_needs_no_key(host: str) -> None:
         ("hooks", {"hooks": [{"name": "a"}]}),
         ("callbacks.secrets", {"callbacks": {"secrets": ["x"]}}),
         ("accounts.0.events_url", {"accounts": [{**ACCOUNT, "events_url": "ws://127.0.0.1:3001"}]}),
-        ("accounts.0.transport", {"accounts": [{**ACCOUNT, "transport": "ws"}]}),
         ("redis.durability", {"redis": {"durability": "replicated"}}),
     ],
 )
 def test_what_is_not_served_yet_is_refused_by_name_and_not_ignored(loc: str, sections: dict[str, Any]) -> None:
     assert loc in refusal(**sections)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["ws://127.0.0.1:3001", "wss://napcat/qq", "http://127.0.0.1:3001", "https://napcat"]
+)
+def test_a_websocket_is_reached_at_its_own_address_or_at_that_of_its_server(endpoint: str) -> None:
+    [account] = settings(accounts=[{"name": "main", "endpoint": endpoint, "transport": "ws"}]).accounts
+    assert (account.transport, account.endpoint) == ("ws", endpoint)
+
+
+@pytest.mark.parametrize("transport", [{}, {"transport": "http"}])
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_a_websocket_address_is_none_for_http(scheme: str, transport: dict[str, str]) -> None:
+    said = refusal(accounts=[{"name": "main", "endpoint": f"{scheme}://127.0.0.1:3001", **transport}])
+    assert "accounts.0.transport" in said
+    assert "write transport: ws, or an http:// endpoint" in said
 
 
 def test_secrets_are_never_shown() -> None:

@@ -1,0 +1,37 @@
+"""Where an account's NapCat is, and what opens its door: checked once, before any connection."""
+
+from urllib.parse import urlsplit
+
+from gateway.model.errors import SettingsInvalid
+
+HTTP = frozenset({"http", "https"})
+_OTHER = {"http": "ws", "https": "wss"}
+
+
+def websocket_address(endpoint: str) -> str:
+    """Return the address of NapCat's WebSocket API at ENDPOINT: its own scheme, and the path that has no events.
+
+    `http://napcat:3001/qq` and `ws://napcat:3001/qq/api/` both become `ws://napcat:3001/qq/api`.
+    """
+    scheme, separator, rest = endpoint.rstrip("/").partition("://")
+    return f"{_OTHER.get(scheme, scheme)}{separator}{rest.removesuffix('/api')}/api"
+
+
+def check_endpoint(endpoint: str, token: str, schemes: frozenset[str] = HTTP) -> None:
+    """Raise SettingsInvalid when no request can go to ENDPOINT with TOKEN; the message repeats neither."""
+    try:
+        parts = urlsplit(endpoint)
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsInvalid("endpoint: no usable address; write http://host:port, with a path if there is one")
+    if parts.username is not None and token:
+        raise SettingsInvalid("endpoint: has a user name and the account a token; only one can be sent, drop one")
+    if not token.isprintable():
+        raise SettingsInvalid("token: has a line break or another character no HTTP header can carry; remove it")
+
+
+def authorization(token: str) -> dict[str, str]:
+    """Return the headers that carry TOKEN: a Bearer header, and never the URL, where NapCat would log it."""
+    return {"Authorization": f"Bearer {token}"} if token else {}
