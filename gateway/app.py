@@ -1,14 +1,16 @@
 """The composition root: wires the rooms together and owns their beginning and end; nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 from aiohttp import web
 
 from gateway.clock import Clock
 from gateway.forward.events import Events
 from gateway.forward.forwarder import Forwarder
+from gateway.forward.listener import Listener
 from gateway.forward.napcat_http import NapCatHttp
 from gateway.forward.rules import load_rules
 from gateway.intake.admission import Admission
@@ -77,6 +79,16 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
                 account.name, policies[account.name], scripts, forwarder.forward, clock, replica
             )
         bell = Bell(clients, keys, {name: runner.wake for name, runner in runners.items()})
+        events = Events({account.name: account for account in settings.accounts}, policies, scripts, bell)
+        listeners = {
+            account.name: Listener(account, events.take, partial(bell.ring, [account.name]), scripts, clock)
+            for account in settings.accounts
+            if account.events_url
+        }
+        # Ended after the lanes: what they have in flight may be settled by an event.
+        await stack.enter_async_context(
+            _leased(supervisor, {f"events {name}": listener for name, listener in listeners.items()})
+        )
         await stack.enter_async_context(_lanes(settings, supervisor, runners, bell))
 
         pressure = Pressure(clients, clock)
@@ -89,10 +101,9 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
             ListReader(name, keys.list_stream(name), accounts, admission, sources, scripts, clock)
             for name in settings.intake.lists
         ]
-        await stack.enter_async_context(_readers(supervisor, readers))
+        await stack.enter_async_context(_leased(supervisor, {f"source {reader.source}": reader for reader in readers}))
 
-        monitor = Monitor(settings, clients, scripts, sources, supervisor, clock)
-        events = Events({account.name: account for account in settings.accounts}, policies, scripts, bell)
+        monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, clock)
         operator = Operator(settings, policies, scripts, bell)
         guard = Guard(settings.auth)
         app.router.add_routes(
@@ -152,13 +163,16 @@ async def _lanes(
 
 
 @asynccontextmanager
-async def _readers(supervisor: Supervisor, readers: list[SourceReader]) -> AsyncIterator[None]:
-    """Read every source; in the end give the leases back, so that another replica takes over at once."""
-    for reader in readers:
-        supervisor.start(f"source {reader.source}", reader.run)
+async def _leased(
+    supervisor: Supervisor, holders: Mapping[str, SourceReader] | Mapping[str, Listener]
+) -> AsyncIterator[None]:
+    """Run what one replica at a time does; in the end give the leases back, so that another takes over at once."""
+    for name, holder in holders.items():
+        supervisor.start(name, holder.run)
     try:
         yield
     finally:
-        await supervisor.stop(*(f"source {reader.source}" for reader in readers))
+        if holders:
+            await supervisor.stop(*holders)
         with suppress(StoreUnavailable):
-            await asyncio.gather(*(reader.release() for reader in readers))
+            await asyncio.gather(*(holder.release() for holder in holders.values()))

@@ -12,6 +12,10 @@ class Clock:
         """Return seconds that only go forward."""
         return time.monotonic()
 
+    def epoch_ms(self) -> int:
+        """Return the time of day as epoch milliseconds: to be shown, never to be counted with, as it may jump."""
+        return time.time_ns() // 1_000_000
+
     def chance(self) -> float:
         """Return a number in [0, 1)."""
         return random.random()  # noqa: S311 - jitter, not a secret

@@ -31,6 +31,8 @@ class Event(StrEnum):
     LANE_RELEASED = "lane.released"
     EVENT_REFUSED = "event.refused"
     EVENT_MATCHED = "event.matched"
+    EVENTS_CONNECTED = "events.connected"
+    EVENTS_LOST = "events.lost"
     REQUEST_FAILED = "request.failed"
 
 

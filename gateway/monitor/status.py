@@ -1,7 +1,7 @@
 """`/status` and the health checks: what goes on, what does not, and what to do about it."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -9,6 +9,7 @@ from gateway import __version__
 from gateway.clock import Clock
 from gateway.model.errors import StoreUnavailable
 from gateway.model.instant import format_instant
+from gateway.model.listening import Listening
 from gateway.settings import Settings
 from gateway.store.client import Clients
 from gateway.store.scripts import Scripts
@@ -18,6 +19,15 @@ from gateway.store.values import AccountNumbers, Hold
 from gateway.supervise import Supervisor
 
 Reason = dict[str, Any]
+_DEAF_S = 30.0  # how long NapCat's events may be missing before that is told
+
+
+class Listens(Protocol):
+    """What tells how it listens to the events of an account."""
+
+    @property
+    def state(self) -> Listening:
+        """Return how it is right now."""
 
 
 class Monitor:
@@ -30,14 +40,16 @@ class Monitor:
         scripts: Scripts,
         sources: Sources,
         supervisor: Supervisor,
+        listeners: Mapping[str, Listens],
         clock: Clock,
     ) -> None:
-        """Ask Redis for numbers and SUPERVISOR for the tasks of this process."""
+        """Ask Redis for numbers, SUPERVISOR for the tasks of this process, LISTENERS for each account's events."""
         self._settings = settings
         self._clients = clients
         self._scripts = scripts
         self._sources = sources
         self._supervisor = supervisor
+        self._listeners = listeners
         self._clock = clock
         self._began = clock.monotonic()
 
@@ -77,8 +89,11 @@ class Monitor:
         try:
             for account in self._settings.accounts:
                 numbers = await self._scripts.overview(account.name)
-                document["accounts"][account.name] = _account(numbers)
+                listener = self._listeners.get(account.name)
+                document["accounts"][account.name] = _account(numbers) | {"events": _events(listener)}
                 document["reasons"] += _paused(account.name, numbers.holds)
+                if listener and self._is_deaf(listener.state):
+                    document["reasons"].append(_events_lost(account.name, listener.state))
                 if numbers.queued >= self._settings.intake.max_queued:
                     document["reasons"].append(_full(account.name, numbers.queued))
             for source in (*self._settings.intake.streams, *self._settings.intake.lists):
@@ -109,6 +124,9 @@ class Monitor:
         document["status"] = "degraded" if document["reasons"] else "ok"
         return document
 
+    def _is_deaf(self, listening: Listening) -> bool:
+        return listening.state == "connecting" and self._clock.monotonic() - listening.began >= _DEAF_S
+
     def _task_reasons(self) -> list[Reason]:
         return [
             _reason("task_failing", f"{name}: {error}", "it is tried again with growing pauses; the log says more")
@@ -136,6 +154,24 @@ def _account(numbers: AccountNumbers) -> dict[str, Any]:
             for hold in numbers.holds
         ],
     }
+
+
+def _events(listener: Listens | None) -> dict[str, str]:
+    if listener is None:
+        return {"listening": "off"}
+    listening = listener.state
+    told = {"listening": listening.state, "since": format_instant(listening.since)}
+    return {**told, "error": listening.error} if listening.error else told
+
+
+def _events_lost(account: str, listening: Listening) -> Reason:
+    return _reason(
+        "events_lost",
+        f"no events since {format_instant(listening.since)}: {listening.error or 'no connection yet'}",
+        "jobs go on, but unclear answers and mutes go unnoticed; check accounts[].events_url, NapCat's WebSocket "
+        "server and the token",
+        account=account,
+    )
 
 
 def _paused(account: str, holds: Sequence[Hold]) -> list[Reason]:

@@ -101,6 +101,10 @@ class Http(Section):
     max_body: Bytes = Field(8 * 1024**2, ge=1024, description="larger request bodies are answered with 413")
 
 
+_EVENTS_URL = r"(wss?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?(/(?!api/?$)[^\s?#]*)?)?"
+_EVENTS_ADVICE = "write ws://host:port or wss://…, without query or user name, and not /api, which has no events"
+
+
 class Account(Section):
     """One NapCat login."""
 
@@ -112,7 +116,9 @@ class Account(Section):
     )
     token: Secret = Field(SecretStr(""), description="NapCat's access token")
     transport: Literal["http"] = Field("http", description="how sends reach it")
-    events_url: Annotated[str, Later] = Field("", description="NapCat's WebSocket server, for events")
+    events_url: Annotated[str, _form(_EVENTS_URL, _EVENTS_ADVICE)] = Field(
+        "", description="NapCat's WebSocket server, for events; one replica listens"
+    )
     events_secret: Secret = Field(SecretStr(""), description="token of NapCat's HTTP client that posts events here")
     max_in_flight: int = Field(5, ge=1, le=1024, description="calls at once to this NapCat")
     markdown: Literal["markdown", "record"] = Field(
