@@ -1,14 +1,16 @@
 """The composition root: wires the rooms together and owns their beginning and end; nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from aiohttp import web
 
 from gateway.clock import Clock
+from gateway.forward.endpoint import events_address
 from gateway.forward.events import Events
 from gateway.forward.forwarder import Forwarder
+from gateway.forward.listener import Listener
 from gateway.forward.napcat import napcat_of
 from gateway.forward.reconcile import Reconciler
 from gateway.forward.rules import load_rules
@@ -69,13 +71,24 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         for account in settings.accounts:
             napcat = await stack.enter_async_context(napcat_of(account, settings.delivery.slack))
             policy = policies[account.name]
-            watch = Watch(account.name, napcat, rules, scripts, account.self_id)
+            watch = Watch(account, napcat, rules, scripts)
             forwarder = Forwarder(account.name, napcat, watch, rules, settings.delivery.retry, clock)
             reconciler = Reconciler(account.name, napcat, policy, scripts, trust=settings.delivery.trust_history)
             errands = Errands(forwarder.forward, reconciler.look, watch.probe, watch.explore)
             runners[account.name] = LaneRunner(account.name, policy, scripts, errands, clock, replica)
             watches[account.name] = watch
         bell = Bell(clients, keys, {name: runner.wake for name, runner in runners.items()})
+        known = {account.name: account for account in settings.accounts}
+        events = Events(known, policies, scripts, bell, clock, watches, runners)
+        listeners = {
+            account.name: Listener(account, events.take, runners[account.name].recheck, scripts, clock)
+            for account in settings.accounts
+            if events_address(account)
+        }
+        # Ended after the lanes: what they have in flight may be settled by an event.
+        await stack.enter_async_context(
+            _leased(supervisor, {f"events {name}": listener for name, listener in listeners.items()})
+        )
         await stack.enter_async_context(_lanes(settings, supervisor, runners, bell))
 
         pressure = Pressure(clients, clock)
@@ -88,17 +101,9 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
             ListReader(name, keys.list_stream(name), accounts, admission, sources, scripts, clock)
             for name in settings.intake.lists
         ]
-        await stack.enter_async_context(_readers(supervisor, readers))
+        await stack.enter_async_context(_leased(supervisor, {f"source {reader.source}": reader for reader in readers}))
 
-        monitor = Monitor(settings, clients, scripts, sources, supervisor, clock)
-        events = Events(
-            {account.name: account for account in settings.accounts},
-            policies,
-            scripts,
-            bell,
-            clock,
-            lambda account: watches[account].number,
-        )
+        monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, clock)
         operator = Operator(settings, policies, scripts, bell)
         guard = Guard(settings.auth)
         app.router.add_routes(
@@ -158,13 +163,16 @@ async def _lanes(
 
 
 @asynccontextmanager
-async def _readers(supervisor: Supervisor, readers: list[SourceReader]) -> AsyncIterator[None]:
-    """Read every source; in the end give the leases back, so that another replica takes over at once."""
-    for reader in readers:
-        supervisor.start(f"source {reader.source}", reader.run)
+async def _leased(
+    supervisor: Supervisor, holders: Mapping[str, SourceReader] | Mapping[str, Listener]
+) -> AsyncIterator[None]:
+    """Run what one replica at a time does; in the end give the leases back, so that another takes over at once."""
+    for name, holder in holders.items():
+        supervisor.start(name, holder.run)
     try:
         yield
     finally:
-        await supervisor.stop(*(f"source {reader.source}" for reader in readers))
+        if holders:
+            await supervisor.stop(*holders)
         with suppress(StoreUnavailable):
-            await asyncio.gather(*(reader.release() for reader in readers))
+            await asyncio.gather(*(holder.release() for holder in holders.values()))

@@ -12,9 +12,9 @@ class Clock:
         """Return seconds that only go forward."""
         return time.monotonic()
 
-    def time(self) -> float:
-        """Return seconds since the epoch, as far as this machine knows."""
-        return time.time()
+    def epoch_ms(self) -> int:
+        """Return the time of day as epoch milliseconds: never to count with, as it may jump."""
+        return time.time_ns() // 1_000_000
 
     def chance(self) -> float:
         """Return a number in [0, 1)."""

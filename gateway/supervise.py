@@ -40,12 +40,7 @@ class Supervisor:
 
     async def stop(self, *names: str) -> None:
         """Cancel the tasks of these names (all, when none is given) and wait for their end."""
-        ending = {self._tasks.pop(name) for name in names or list(self._tasks) if name in self._tasks}
-        while ending:
-            for task in ending:
-                task.cancel()
-            # redis-py swallows a cancellation that meets it while connecting, so it is said again until it is heard.
-            _, ending = await asyncio.wait(ending, timeout=0.05)
+        await end({self._tasks.pop(name) for name in names or list(self._tasks) if name in self._tasks})
 
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         pause = _FIRST_PAUSE
@@ -69,3 +64,18 @@ class Supervisor:
         if self.errors[name]:
             self.errors[name] = None
             self._log.info(Event.TASK_RECOVERED, task=name)
+
+
+async def end(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel TASKS and wait for their end; none is left behind, however often the caller is cancelled meanwhile."""
+    running, cancelled = tasks, False
+    while running:
+        for task in running:
+            task.cancel()
+        # redis-py swallows a cancellation that meets it while connecting, so it is said again until it is heard.
+        try:
+            _, running = await asyncio.wait(running, timeout=0.05)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError

@@ -38,6 +38,8 @@ class Event(StrEnum):
     HISTORY_MATCHED = "history.matched"
     HISTORY_UNREAD = "history.unread"
     MESSAGE_RECALLED = "message.recalled"
+    EVENTS_CONNECTED = "events.connected"
+    EVENTS_LOST = "events.lost"
     REQUEST_FAILED = "request.failed"
 
 

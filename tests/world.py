@@ -11,6 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from gateway.app import create_app
+from gateway.clock import Clock
 from gateway.model.receipt import FINAL_STATES, Receipt
 from gateway.sandbox.napcat import StandIn
 from gateway.sandbox.process import GatewayProcess
@@ -106,12 +107,12 @@ class World:
 class Gateway:
     """A gateway inside the test's process."""
 
-    def __init__(self, settings: dict[str, Any], folder: Path) -> None:
+    def __init__(self, settings: dict[str, Any], folder: Path, clock: Clock | None = None) -> None:
         file = folder / "gateway.yaml"
         file.write_text(json.dumps(settings))
         self.settings = load_settings(file, {})
         self.url = ""
-        self._runner = web.AppRunner(create_app(self.settings), access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(create_app(self.settings, clock), access_log=None, shutdown_timeout=0.1)
 
     async def start(self) -> None:
         await self._runner.setup()

@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from gateway.model.errors import SettingsInvalid
+from gateway.settings import Account
 
 HTTP = frozenset({"http", "https"})
 _OTHER = {"http": "ws", "https": "wss"}
@@ -15,6 +16,13 @@ def websocket_address(endpoint: str) -> str:
     """
     scheme, separator, rest = endpoint.rstrip("/").partition("://")
     return f"{_OTHER.get(scheme, scheme)}{separator}{rest.removesuffix('/api')}/api"
+
+
+def events_address(account: Account) -> str:
+    """Return where the events of ACCOUNT can be heard: where it says, or where its WebSocket sends go; else ""."""
+    if account.events_url or account.transport != "ws":
+        return account.events_url
+    return websocket_address(account.endpoint).removesuffix("api")
 
 
 def check_endpoint(endpoint: str, token: str, schemes: frozenset[str] = HTTP) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -38,6 +38,21 @@ _FRESH_S = 300  # notices older than this act no more: a recorded one cannot be 
 _REMEMBERED = 1_000  # notices known to have been taken, so that one is not played again at once either
 
 
+class Knows(Protocol):
+    """What knows which QQ number is, or has to be, logged in; "" while that is not known."""
+
+    @property
+    def number(self) -> str:
+        """Return the number."""
+
+
+class Rechecks(Protocol):
+    """What can find out whether an account works."""
+
+    def recheck(self) -> None:
+        """Begin to find out."""
+
+
 class Events:
     """Takes the events of the accounts, posted and signed with the account's secret, or heard by a listener.
 
@@ -51,15 +66,17 @@ class Events:
         scripts: Scripts,
         bell: Bell,
         clock: Clock,
-        number_of: Callable[[str], str],
+        watches: Mapping[str, "Knows"],
+        lanes: Mapping[str, "Rechecks"],
     ) -> None:
-        """Act through SCRIPTS; ring the BELL when something may go on; NUMBER_OF tells who is logged in, "" unknown."""
+        """Act through SCRIPTS; ring the BELL when something may go on; WATCHES know who is logged in."""
         self._accounts = accounts
         self._policies = policies
         self._scripts = scripts
         self._bell = bell
         self._clock = clock
-        self._number_of = number_of
+        self._watches = watches
+        self._lanes = lanes
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._log = Log()
         self.tallies: Mapping[str, Counter[str]] = {name: Counter() for name in accounts}
@@ -109,9 +126,10 @@ class Events:
                 return False  # another event that only has the word in it
             self._refuse(account, "shape", fields=[fault["loc"] for fault in error.errors()])
             return True
-        number = self._number_of(account)
+        number = self._watches[account].number
         if event.self_id is not None and number and event.self_id != number:
             self._refuse(account, "self_id", self_id=event.self_id, expected=number)
+            self._lanes[account].recheck()
         elif (stale := self._stale(event, body)) is not None:
             self._refuse(account, stale)
         else:
@@ -123,7 +141,7 @@ class Events:
         at = getattr(event, "time", None)
         if isinstance(event, SentMessage) or at is None:
             return None
-        if abs(self._clock.time() - at) > _FRESH_S:
+        if abs(self._clock.epoch_ms() / 1000 - at) > _FRESH_S:
             return "old"
         digest = hashlib.blake2b(body, digest_size=16).digest()
         if digest in self._seen:
@@ -205,8 +223,9 @@ class Events:
             await self._hold(account, "account", _OFFLINE, _OFFLINE_MS)
 
     async def _connected(self, account: str, _: Lifecycle) -> None:
-        """Look at once whether an account works that was paused because NapCat was away."""
+        """Look at once whether the account works: NapCat may have been away, and be back as somebody else."""
         await self._release(account, "account", PROBED_AWAY)
+        self._lanes[account].recheck()
 
     async def _hold(self, account: str, name: str, reason: str, milliseconds: int) -> None:
         until = await self._scripts.hold(account, name, reason, operator=False, milliseconds=milliseconds)

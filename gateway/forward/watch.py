@@ -8,6 +8,7 @@ from gateway.forward.napcat import NapCat
 from gateway.forward.verdict import judge
 from gateway.model.instant import format_instant
 from gateway.model.verdict import Implementation, Rule
+from gateway.settings import Account
 from gateway.store.scripts import Scripts
 from gateway.store.values import Noted
 from gateway.telemetry import Event, Log
@@ -47,17 +48,16 @@ class Watch:
     number          the QQ number that is, or has to be, logged in; "" while that is not known
     """
 
-    def __init__(
-        self, account: str, napcat: NapCat, rules: Sequence[Rule], scripts: Scripts, expected: str = ""
-    ) -> None:
-        """Read failures by RULES; EXPECTED is the only number that may be logged in, "" whoever is seen first."""
-        self.implementation: Implementation | None = None
-        self.number = expected
-        self._account = account
+    def __init__(self, account: Account, napcat: NapCat, rules: Sequence[Rule], scripts: Scripts) -> None:
+        """Read failures by RULES, and let only the number be logged in that ACCOUNT names, or the one seen first."""
+        told = account.implementation
+        self.implementation: Implementation | None = None if told == "auto" else told
+        self.number = account.self_id
+        self._account = account.name
         self._napcat = napcat
         self._rules = rules
         self._scripts = scripts
-        self._expected = expected
+        self._expected = account.self_id
         self._told: tuple[str, str] | None = None
         self._log = Log(account=account)
 

@@ -80,11 +80,17 @@ class LaneRunner:
         self._rung = True
         self._awake.set()
 
+    def recheck(self) -> None:
+        """Find out whether the account works, unless that is under way."""
+        name = f"probe {self._account}"
+        if self._claiming and all(task.get_name() != name for task in self._running):
+            self._run(self._errands.probe(), name)
+
     async def run(self) -> None:
         """Tick until `drain` has ended it; raises StoreUnavailable when Redis is lost, and can be run again."""
         if not self._probed:
             self._probed = True
-            self._run(self._errands.probe(), "probe")
+            self.recheck()
         while self._claiming or self._flying or self._outcomes or self._unsent:
             self._awake.clear()
             self._rung = False
@@ -131,11 +137,11 @@ class LaneRunner:
         self._unsent = None
         self._tell(tick)
         if tick.probe:
-            self._run(self._errands.probe(), "probe")
+            self.recheck()
         for look in tick.looks:
-            self._run(self._errands.look(look), f"look {look.target}")
+            self._run(self._errands.look(look), f"look {self._account} {look.target}")
         for noted in tick.noted:
-            self._run(self._errands.explore(noted), f"explore {noted.name}")
+            self._run(self._errands.explore(noted), f"explore {self._account} {noted.name}")
         for claim in tick.claims:
             if not self._claiming:
                 self._outcomes.append(Outcome(claim, "unstarted"))
@@ -171,7 +177,7 @@ class LaneRunner:
 
     def _run(self, errand: Coroutine[Any, Any, None], name: str) -> None:
         """Run an errand beside the lanes, which look again when it is done."""
-        task = asyncio.create_task(errand, name=f"{name} {self._account}")
+        task = asyncio.create_task(errand, name=name)
         self._running.add(task)
         task.add_done_callback(self._done)
 

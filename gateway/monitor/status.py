@@ -1,7 +1,7 @@
 """`/status` and the health checks: what goes on, what does not, and what to do about it."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -9,6 +9,7 @@ from gateway import __version__
 from gateway.clock import Clock
 from gateway.model.errors import StoreUnavailable
 from gateway.model.instant import format_instant
+from gateway.model.listening import Listening
 from gateway.settings import Settings
 from gateway.store.client import Clients
 from gateway.store.scripts import Scripts
@@ -18,8 +19,16 @@ from gateway.store.values import AccountNumbers, Hold, Slowed, Unmatched
 from gateway.supervise import Supervisor
 
 Reason = dict[str, Any]
+_RECENT_MS = 3_600_000  # answers that no rule knows are a reason to look for this long
+_DEAF_S = 30.0  # how long NapCat's events may be missing before that is told
 
-_RECENT_S = 3_600  # answers that no rule knows are a reason to look for this long
+
+class Listens(Protocol):
+    """What tells how it listens to the events of an account."""
+
+    @property
+    def state(self) -> Listening:
+        """Return how it is right now."""
 
 
 class Monitor:
@@ -32,14 +41,16 @@ class Monitor:
         scripts: Scripts,
         sources: Sources,
         supervisor: Supervisor,
+        listeners: Mapping[str, Listens],
         clock: Clock,
     ) -> None:
-        """Ask Redis for numbers and SUPERVISOR for the tasks of this process."""
+        """Ask Redis for numbers, SUPERVISOR for the tasks of this process, LISTENERS for each account's events."""
         self._settings = settings
         self._clients = clients
         self._scripts = scripts
         self._sources = sources
         self._supervisor = supervisor
+        self._listeners = listeners
         self._clock = clock
         self._began = clock.monotonic()
 
@@ -79,10 +90,13 @@ class Monitor:
         try:
             for account in self._settings.accounts:
                 numbers = await self._scripts.overview(account.name)
-                document["accounts"][account.name] = _account(account.name, numbers)
+                listener = self._listeners.get(account.name)
+                document["accounts"][account.name] = _account(account.name, numbers) | {"events": _events(listener)}
                 document["reasons"] += _paused(account.name, numbers.holds)
                 document["reasons"] += _slowed(account.name, numbers.slowed)
-                document["reasons"] += _unmatched(account.name, numbers.unmatched, self._clock.time())
+                document["reasons"] += _unmatched(account.name, numbers.unmatched, self._clock.epoch_ms())
+                if listener and self._is_deaf(listener.state):
+                    document["reasons"].append(_events_lost(account.name, listener.state))
                 if numbers.queued >= self._settings.intake.max_queued:
                     document["reasons"].append(_full(account.name, numbers.queued))
             for source in (*self._settings.intake.streams, *self._settings.intake.lists):
@@ -112,6 +126,9 @@ class Monitor:
             )
         document["status"] = "degraded" if document["reasons"] else "ok"
         return document
+
+    def _is_deaf(self, listening: Listening) -> bool:
+        return listening.state == "connecting" and self._clock.monotonic() - listening.began >= _DEAF_S
 
     def _task_reasons(self) -> list[Reason]:
         return [
@@ -165,6 +182,24 @@ def _account(account: str, numbers: AccountNumbers) -> dict[str, Any]:
     }
 
 
+def _events(listener: Listens | None) -> dict[str, str]:
+    if listener is None:
+        return {"listening": "off"}
+    listening = listener.state
+    told = {"listening": listening.state, "since": format_instant(listening.since)}
+    return {**told, "error": listening.error} if listening.error else told
+
+
+def _events_lost(account: str, listening: Listening) -> Reason:
+    return _reason(
+        "events_lost",
+        f"no events since {format_instant(listening.since)}: {listening.error or 'no connection yet'}",
+        "jobs go on, but unclear answers and mutes go unnoticed; check accounts[].events_url, NapCat's WebSocket "
+        "server and the token",
+        account=account,
+    )
+
+
 _ADVICE = {
     "bot_offline": "log the account in again in NapCat; it is asked every half minute at most, and goes on by itself",
     "bad_token": "set the account's token to the one in NapCat's network settings",
@@ -203,9 +238,9 @@ def _slowed(account: str, slowed: Sequence[Slowed]) -> list[Reason]:
     ]
 
 
-def _unmatched(account: str, answers: Sequence[Unmatched], now: float) -> list[Reason]:
+def _unmatched(account: str, answers: Sequence[Unmatched], now: int) -> list[Reason]:
     latest = max(answers, key=lambda answer: answer.last, default=None)
-    if latest is None or latest.last / 1000 < now - _RECENT_S:
+    if latest is None or latest.last < now - _RECENT_MS:
         return []
     return [
         _reason(

@@ -19,7 +19,9 @@ _LONGEST_MS = 1_800_000
 class Actions:
     """Runs one action for an adapter: returns the envelope's `data` or raises `ActionError`."""
 
-    def __init__(self, self_id: str, kernel: Kernel, script: Script, tasks: Tasks, publisher: Publisher) -> None:
+    def __init__(
+        self, self_id: str, kernel: Kernel, script: Script, tasks: Tasks, publisher: Publisher, app_name: str
+    ) -> None:
         """Take the account and what its actions act on."""
         self._self_id = self_id
         self._kernel = kernel
@@ -30,7 +32,7 @@ class Actions:
             "get_status": self._status,
             "get_login_info": lambda _: {"user_id": number(self_id), "nickname": "NapCat"},
             "get_version_info": lambda _: {
-                "app_name": "NapCat.Onebot", "protocol_version": "v11", "app_version": "4.18.19",
+                "app_name": app_name, "protocol_version": "v11", "app_version": "4.18.19",
             },
             "can_send_image": lambda _: {"yes": True},
             "can_send_record": lambda _: {"yes": True},

@@ -4,6 +4,7 @@ It knows nothing of the gateway: it follows NAPCAT.md and writes down what it re
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -33,12 +34,13 @@ class StandIn:
     report_self_message  whether `message_sent` events are reported
     heartbeat_ms         between two heartbeats on a WebSocket
     seed                 same seed, same message ids and echoes
+    app_name             what `get_version_info` calls the program
     """
 
     def __init__(
         self, *, host: str = "127.0.0.1", port: int = 0, token: str = "", self_id: str = "10001",
         answer_ms: int = 0, events_url: str = "", events_secret: str = "", report_self_message: bool = True,
-        heartbeat_ms: int = 30_000, seed: int = 0,
+        heartbeat_ms: int = 30_000, seed: int = 0, app_name: str = "NapCat.Onebot",
     ) -> None:  # fmt: skip
         """Prepare the stand-in; nothing listens before `start` or `serve`."""
         self.host = host
@@ -52,7 +54,7 @@ class StandIn:
             self_id=self_id, answer_ms=answer_ms, seed=seed, report_self_message=report_self_message,
             journal=self._journal, tasks=self._tasks, publisher=self._publisher,
         )  # fmt: skip
-        self._actions = Actions(self_id, self._kernel, self._script, self._tasks, self._publisher)
+        self._actions = Actions(self_id, self._kernel, self._script, self._tasks, self._publisher, app_name)
         self._adapters = Adapters(
             self_id=self_id, token=token, seed=seed, heartbeat_ms=heartbeat_ms, actions=self._actions,
             script=self._script, journal=self._journal, tasks=self._tasks, publisher=self._publisher,
@@ -100,7 +102,9 @@ class StandIn:
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=5, shutdown_timeout=0.1, auto_decompress=False)
         await runner.setup()
         self._runner = runner
-        await web.TCPSite(runner, self.host, self.port).start()
+        self._socket = socket.create_server((self.host, self.port), backlog=128)
+        self._socket.setblocking(False)
+        await web.SockSite(runner, self._socket).start()
         self.port = runner.addresses[0][1]
         self._kernel.forget_ids()
         self._publisher.open()
@@ -110,6 +114,9 @@ class StandIn:
         if self._runner is None:
             return
         runner, self._runner = self._runner, None
+        # A connection that is just being accepted must be one before its server closes, or asyncio loses it.
+        asyncio.get_running_loop().remove_reader(self._socket)
+        await asyncio.sleep(0.01)
         for site in runner.sites:
             await site.stop()
         await self._tasks.end()

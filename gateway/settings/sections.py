@@ -18,7 +18,7 @@ from pydantic import (
 
 from gateway.model.duration import Milliseconds
 from gateway.model.rate import RateField, parse_rate
-from gateway.model.verdict import Rule
+from gateway.model.verdict import Implementation, Rule
 
 _SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -103,6 +103,10 @@ class Http(Section):
     max_body: Bytes = Field(8 * 1024**2, ge=1024, description="larger request bodies are answered with 413")
 
 
+_EVENTS_URL = r"(wss?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?(/(?!api/?$)[^\s?#]*)?)?"
+_EVENTS_ADVICE = "write ws://host:port or wss://…, without query or user name, and not /api, which has no events"
+
+
 class Account(Section):
     """One NapCat login."""
 
@@ -119,7 +123,12 @@ class Account(Section):
     transport: Literal["http", "ws"] = Field(
         "http", validate_default=True, description="how sends reach it: a request each, or one WebSocket for all"
     )
-    events_url: Annotated[str, Later] = Field("", description="NapCat's WebSocket server, for events")
+    implementation: Implementation | Literal["auto"] = Field(
+        "auto", description="the program that answers there, whose failures are read its way; auto: it is asked"
+    )
+    events_url: Annotated[str, _form(_EVENTS_URL, _EVENTS_ADVICE)] = Field(
+        "", description="NapCat's WebSocket server, for events; one replica listens; with transport ws not needed"
+    )
     events_secret: Secret = Field(SecretStr(""), description="token of NapCat's HTTP client that posts events here")
     max_in_flight: int = Field(5, ge=1, le=1024, description="calls at once to this NapCat")
     markdown: Literal["markdown", "record"] = Field(

@@ -60,6 +60,10 @@ class Keys:
         """Name the lease of the one reader of SOURCE."""
         return f"{self.prefix}:{{{_tag(source)}}}:reader:{source}"
 
+    def listener(self, account: str) -> str:
+        """Name the lease of the one listener to the events of ACCOUNT."""
+        return f"{self.prefix}:{{{account}}}:listener"
+
     def list_stream(self, source: str) -> str:
         """Name the stream into which the entries of a list are moved; in the list's own slot."""
         return f"{self.prefix}:{{{_tag(source)}}}:stream:{source}"

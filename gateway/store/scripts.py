@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 from redis.asyncio import Redis
 
@@ -31,6 +31,9 @@ from gateway.store.values import (
     TickPolicy,
     Unmatched,
 )
+
+Role = Literal["reader", "listener"]
+"""What one replica at a time does, by a lease: read a source, listen to the events of an account."""
 
 SCRIPTS = (
     "admit", "tick", "evidence", "history", "recall", "cancel", "reject", "hold", "probed", "read", "overview",
@@ -273,9 +276,13 @@ class Scripts:
         marks = self._keys.account(account)[RING.index("marks")]
         return bool(await self._run("forget", [marks], [source, mark]))
 
-    async def lease(self, source: str, holder: str, milliseconds: int) -> bool:
-        """Take or renew the lease of SOURCE's reader; 0 milliseconds give it back. Return whether HOLDER has it."""
-        return bool(await self._run("lease", [self._keys.reader(source)], [holder, milliseconds]))
+    async def lease(self, role: Role, of: str, holder: str, milliseconds: int) -> bool:
+        """Take or renew the lease of the one reader OF a source, or listener OF an account; 0 ms give it back.
+
+        Return whether HOLDER has it.
+        """
+        key = self._keys.reader(of) if role == "reader" else self._keys.listener(of)
+        return bool(await self._run("lease", [key], [holder, milliseconds]))
 
     async def move(self, source: str, most: int) -> int:
         """Move up to MOST entries of a list into its stream; return how many."""

@@ -4,6 +4,7 @@ import hashlib
 import re
 from typing import Any
 
+from gateway.clock import Clock
 from tests.world import Gateway, World, until
 
 JOB = {"group_id": "1", "message": "hello"}
@@ -13,6 +14,11 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 async def status(gateway: Gateway) -> dict[str, Any]:
     document: dict[str, Any] = (await gateway.get("/status")).json
     return document
+
+
+def events(document: dict[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = document["accounts"]["main"]["events"]
+    return found
 
 
 def codes(document: dict[str, Any]) -> list[str]:
@@ -41,6 +47,7 @@ async def test_a_gateway_where_all_goes_well_says_ok_and_what_it_has(world: Worl
         "holds": [],
         "slowed": [],
         "unmatched": [],
+        "events": {"listening": "off"},
     }
     assert set(document["sources"]) == {"gw:jobs", "gw:jobs:list"}
     assert document["backlog"] == {"queued": 0}
@@ -97,6 +104,42 @@ async def test_a_paused_account_says_nothing_of_another(world: World) -> None:
     await world.ended(1)
     document = await until(lambda: status(gateway), lambda document: document["reasons"])
     assert [reason["account"] for reason in document["reasons"]] == ["dead"]
+
+
+class Ahead(Clock):
+    """A clock that a test sets ahead."""
+
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.seconds
+
+
+async def test_events_that_are_missing_for_half_a_minute_are_told_with_advice_until_they_come_again(
+    world: World,
+) -> None:
+    await world.napcat.stop()
+    clock = Ahead()
+    account = world.account(events_url=world.napcat.url.replace("http", "ws"))
+    gateway = Gateway(world.settings(accounts=[account]), world.folder, clock)
+    await gateway.start()
+    try:
+        document = await until(lambda: status(gateway), lambda document: "error" in events(document))
+        assert (events(document)["listening"], codes(document)) == ("connecting", [])
+        assert TIME.fullmatch(events(document)["since"])
+        clock.seconds = 30.0
+        document = await status(gateway)
+        assert (document["status"], codes(document)) == ("degraded", ["events_lost"])
+        (reason,) = document["reasons"]
+        assert reason["account"] == "main"
+        assert "not_connected" in reason["detail"]
+        assert "events_url" in reason["advice"]
+        await world.napcat.start()
+        document = await until(lambda: status(gateway), lambda document: document["status"] == "ok")
+        assert events(document).keys() == {"listening", "since"}
+        assert events(document)["listening"] == "connected"
+    finally:
+        await gateway.stop()
 
 
 async def test_a_redis_that_forgets_at_a_restart_is_a_reason_to_worry(world: World) -> None:

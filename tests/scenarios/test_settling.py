@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.forward.verdict import Verdict
+from gateway.model.verdict import Verdict
 from tests.forward.test_events import PATH
 from tests.world import SECRET, World, until
 

@@ -116,6 +116,36 @@ def test_an_account_name_that_would_not_fit_keys_and_ids_is_refused(name: str) -
     assert "accounts.0.name" in refusal(accounts=[{**ACCOUNT, "name": name}])
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["", "ws://127.0.0.1:3001", "ws://napcat:3001/", "wss://[::1]:3001/event", "ws://h/api/events", "ws://h/a/api"],
+)
+def test_events_come_from_a_websocket_address(url: str) -> None:
+    assert settings(accounts=[{**ACCOUNT, "events_url": url}]).accounts[0].events_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "127.0.0.1:3001",
+        "http://127.0.0.1:3001",
+        "ws://",
+        "ws:///event",
+        "ws://h:port",
+        "ws://h/?access_token=secret",
+        "ws://h/#x",
+        "ws://user:secret@h",
+        "ws://h/a b",
+        "ws://h:3001/api",
+        "ws://h:3001/api/",
+    ],
+)
+def test_an_address_that_has_no_events_or_would_show_a_secret_is_refused(url: str) -> None:
+    said = refusal(accounts=[{**ACCOUNT, "events_url": url}])
+    assert "accounts.0.events_url" in said
+    assert "write ws://host:port" in said
+
+
 def test_a_route_to_an_unknown_account_is_refused_by_its_name() -> None:
     said = refusal(routes=[{"target": "group:12*", "account": "second"}])
     assert "no account is named 'second'; known: main" in said
@@ -141,7 +171,6 @@ def test_a_bind_on_loopback_needs_no_key(host: str) -> None:
     [
         ("hooks", {"hooks": [{"name": "a"}]}),
         ("callbacks.secrets", {"callbacks": {"secrets": ["x"]}}),
-        ("accounts.0.events_url", {"accounts": [{**ACCOUNT, "events_url": "ws://127.0.0.1:3001"}]}),
         ("redis.durability", {"redis": {"durability": "replicated"}}),
     ],
 )

@@ -23,6 +23,14 @@ def test_the_stream_and_the_lease_of_a_list_lie_in_its_own_slot(name: str) -> No
     assert key_slot(name.encode()) == key_slot(keys.list_stream(name).encode()) == key_slot(keys.reader(name).encode())
 
 
+@pytest.mark.parametrize("account", ["main", "a-b_c"])
+def test_the_lease_of_a_listener_lies_in_the_accounts_slot_and_is_no_other_key_of_it(account: str) -> None:
+    keys = Keys("gw")
+    lease = keys.listener(account)
+    assert key_slot(lease.encode()) == key_slot(account.encode())
+    assert lease not in keys.account(account)
+
+
 def test_the_lua_side_takes_the_ring_in_the_same_order() -> None:
     text = (LUA / "account.lua").read_text()
     names = [name for line in re.findall(r"^local ([A-Z_, ]+) = KEYS", text, re.MULTILINE) for name in line.split(", ")]

@@ -265,9 +265,9 @@ async def test_leasing_a_source_and_moving_a_list_keep_to_its_slot(
     cluster: Cluster, clients: Clients, bench: Bench, source: str
 ) -> None:
     cluster.serve_only(source)
-    assert await bench.scripts.lease(source, "a", 5_000)
-    assert not await bench.scripts.lease(source, "b", 5_000)
-    await bench.scripts.lease(source, "a", 0)
+    assert await bench.scripts.lease("reader", source, "a", 5_000)
+    assert not await bench.scripts.lease("reader", source, "b", 5_000)
+    await bench.scripts.lease("reader", source, "a", 0)
     await Producer(clients).push("one", "two", name=source)
     sources = Sources(clients, KEYS)
     assert await sources.wait_for_list(source, 1)
