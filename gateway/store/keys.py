@@ -27,7 +27,7 @@ RING = (
     "collapse:",  # + target + ":" + collapse key: STRING, the job that the next one of this key replaces
     "limits",  # HASH the limits stamps are counted by, those before them, and since when
     "blocked:",  # + digest: ZSET target → ms: lanes that wait until this medium is not being sent, and since when
-    "looks",  # ZSET job → ms: when the history is asked next about an attempt nobody knows the fate of
+    "looks",  # ZSET job → ms: when the history is asked next about an unknown job, then when settling ends
     "slowed",  # HASH target or "account" → packed: by how much its rates are slowed, until when, and why
     "spread:",  # + rule: ZSET target → ms: who met a rule lately that is the account's matter when many meet it
     "unmatched",  # HASH fingerprint of an answer no rule knows → packed: how often, when last, an example

@@ -1,6 +1,10 @@
 """What NapCat's notices hold and let go."""
 
+import time
+from datetime import datetime
 from typing import Any
+
+import aiohttp
 
 from gateway.sandbox.events import bot_offline, heartbeat
 from tests.forward.test_events import tell
@@ -106,3 +110,88 @@ async def test_words_of_a_notice_inside_a_message_hold_nothing(world: World) -> 
     for event in (said, notice):
         assert (await tell(gateway, event)).status == 204
     assert await holds(gateway) == []
+
+
+def kicked(**fields: Any) -> dict[str, Any]:
+    notice = {"post_type": "notice", "notice_type": "group_decrease", "sub_type": "kick_me", "self_id": int(SELF)}
+    return {**notice, "group_id": 1, "user_id": int(SELF), "operator_id": 5, "time": int(time.time()), **fields}
+
+
+async def test_what_waits_for_a_group_that_removed_the_account_is_rejected_and_the_rest_goes_on(world: World) -> None:
+    gateway = await listening(world)
+    await gateway.post("/v1/targets/group/1/park", {})
+    await world.add(*({"group_id": 1, "message": f"{n}", "key": f"{n}"} for n in range(300)))
+    await world.add({"group_id": 2, "message": "elsewhere", "key": "b"})
+    await gateway.shows("key:b", "delivered")
+    assert (await tell(gateway, kicked())).status == 204
+    receipts = await world.ended(301)
+    assert {(receipt.state, receipt.code) for receipt in receipts if receipt.target == "group:1"} == {
+        ("rejected", "kicked")
+    }
+    assert world.napcat.texts("group:1") == []
+
+
+async def test_a_removal_of_somebody_else_rejects_nothing(world: World) -> None:
+    gateway = await listening(world)
+    await gateway.post("/v1/targets/group/1/park", {})
+    await world.add({"group_id": 1, "message": "x", "key": "a"})
+    await gateway.shows("key:a", "waiting", "parked")
+    await tell(gateway, kicked(sub_type="kick", user_id=777))
+    assert (await gateway.receipt("key:a")).state == "waiting"
+
+
+async def test_a_recorded_notice_that_is_played_again_later_does_nothing(world: World) -> None:
+    gateway = await listening(world)
+    await gateway.post("/v1/targets/group/1/park", {})
+    await world.add({"group_id": 1, "message": "x", "key": "a"})
+    await gateway.shows("key:a", "waiting", "parked")
+    for seconds in (-86_400, -600, 600):
+        assert (await tell(gateway, kicked(time=int(time.time()) + seconds))).status == 204
+    assert (await gateway.receipt("key:a")).state == "waiting"
+
+
+async def test_the_same_notice_acts_once(world: World) -> None:
+    gateway = await listening(world)
+    ban = {"post_type": "notice", "notice_type": "group_ban", "sub_type": "ban", "self_id": int(SELF), "group_id": 1}
+    event = {**ban, "user_id": 0, "duration": 600, "time": int(time.time())}
+    await tell(gateway, event)
+    assert await holds(gateway) == [("group:1", "muted")]
+    await gateway.post("/v1/targets/group/1/release", {})
+    await tell(gateway, event)
+    assert await holds(gateway) == []
+
+
+async def test_an_event_of_another_number_changes_nothing(world: World) -> None:
+    gateway = await listening(world)
+    await until(lambda: gateway.get("/status"), lambda reply: reply.json["accounts"]["main"]["login"] == SELF)
+    await gateway.post("/v1/targets/group/1/park", {})
+    await world.add({"group_id": 1, "message": "x", "key": "a"})
+    await gateway.shows("key:a", "waiting", "parked")
+    await tell(gateway, kicked(self_id=20002))
+    assert (await gateway.receipt("key:a")).state == "waiting"
+
+
+async def test_a_recall_of_a_message_of_ours_is_noted_in_its_receipt(world: World) -> None:
+    gateway = await listening(world)
+    await world.add({"group_id": 1, "message": "x", "key": "a"}, {"group_id": 1, "message": "y", "key": "b"})
+    recalled = (await gateway.shows("key:a", "delivered")).message_ids[0]
+    kept = await gateway.shows("key:b", "delivered")
+    async with aiohttp.ClientSession(world.napcat.url) as napcat:
+        assert (await napcat.post("/delete_msg", json={"message_id": recalled})).status == 200
+    receipt = await until(lambda: gateway.receipt("key:a"), lambda receipt: receipt.recalled_at)
+    assert receipt.state == "delivered"
+    assert (await gateway.receipt("key:b")) == kept
+
+
+async def test_a_group_whose_mute_an_answer_told_of_is_parked_until_the_mute_ends(world: World) -> None:
+    gateway = await listening(world)
+    await until(lambda: gateway.get("/status"), lambda reply: reply.json["accounts"]["main"]["login"] == SELF)
+    world.napcat.report_to("")
+    await world.napcat.emit_group_ban("1", 3_600)
+    await world.add({"group_id": 1, "message": "x", "key": "a"})
+
+    async def minutes() -> float:
+        found = (await gateway.get("/status")).json["accounts"]["main"]["holds"]
+        return max([0.0, *((datetime.fromisoformat(hold["until"]).timestamp() - time.time()) / 60 for hold in found)])
+
+    assert 58 < await until(minutes, lambda found: found > 15) < 61

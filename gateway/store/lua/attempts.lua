@@ -88,7 +88,7 @@ local function doubt(job, code)
   if attempt.seen then return delivered(job, attempt.seen, 'event') end
   job.state, job.code, job.doubted = 'unknown', code, true
   job.settle_by, job.looked, job.granted = now + SETTLE_FOR, nil, nil
-  if SETTLE_FOR > 0 and not job.row then redis.call('ZADD', LOOKS, math.floor(now + first_look(SETTLE_FOR)), job.id) end
+  redis.call('ZADD', LOOKS, math.floor(now + first_look(SETTLE_FOR)), job.id)
   save(job)
   publish(job, LENGTH)
   redis.call('SADD', UNSETTLED .. job.target, job.id)

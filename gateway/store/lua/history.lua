@@ -36,6 +36,6 @@ if job.row and trusted then
   delivered(job, job.row, 'history')
   return {'delivered', ENDED}
 end
-if job.row then redis.call('ZREM', LOOKS, job.id) end
+if job.row then redis.call('ZADD', LOOKS, job.settle_by, job.id) end
 save(job)
 return {job.row and 'listed' or 'absent', ENDED}

@@ -425,25 +425,10 @@ local function head(target)
   return oldest, false
 end
 
--- The looks at the history that are due: {job, target} each. A look that brings nothing is made once more, late.
-local function due_looks()
-  local looks = {}
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', LOOKS, '-inf', now, 'LIMIT', 0, 16)) do
-    local job = load(id)
-    local last = job and job.state == 'unknown' and math.floor(job.settle_by - last_look(SETTLE_FOR))
-    if last and now < last then
-      redis.call('ZADD', LOOKS, last, id)
-    else
-      redis.call('ZREM', LOOKS, id)
-    end
-    if last then looks[#looks + 1] = {id, job.target} end
-  end
-  return looks
-end
-
 -- An unknown job whose time for settling is over: sent again only where its producer chose that and the history does not
 -- speak against it. When no look at the history was answered, say because NapCat was away, there is time for one more.
 local function give_up_settling(job)
+  redis.call('ZREM', LOOKS, job.id)
   if not job.row and not job.looked and not job.granted and SETTLE_FOR > 0 then
     job.granted, job.settle_by = true, math.floor(now + last_look(SETTLE_FOR))
     redis.call('ZADD', LOOKS, now, job.id)
@@ -454,6 +439,26 @@ local function give_up_settling(job)
   if not resend then return finish(job, 'unconfirmed', job.code, KEEP, LENGTH) end
   job.state, job.retries = 'queued', job.retries + 1
   save(job)
+end
+
+-- What unknown jobs wait for: a look at the history, soon and once more late; then the end of settling, which neither a
+-- paused account nor a parked target delays. Returns the looks that are due: {job, target} each.
+local function due_looks()
+  local looks = {}
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', LOOKS, '-inf', now, 'LIMIT', 0, 16)) do
+    local job = load(id)
+    if not job or job.state ~= 'unknown' then
+      redis.call('ZREM', LOOKS, id)
+    elseif job.settle_by <= now then
+      give_up_settling(job)
+      turn(job.target, now)
+    else
+      local last = math.floor(job.settle_by - last_look(SETTLE_FOR))
+      redis.call('ZADD', LOOKS, now < last and last or job.settle_by, id)
+      looks[#looks + 1] = {id, job.target}
+    end
+  end
+  return looks
 end
 
 -- JOB leaves its lane until its requester's rate opens, AT (nil: others stand aside before it, and are called first).
