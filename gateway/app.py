@@ -103,7 +103,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         ]
         await stack.enter_async_context(_leased(supervisor, {f"source {reader.source}": reader for reader in readers}))
 
-        monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, clock)
+        monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock)
         operator = Operator(settings, policies, scripts, bell)
         guard = Guard(settings.auth)
         app.router.add_routes(

@@ -23,6 +23,7 @@ from gateway import __version__
 from gateway.app import create_app
 from gateway.explain import explain_job, explain_reply, job_lines, reply_lines
 from gateway.model.errors import Refused, SettingsInvalid
+from gateway.model.verdict import Implementation
 from gateway.sandbox.demo import run_demo
 from gateway.sandbox.napcat import StandIn
 from gateway.settings import Settings, load_settings
@@ -70,6 +71,10 @@ def explain(
     http_status: Annotated[
         int | None, typer.Option("--http-status", min=100, max=599, help="with --reply: the answer's status, else 200")
     ] = None,
+    over_ws: Annotated[bool, typer.Option("--ws", help="with --reply: it came over WebSocket")] = False,
+    implementation: Annotated[
+        Implementation | None, typer.Option("--from", help="with --reply: the program that answered, where it matters")
+    ] = None,
     nodes: Annotated[bool, typer.Option("--nodes", help="with --reply: the call was a merged forward")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
     config: _Config = None,
@@ -78,13 +83,18 @@ def explain(
     """Show what becomes of a job (its calls, byte for byte, or its refusal), or what an answer of NapCat proves."""
     if (job is None) == (reply is None):
         _refuse("name a file with a job (- for standard input), or give --reply with an answer of NapCat")
-    if reply is None and (http_status is not None or nodes):
-        _refuse("--http-status and --nodes say more about an answer: name a file with a job, or give --reply")
+    if reply is None and (http_status is not None or nodes or over_ws or implementation is not None):
+        _refuse(
+            "--http-status, --ws, --from and --nodes say more about an answer: name a file with a job, or give --reply"
+        )
+    if over_ws and http_status is not None:
+        _refuse("an answer over WebSocket has no HTTP status: give --ws or --http-status")
     settings = _settings(config, set_)
     try:
         if reply is not None:
             body = _read(Path("-")) if reply == "-" else reply.encode("utf-8", "surrogateescape")
-            told = explain_reply(body, http_status or 200, settings, nodes=nodes)
+            status = None if over_ws else http_status or 200
+            told = explain_reply(body, status, settings, nodes=nodes, implementation=implementation)
             lines = reply_lines(told)
         else:
             told = explain_job(_read(job), settings)

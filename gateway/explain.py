@@ -1,7 +1,7 @@
 """What the gateway would make of a job or of an answer, without Redis and without NapCat."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from gateway.convert import render_cq
 from gateway.forward.answer import read_answer
@@ -15,7 +15,7 @@ from gateway.model.duration import format_duration
 from gateway.model.instant import format_instant
 from gateway.model.part import Part
 from gateway.model.target import parse_target
-from gateway.model.verdict import Rule, Verdict
+from gateway.model.verdict import Effect, Implementation, Rule, Verdict
 from gateway.settings import Account, Delivery, Settings
 
 _PROVES = {
@@ -23,6 +23,12 @@ _PROVES = {
     Verdict.RETRY: "it was surely not sent; sending again is safe",
     Verdict.UNKNOWN: "nobody knows whether it was sent; it is settled by evidence, never by sending again",
     Verdict.REJECTED: "it was surely not sent, and never will be",
+}
+_EFFECTS: dict[Effect, str] = {
+    "park": "the target is parked",
+    "pause": "the account is paused",
+    "slow_target": "the target's rates are halved",
+    "slow_account": "the account's rates are halved",
 }
 _SHOWN = 2_000  # characters of a long body on a terminal
 
@@ -57,13 +63,22 @@ def explain_job(raw: bytes, settings: Settings) -> dict[str, Any]:
     }
 
 
-def explain_reply(body: bytes, http_status: int, settings: Settings, *, nodes: bool = False) -> dict[str, Any]:
+def explain_reply(
+    body: bytes,
+    http_status: int | None,
+    settings: Settings,
+    *,
+    nodes: bool = False,
+    implementation: Implementation | None = None,
+) -> dict[str, Any]:
     """Return what an answer of NapCat proves, the rule that says so, and what follows.
 
-    NODES says whether the call carried a merged forward, of which some answers prove less.
+    HTTP_STATUS is None for an answer over WebSocket. NODES says whether the call carried a merged forward, of which
+    some answers prove less; IMPLEMENTATION which program answered, None when that is not known.
     """
-    answer = read_answer(http_status, body, nodes=nodes).answer
-    ruling = judge(answer, load_rules(settings.delivery.rules))
+    transport: Literal["http", "ws"] = "ws" if http_status is None else "http"
+    answer = read_answer(http_status, body, nodes=nodes, transport=transport).answer
+    ruling = judge(answer, load_rules(settings.delivery.rules), implementation)
     rule = ruling.rule
     return {
         "verdict": ruling.verdict.value,
@@ -75,7 +90,7 @@ def explain_reply(body: bytes, http_status: int, settings: Settings, *, nodes: b
         "retcode": answer.retcode,
         "result": ruling.result,
         "text": ruling.text,
-        "effect": f"{rule.effect} for {format_duration(rule.hold)}" if rule.effect else None,
+        "effect": _effect(rule),
         "waits": _waits(rule, ruling.verdict, settings.delivery),
         "advice": rule.advice or None,
     }
@@ -126,6 +141,20 @@ def _call(account: Account, part: Part) -> dict[str, str]:
         "url": f"{account.endpoint.rstrip('/')}/{part.action}",
         "body": part.body.decode("ascii"),
     }
+
+
+def _effect(rule: Rule) -> str | None:
+    """Return what follows beyond the job itself."""
+    found = []
+    if rule.effect is not None:
+        row = f", when {rule.after} such answers came in a row" if rule.after > 1 else ""
+        found.append(f"{_EFFECTS[rule.effect]} for {format_duration(rule.hold)}{row}")
+    if (many := rule.widespread) is not None:
+        found.append(
+            f"{_EFFECTS[many.effect]} for {format_duration(many.hold)} ({many.reason}), when {many.targets} targets "
+            f"meet this within {format_duration(many.within)}"
+        )
+    return "; ".join(found) or None
 
 
 def _waits(rule: Rule, verdict: Verdict, delivery: Delivery) -> str:

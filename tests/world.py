@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from gateway.store.embedded import embedded_server
 from gateway.store.producer import Producer
 
 SECRET = "events-secret"
+TRANSPORT = os.environ.get("TEST_TRANSPORT", "http")
+"""How gateways reach the stand-in: `TEST_TRANSPORT=ws` runs every scenario over WebSocket."""
 WIDE = {"account": ["10000/1s"], "group": ["10000/1s"], "user": ["10000/1s"]}
 """Limits that never matter, for tests of something else."""
 
@@ -58,7 +61,13 @@ class World:
 
     def account(self, **fields: Any) -> dict[str, Any]:
         """Return the settings of an account at the stand-in."""
-        return {"name": "main", "endpoint": self.napcat.url, "events_secret": SECRET, **fields}
+        return {
+            "name": "main",
+            "endpoint": self.napcat.url,
+            "events_secret": SECRET,
+            "transport": TRANSPORT,
+            **fields,
+        }
 
     async def gateway(self, **sections: Any) -> "Gateway":
         """Start a gateway in this process, on a real socket."""

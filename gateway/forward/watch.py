@@ -59,7 +59,7 @@ class Watch:
         self._scripts = scripts
         self._expected = account.self_id
         self._told: tuple[str, str] | None = None
-        self._log = Log(account=account)
+        self._log = Log(account=account.name)
 
     async def probe(self) -> None:
         """Find out whether the account works, and pause it or let it go on; raises StoreUnavailable.

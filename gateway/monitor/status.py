@@ -42,15 +42,20 @@ class Monitor:
         sources: Sources,
         supervisor: Supervisor,
         listeners: Mapping[str, Listens],
+        reports: Mapping[str, Mapping[str, int]],
         clock: Clock,
     ) -> None:
-        """Ask Redis for numbers, SUPERVISOR for the tasks of this process, LISTENERS for each account's events."""
+        """Ask Redis for numbers, SUPERVISOR for the tasks of this process, LISTENERS for each account's events.
+
+        REPORTS counts by account the events that were taken and, by reason, those that were refused.
+        """
         self._settings = settings
         self._clients = clients
         self._scripts = scripts
         self._sources = sources
         self._supervisor = supervisor
         self._listeners = listeners
+        self._reports = reports
         self._clock = clock
         self._began = clock.monotonic()
 
@@ -91,7 +96,9 @@ class Monitor:
             for account in self._settings.accounts:
                 numbers = await self._scripts.overview(account.name)
                 listener = self._listeners.get(account.name)
-                document["accounts"][account.name] = _account(account.name, numbers) | {"events": _events(listener)}
+                document["accounts"][account.name] = _account(account.name, numbers) | {
+                    "events": {**_events(listener), **self._reports[account.name]}
+                }
                 document["reasons"] += _paused(account.name, numbers.holds)
                 document["reasons"] += _slowed(account.name, numbers.slowed)
                 document["reasons"] += _unmatched(account.name, numbers.unmatched, self._clock.epoch_ms())
