@@ -35,8 +35,8 @@ DELIVERED: dict[str, Any] = {
 class Bench:
     """The scripts of one account, driven by hand as a replica would."""
 
-    def __init__(self, clients: Clients) -> None:
-        self.scripts = Scripts(clients.commands, Keys("gw"))
+    def __init__(self, clients: Clients, scripts: Scripts | None = None) -> None:
+        self.scripts = scripts or Scripts(clients.commands, Keys("gw"))
         self._redis = clients.commands
         self._sequence = 0
 
