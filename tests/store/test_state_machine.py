@@ -31,7 +31,7 @@ from gateway.store.keys import Keys
 from gateway.store.producer import Producer
 from gateway.store.values import Ended, Limits, Row, Submission, Tick, TickPolicy
 from tests.store.clock import BEGINNING, ScriptsInOurTime
-from tests.store.model import CALL, FINAL, REQUESTER_PERIOD, SKEW, Account, Job
+from tests.store.model import CALL, FINAL, FIRST_LOOK, REQUESTER_PERIOD, SKEW, Account, Job
 
 EXAMPLES = int(os.environ.get("GATEWAY_STATE_MACHINE_EXAMPLES", "120"))
 DAY = 86_400_000
@@ -124,7 +124,7 @@ wishes = st.builds(
     ttl=st.sampled_from([None, None, None, 0, 8_000]),
 )
 findings = st.sampled_from(["", "", "", "offline", "gone", None])
-lists = st.tuples(st.lists(st.sampled_from(LISTED), max_size=3), st.sampled_from([False, False, True]))
+lists = st.tuples(st.lists(st.sampled_from(LISTED), max_size=3), st.sampled_from([False, False, False, True]))
 turns = st.builds(
     Turn,
     after=st.sampled_from([0, 0, 0, 1, 1_000, 5_000, 10_000, 60_000]),
@@ -241,6 +241,17 @@ class Lanes(RuleBasedStateMachine):
     def answer_everything(self, answer: str, turn: Turn) -> None:
         self.run(self._tick(turn, [(claim, answer) for claim in self.open]))
 
+    @precondition(lambda self: self.open)
+    @rule(lapse=st.booleans(), listed=lists, turn=perhaps)
+    def lose_answers_and_look(self, lapse: bool, listed: tuple[Sequence[str], bool], turn: Turn | None) -> None:
+        """Let the answers of all calls get lost, or their leases lapse, and look into the history."""
+        self.run(self._lose_answers(lapse, listed), turn)
+
+    async def _lose_answers(self, lapse: bool, listed: tuple[Sequence[str], bool]) -> None:
+        lost = [] if lapse else [(claim, "unknown") for claim in self.open]
+        await self._tick(Turn(after=CALL + POLICY.lease if lapse else 0, most_claims=0), lost)
+        await self._tick(Turn(after=FIRST_LOOK, listed=listed))
+
     @rule(ago=recent, answer=answers, turn=turns)
     def answer_again(self, ago: int, answer: str, turn: Turn) -> None:
         """Settle what has been settled before, perhaps otherwise."""
@@ -270,7 +281,7 @@ class Lanes(RuleBasedStateMachine):
         self.looks += [self.model.jobs[look.job_id] for look in tick.looks]
         if tick.probe and turn.probed is not None:
             await self._answer_probe(turn.probed)
-        if tick.looks and turn.listed is not None:
+        while tick.looks and self.looks and turn.listed is not None:
             await self._answer_look(self.looks.pop(), *turn.listed)
         return tick
 
