@@ -35,8 +35,8 @@ DELIVERED: dict[str, Any] = {
 class Bench:
     """The scripts of one account, driven by hand as a replica would."""
 
-    def __init__(self, clients: Clients) -> None:
-        self.scripts = Scripts(clients.commands, Keys("gw"))
+    def __init__(self, clients: Clients, scripts: Scripts | None = None) -> None:
+        self.scripts = scripts or Scripts(clients.commands, Keys("gw"))
         self._redis = clients.commands
         self._sequence = 0
 
@@ -45,11 +45,16 @@ class Bench:
         return [outcome for outcome, _ in reply]
 
     async def tick(
-        self, *outcomes: Outcome, replica: str = "r1", policy: TickPolicy = POLICY, sequence: int | None = None
+        self,
+        *outcomes: Outcome,
+        replica: str = "r1",
+        policy: TickPolicy = POLICY,
+        sequence: int | None = None,
+        most_claims: int = 5,
     ) -> Tick:
         number = sequence or self._sequence + 1
         self._sequence = max(self._sequence, number)
-        return await self.scripts.tick("main", policy, replica, number, outcomes, 5, 0.0)
+        return await self.scripts.tick("main", policy, replica, number, outcomes, most_claims, 0.0)
 
     async def claim(self, **options: Any) -> Claim:
         (claim,) = (await self.tick(**options)).claims
@@ -67,6 +72,14 @@ class Bench:
 
     async def keys(self, pattern: str) -> list[Any]:
         return await self._redis.keys(pattern)
+
+    async def left(self, key: Any) -> int:
+        """Return how many milliseconds KEY has left, negative for one that does not end."""
+        return int(await self._redis.pttl(key))
+
+    async def fill(self) -> None:
+        """Leave Redis no memory for more than it holds."""
+        await self._redis.config_set("maxmemory", 1)
 
     async def redis_time(self) -> int:
         seconds, _ = await self._redis.time()

@@ -1,8 +1,8 @@
 """What lanes promise, in plain words: one account without Redis, which the scripts are held against.
 
 Times are milliseconds. Nothing here is fast or safe against crashes; everything is a dictionary or a sorted list. What
-the machine never does is left out: windows other than a requester's, marks of sources, keys, full accounts, and holds
-that grow because they were too short (all of its holds by answers are long).
+the machine never does is left out: windows other than a requester's, marks of sources, keys, full accounts, what slows
+a target or the account, effects that set in after some answers, numbers logged in, and recalls.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,13 +17,19 @@ BEGUN = (0, 0)  # the place of the job whose turn it is: before every class
 STREAK = 20  # turns of higher priority that the lowest may wait behind
 LOOK_AGAIN = 1_000  # a lane that waits for a medium looks by itself after this long
 REQUESTER_PERIOD = 60_000  # one send in any such window, for each requester
-ANSWERED_FOR = 600_000  # how long a delivered message is known, so that an event of it is no news
+FIRST_LOOK, LAST_LOOK = 1_000, 3_000  # when the history is asked: after a doubt, and before settling is given up
+SKEW = 5_000  # QQ's clock may be behind ours by this much
+PROBE = 15_000  # a replica has this long to find out whether the account works
+TRIAL = 10_000  # a trial that went well as far as it went is over after this long
+LONGEST_PAUSE = 30_000  # pauses that double grow no longer than this
 CALL = 1_000  # what one call may take by itself; its lease is this much longer than the policy's
 FINAL = ("delivered", "rejected", "dead", "unconfirmed", "expired", "cancelled")
 
 Place = tuple[int, int]  # class and admission, in the order in which jobs of a lane go
 Ended = tuple[str, str, str, str]  # job, target, state, code
 Claimed = tuple[str, str, int, int, int, int]  # job, target, token, attempt, part, retries
+Noted = tuple[str, str, str, int]  # what, target or "account", reason, until
+Row = tuple[int, int, str]  # message id, second, text
 
 
 @dataclass
@@ -33,7 +39,9 @@ class Attempt:
     token: int
     number: int
     part: int
+    began: int
     fate: str = "open"
+    free: str | None = None  # the rule that says that it cost no retry
     seen: int | None = None  # an event reported its message while it was open
 
     @property
@@ -66,6 +74,10 @@ class Job:
     doubted: bool = False  # something of it may have been sent
     again: int = 0
     settle_by: int = 0
+    unsettled: bool = False  # evidence of it is awaited
+    row: int | None = None  # the message that the history lists for it
+    looked: bool = False  # a look at the history was answered since the doubt
+    granted: bool = False  # it had more time because none was
     called_back: bool = False
     attempts: list[Attempt] = field(default_factory=list)
     message_ids: list[int] = field(default_factory=list)
@@ -85,6 +97,15 @@ class Job:
     def last(self) -> Attempt | None:
         return self.attempts[-1] if self.attempts else None
 
+    @property
+    def tried_since(self) -> int | None:
+        """Return when its current part was first tried, None while it was not."""
+        return next((attempt.began for attempt in self.attempts if attempt.part == self.done), None)
+
+    def doubtful(self, besides: Attempt | None = None) -> bool:
+        """Whether its current part may have been sent, as far as its attempts tell, BESIDES this one."""
+        return any(one.doubtful and one.part == self.done and one is not besides for one in self.attempts)
+
 
 @dataclass
 class Lane:
@@ -94,13 +115,35 @@ class Lane:
     due: int | None = None
     lapses: int | None = None
     streak: int = 0
-    answered: dict[int, int] = field(default_factory=dict)  # message ids of delivered parts, and when
+    answered: list[int] = field(default_factory=list)  # message ids of delivered parts
 
 
 @dataclass
 class Hold:
+    """Why a target, or the account, waits.
+
+    times    how often it was too short
+    probing  until when a replica has time to find out whether the account works
+    trial    how many calls at once are tried since TRIED, after a pause; 0: it is not that far
+    """
+
     until: int
+    reason: str
     operator: bool
+    times: int = 0
+    probing: int = 0
+    trial: int = 0
+    tried: int = 0
+
+
+@dataclass
+class Room:
+    """How much a tick may claim; if the account is paused, when to look again, and when to look at the account."""
+
+    claims: int
+    again: int | None = None
+    asked: int | None = None
+    probe: bool = False
 
 
 @dataclass
@@ -109,6 +152,9 @@ class Ticked:
     ended: list[Ended]
     next_in: int | None
     has_work: bool
+    noted: list[Noted] = field(default_factory=list)
+    looks: list[tuple[str, str]] = field(default_factory=list)
+    probe: bool = False
 
 
 class Account:
@@ -125,12 +171,14 @@ class Account:
         self.windows: dict[str, tuple[int, int | None]] = {}  # requester → token of its last send, and when it ended
         self.media: dict[str, int] = {}  # digest → token of the attempt that sends it
         self.blocked: dict[str, dict[str, int]] = {}  # digest → lanes that wait for it, and since when
+        self.looks: dict[str, int] = {}  # job → when the history is asked about it
         self.collapsible: dict[tuple[str, str], str] = {}  # target and collapse key → the newest job
         self.ticks: dict[str, tuple[int, list[int]]] = {}  # replica → its last tick and the tokens it claimed
         self.counts = dict.fromkeys(("queued", *FINAL), 0)
         self.tokens = 0
         self.seq = 0
         self.ended: list[Ended] = []  # by the script that runs
+        self.noted: list[Noted] = []  # what it held or let go by itself
 
     # Lanes ---------------------------------------------------------------------------------------------------------
 
@@ -233,6 +281,15 @@ class Account:
             self._withdraw(job, "cancelled")
         return job.state == "cancelled"
 
+    def reject(self, target: str, code: str) -> None:
+        """End what waits in a lane in which nothing can be sent any more."""
+        self.ended = []
+        for job in self.order(target):
+            if job.unsent:
+                self._finish(job, "rejected", code)
+        if self.lane(target).lapses is None:
+            self.turn(target, self.now)
+
     # Requesters: who has used up the window stands aside, so that one person never blocks a group ---------------------
 
     def _aside(self, job: Job) -> list[Job]:
@@ -295,24 +352,32 @@ class Account:
 
     # Holds ---------------------------------------------------------------------------------------------------------
 
-    def hold(self, name: str, milliseconds: int | None, *, operator: bool) -> bool:
-        """Hold a target or the account; return whether that changed anything."""
+    def hold(self, name: str, milliseconds: int | None, reason: str, *, operator: bool) -> int | None:
+        """Hold a target or the account; return until when, None if that changed nothing."""
         self.ended = []
         until = FOREVER if milliseconds is None else self.now + milliseconds
         if self._is_the_operators(name, operator) or until <= self.now:
-            return False
-        self.holds[name] = Hold(until, operator)
+            return None
+        if name == "account" and not operator:
+            old = self.holds.get(name)
+            if self.held(name) and old and (old.reason == reason or old.until >= until):
+                return None
+            return self._hold_by_answer(name, until - self.now, reason)
+        self.holds[name] = Hold(until, reason, operator)
         self._look_again(name)
-        return True
+        return until
 
-    def release(self, name: str, *, operator: bool) -> bool:
+    def release(self, name: str, reasons: str, *, operator: bool) -> bool:
         self.ended = []
         if name not in self.holds or self._is_the_operators(name, operator):
+            return False
+        hold = self.holds[name]
+        if reasons and hold.reason not in reasons.split():
             return False
         if name == "account" and not operator:
             if not self.held(name):
                 return False
-            self.holds[name].until = self.now  # half open: one call finds out whether the account works
+            hold.until, hold.probing = self.now, 0  # half open: NapCat is asked whether it works
         else:
             del self.holds[name]
         self._look_again(name)
@@ -325,17 +390,59 @@ class Account:
         if name != "account" and self.lane(name).lapses is None:
             self.turn(name, self.now)
 
-    def _hold_by_answer(self, name: str, milliseconds: int) -> None:
+    def _hold_by_answer(self, name: str, milliseconds: int, reason: str) -> int:
+        """Hold for twice as long as before if that was too short; of two reasons the one that lasts longer counts."""
         old = self.holds.get(name)
-        if old and old.operator and old.until > self.now:
-            return
-        until = max(self.now + milliseconds, old.until if old and not old.operator else 0)
-        self.holds[name] = Hold(until, operator=False)
+        if old and old.operator:
+            if old.until > self.now:
+                return old.until
+            old = None
+        active = old is not None and old.until > self.now
+        times = old.times + (not active) if old else 0
+        until = self.now + max(milliseconds, min(milliseconds * 2**times, LONGEST_PAUSE))
+        if old and old.until > until:
+            until, reason = old.until, old.reason
+        self.holds[name] = Hold(until, reason, operator=False, times=times)
+        one_pause = old is not None and (active or name == "account")
+        if not one_pause or (old and old.reason != reason):
+            self.noted.append(("held", name, reason, until))
+        return until
 
     def _lift(self, name: str) -> None:
         if name in self.holds and not self.holds[name].operator:
             del self.holds[name]
             self._look_again(name)
+
+    def paused(self) -> bool:
+        """Whether nothing is sent: the account is held, or nobody has found out yet whether it works."""
+        hold = self.holds.get("account")
+        return hold is not None and (hold.until > self.now or not (hold.operator or hold.trial))
+
+    @property
+    def breaker(self) -> str:
+        hold = self.holds.get("account")
+        return "closed" if hold is None or hold.operator else "half_open" if hold.trial else "open"
+
+    def probed(self, reason: str, milliseconds: int) -> tuple[str, int]:
+        """Take what asking NapCat brought (REASON "": all is well); return the state and until when it is paused."""
+        self.ended = []
+        if reason:
+            return "paused", self._hold_by_answer("account", milliseconds, reason)
+        hold = self.holds.get("account")
+        if hold is None or hold.operator or hold.until > self.now or hold.trial:
+            return "fine", 0
+        hold.trial, hold.tried, hold.probing = 1, self.now, 0
+        return "trial", 0
+
+    def _trial_goes_on(self, policy: TickPolicy) -> None:
+        hold = self.holds.get("account")
+        if hold and hold.trial and hold.until <= self.now:
+            hold.trial *= 2
+            if hold.trial >= policy.most_in_flight:
+                self._resume()
+
+    def _resume(self) -> None:
+        self.noted.append(("resumed", "account", self.holds.pop("account").reason, 0))
 
     # Settle --------------------------------------------------------------------------------------------------------
 
@@ -357,23 +464,29 @@ class Account:
             told = attempt.part < job.done  # an event was here first
             if told or settlement == "unknown" or not (job.state == "unknown" or delivery):
                 return
+            if job.row is not None and settlement != "delivered" and job.doubtful(besides=attempt):
+                return  # what the history lists may be an earlier attempt
+            job.unsettled = False
         if settlement == "unstarted":
             self._unstamp(job, attempt.token)
             job.attempts.pop()
-            job.doubted = any(one.doubtful for one in job.attempts)
+            job.doubted = job.doubtful()
             job.state = "sending" if job.done else "queued"
             self.turn(job.target, self.now)
             return
         self._stamp(job, attempt.token)
-        attempt.fate = settlement
-        self._apply_effect(job, outcome)
+        attempt.fate, attempt.free = settlement, None if outcome.spends else outcome.rule
+        before = job.attempts[-2] if len(job.attempts) > 1 else None
+        if attempt.free and before and (before.free, before.part) == (attempt.free, attempt.part):
+            job.attempts.remove(before)  # of attempts that cost nothing and ended alike the last is enough
+        self._apply_effect(job, outcome, policy)
         if settlement == "delivered":
             self._delivered(job, outcome.message_id, "response")
         elif attempt.seen is not None and settlement != "unknown":
             self._delivered(job, attempt.seen, "event")
         elif settlement == "retry":
             job.state, job.code, job.retries = "queued", outcome.rule, job.retries + outcome.spends
-            job.doubted, job.again = any(one.doubtful for one in job.attempts), self.now + outcome.wait_ms
+            job.doubted, job.again = job.doubtful(), self.now + outcome.wait_ms
             self.turn(job.target, job.again)
         elif settlement == "unknown":
             self._doubt(job, outcome.rule, policy)
@@ -381,13 +494,13 @@ class Account:
             self._finish(job, settlement, outcome.rule)
             self.turn(job.target, self.now)
 
-    def _apply_effect(self, job: Job, outcome: Outcome) -> None:
+    def _apply_effect(self, job: Job, outcome: Outcome, policy: TickPolicy) -> None:
         if outcome.effect == "park":
-            self._hold_by_answer(job.target, outcome.hold_ms)
+            self._hold_by_answer(job.target, outcome.hold_ms, outcome.rule)
         if outcome.effect == "pause":
-            self._hold_by_answer("account", outcome.hold_ms)
-        elif outcome.http_status is not None and not self.held("account"):
-            self.holds.pop("account", None)  # NapCat answered: a pause that ran out is over
+            self._hold_by_answer("account", outcome.hold_ms, outcome.rule)
+        elif outcome.http_status is not None:
+            self._trial_goes_on(policy)
         if outcome.settlement == "delivered":
             self._lift(job.target)
 
@@ -396,8 +509,10 @@ class Account:
         assert job.last is not None
         assert job.last.part == job.done, "each part is delivered once"
         ended = job.state == "unconfirmed"
+        self.looks.pop(job.id, None)
+        job.unsettled, job.row, job.looked, job.granted = False, None, False, False
         if message_id is not None:
-            self.lane(job.target).answered[message_id] = self.now
+            self.lane(job.target).answered.append(message_id)
             job.message_ids.append(message_id)
         job.done, job.evidence, job.retries = job.done + 1, evidence, 0
         if job.done == job.parts:
@@ -418,8 +533,66 @@ class Account:
             self._delivered(job, job.last.seen, "event")
             return
         job.state, job.code, job.doubted = "unknown", code, True
-        job.settle_by = self.now + policy.settle_for
+        job.settle_by, job.unsettled, job.looked, job.granted = self.now + policy.settle_for, True, False, False
+        if policy.settle_for and job.row is None:
+            self.looks[job.id] = self.now + min(FIRST_LOOK, policy.settle_for // 4)
         self.turn(job.target, job.settle_by)
+
+    def _give_up_settling(self, job: Job, policy: TickPolicy) -> None:
+        """End a job as unconfirmed, or send it again; but once there is more time when no look was answered."""
+        if job.row is None and not job.looked and not job.granted and policy.settle_for:
+            job.granted, job.settle_by = True, self.now + self._last_look(policy)
+            self.looks[job.id] = self.now
+            return
+        if job.row is not None:
+            job.evidence = "history"
+        resend = (job.on_unknown or policy.on_unknown) == "resend" and job.row is None
+        if resend and job.retries < policy.retries:
+            job.state, job.retries = "queued", job.retries + 1
+        else:
+            self._finish(job, "unconfirmed", job.code)
+
+    def _last_look(self, policy: TickPolicy) -> int:
+        return min(LAST_LOOK, policy.settle_for // 4)
+
+    def _due_looks(self, policy: TickPolicy) -> list[tuple[str, str]]:
+        """Return the jobs about which the history is asked now; it is asked once more, late."""
+        due = sorted((at, job_id) for job_id, at in self.looks.items() if at <= self.now)
+        looks = []
+        for _, job_id in due[:16]:
+            job = self.jobs[job_id]
+            del self.looks[job_id]
+            if job.state == "unknown":
+                looks.append((job_id, job.target))
+                last = job.settle_by - self._last_look(policy)
+                if self.now < last:
+                    self.looks[job_id] = last
+        return looks
+
+    def history(self, job_id: str, rows: Sequence[Row], *, trusted: bool) -> str:
+        """Take what NapCat lists of a chat, oldest first, as evidence for an unknown job."""
+        self.ended = []
+        job = self.jobs[job_id]
+        if job.state != "unknown":
+            return "settled"
+        others = [other for other in self.jobs.values() if other.target == job.target and other is not job]
+        taken = {*self.lane(job.target).answered, *(other.row for other in others if other.unsettled)}
+        assert job.tried_since is not None
+        fits = [
+            message
+            for message, second, text in rows
+            if text == job.text and second * 1_000 + 999 + SKEW >= job.tried_since and message not in taken
+        ]
+        job.looked = True
+        if job.row is None and fits:
+            job.row = fits[0]
+        if job.row is None:
+            return "absent"
+        if trusted:
+            self._delivered(job, job.row, "history")
+            return "delivered"
+        self.looks.pop(job_id, None)
+        return "listed"
 
     def _reap(self, target: str, policy: TickPolicy) -> None:
         """Give up waiting for the answer of the call in this lane: its lease has lapsed."""
@@ -434,12 +607,16 @@ class Account:
     def evidence(self, target: str, text: str, message_id: int) -> str:
         """Credit a message that NapCat reports as sent just now to the one attempt it can be."""
         self.ended = []
-        if message_id in self.known_messages(target):
+        if message_id in self.lane(target).answered:
             return "known"
         jobs = [job for job in self.jobs.values() if job.target == target and job.text == text]
         matches = [
             job for job in jobs if job.state in {"unknown", "unconfirmed"} and job.last and job.last.part == job.done
         ]
+        listed = [job for job in matches if job.row == message_id]
+        if listed:
+            self._delivered(listed[0], message_id, "event")
+            return "credited"
         current = next(iter(self.order(target)), None)
         if current in jobs and current is not None and current.last:
             if current.last.fate == "open":
@@ -453,10 +630,6 @@ class Account:
             return "ambiguous" if matches else "unmatched"
         self._delivered(matches[0], message_id, "event")
         return "credited"
-
-    def known_messages(self, target: str) -> list[int]:
-        """Return the messages that are accounted for; after some minutes they need not be remembered."""
-        return [message for message, at in self.lane(target).answered.items() if at + ANSWERED_FOR > self.now]
 
     # Claim ---------------------------------------------------------------------------------------------------------
 
@@ -472,10 +645,7 @@ class Account:
             if job.state == "unknown":
                 if job.settle_by > self.now:
                     return None, None, job.settle_by
-                if (job.on_unknown or policy.on_unknown) == "resend" and job.retries < policy.retries:
-                    job.state, job.retries = "queued", job.retries + 1
-                else:
-                    self._finish(job, "unconfirmed", job.code)
+                self._give_up_settling(job, policy)
             elif job.expires <= self.now and not job.doubted and job.done == 0:
                 self._finish(job, "expired", job.lapse)
             elif job.again > self.now:
@@ -493,7 +663,7 @@ class Account:
         self._check_promises(job, policy)
         lane = self.lane(job.target)
         self.tokens += 1
-        attempt = Attempt(self.tokens, job.last.number + 1 if job.last else 1, job.done)
+        attempt = Attempt(self.tokens, job.last.number + 1 if job.last else 1, job.done, self.now)
         job.attempts.append(attempt)
         job.state, job.called_back, job.again = "sending", False, 0
         lane.places[job.id] = BEGUN
@@ -517,24 +687,34 @@ class Account:
         assert job.target not in flying, "one send at a time in a lane"
         assert len(flying) < policy.most_in_flight, "no more calls in flight than that"
         assert not self.held(job.target), "nothing is sent to a parked target"
-        assert not self.held("account"), "a paused account sends nothing"
+        assert not self.paused(), "a paused account sends nothing, and none before it was found to work"
+        trial = self.holds["account"].trial if "account" in self.holds else 0
+        assert not trial or len(flying) < trial, "a trial tries no more calls at once than that"
         assert not set(job.media) & set(self.media), "equal media is not sent twice at once"
         fates = {attempt.fate for attempt in job.attempts if attempt.part == job.done}
         assert "delivered" not in fates, "what was delivered is not sent again"
         resend = "resend" in {job.on_unknown, policy.on_unknown}
         assert resend or not fates & {"unknown", "lapsed"}, "what may have been sent is not sent again unless asked to"
+        assert job.row is None or not fates & {"unknown", "lapsed"}, "nor when the history lists it"
 
-    def _room(self, most_claims: int, policy: TickPolicy) -> tuple[int, int | None]:
-        """Return how many may be claimed, and when to look again if the account is paused."""
-        if self.held("account"):
-            return 0, self.holds["account"].until
-        paused = self.holds.get("account")
+    def _room(self, most_claims: int, policy: TickPolicy) -> Room:
+        paused, most = self.holds.get("account"), policy.most_in_flight
+        if paused and paused.until > self.now:
+            return Room(0, paused.until, None if paused.operator else paused.until)
         if paused and paused.operator:
             del self.holds["account"]
-            paused = None
-        # A pause that has run out is half open: one call at a time, until NapCat answers.
-        flying = sum(lane.lapses is not None for lane in self.lanes.values())
-        return min(most_claims, (1 if paused else policy.most_in_flight) - flying), None
+        elif paused and paused.trial > 1 and paused.tried + TRIAL <= self.now:
+            self._resume()
+        elif paused and paused.trial:
+            most = min(most, paused.trial)
+        elif paused and paused.probing > self.now:
+            return Room(0, paused.probing, paused.probing)
+        elif paused and most_claims == 0:
+            return Room(0)  # who has no time to ask looks again when a call ends
+        elif paused:
+            paused.probing = self.now + PROBE
+            return Room(0, paused.probing, paused.probing, probe=True)
+        return Room(min(most_claims, most - sum(lane.lapses is not None for lane in self.lanes.values())))
 
     def _claim_due(self, room: int, policy: TickPolicy) -> list[Claimed]:
         """Claim the lanes that are due, the one that has waited longest first."""
@@ -567,7 +747,7 @@ class Account:
 
         A repeated tick only tells again what it claimed, and one that comes after its successor does nothing.
         """
-        self.ended = []
+        self.ended, self.noted = [], []
         known, tokens = self.ticks.get(replica, (0, []))
         if known == sequence:
             open_ones = {job.last.token: job for job in self.jobs.values() if job.last and job.last.fate == "open"}
@@ -582,11 +762,14 @@ class Account:
             if lapses <= self.now:
                 self._reap(target, policy)
         self._rejoin()
-        room, again = self._room(most_claims, policy)
-        claims = self._claim_due(room, policy)
+        looks = self._due_looks(policy) if most_claims else []
+        room = self._room(most_claims, policy)
+        claims = self._claim_due(room.claims, policy)
         self.ticks[replica] = sequence, [token for _, _, token, *_ in claims]
-        full = room <= len(claims) and again is None
-        return Ticked(claims, self.ended, *self._next(full, again))
+        full = room.claims <= len(claims) and room.again is None
+        asked = [room.asked, min(self.looks.values(), default=None) if most_claims else None]
+        next_in, has_work = self._next(full, room.again, [at for at in asked if at is not None])
+        return Ticked(claims, self.ended, next_in, has_work, self.noted, looks, room.probe)
 
     def _rejoin(self) -> None:
         for job_id in [job_id for job_id, at in self.scheduled.items() if at <= self.now]:
@@ -599,13 +782,13 @@ class Account:
                 job.called_back = True
                 self.join(job)
 
-    def _next(self, full: bool, again: int | None) -> tuple[int | None, bool]:
-        """Return the milliseconds until there is something to do, and whether there will be anything at all."""
+    def _next(self, full: bool, again: int | None, asked: list[int]) -> tuple[int | None, bool]:
+        """Return the milliseconds until there is something to do or ASKED, and whether there is any work at all."""
         dues = [due for _, due in self._due()]
         others = [lane.lapses for lane in self.lanes.values() if lane.lapses is not None]
         others += [*self.scheduled.values(), *self.recalls.values()]
         turns = [max(min(dues), again or 0)] if dues and not full else []
-        ats = turns + others
+        ats = turns + others + asked
         return max(0, min(ats) - self.now) if ats else None, bool(dues or others)
 
     def idle_lanes(self) -> list[str]:
@@ -629,7 +812,7 @@ class Account:
             return "waiting", "scheduled"
         if job in self._aside(job):
             return "waiting", "rate_limited"
-        if self.held("account"):
+        if self.paused():
             return "waiting", "paused"
         if self.held(job.target):
             return "waiting", "parked"

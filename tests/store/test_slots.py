@@ -24,7 +24,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gateway.model.attempt import Claim, Outcome
 from gateway.model.rate import parse_rate
-from gateway.model.verdict import Verdict
+from gateway.model.verdict import Verdict, Widespread
 from gateway.sandbox.process import free_port
 from gateway.settings.sections import Account, Source
 from gateway.store.client import Clients, connected
@@ -32,7 +32,7 @@ from gateway.store.embedded import find_server
 from gateway.store.keys import RING, Keys
 from gateway.store.producer import Producer
 from gateway.store.sources import Sources
-from gateway.store.values import Tick
+from gateway.store.values import Row, Tick
 from tests.store.bench import DELIVERED, POLICY, WIDE, Bench, job
 from tests.world import World, until
 
@@ -131,7 +131,7 @@ async def test_whatever_happens_to_a_job_its_scripts_keep_to_the_slot_of_the_acc
     clients: Clients, bench: Bench
 ) -> None:
     async with touched(clients) as keys:
-        for life in (admission, endings, doubt, waiting, media, holds):
+        for life in (admission, endings, doubt, waiting, media, holds, slowing):
             await life(bench)
             await clients.commands.flushall()
     # No kind of key was left out.
@@ -182,7 +182,8 @@ async def endings(bench: Bench) -> None:
         Outcome(dead, "dead", **busy),
         Outcome(handed_back, "unstarted"),
     )
-    await deliver_all(bench, 3)
+    await deliver_all(bench, 3)  # which asks whether the account works, and tries it
+    assert (await bench.scripts.probed("main", "", 1, "10001", "")).state == "fine"
     assert (await bench.scripts.overview("main")).ended == {"dead": 1, "delivered": 3, "rejected": 1}
 
 
@@ -212,7 +213,12 @@ async def doubt(bench: Bench) -> None:
     await bench.tick(replica="r2", policy=impatient)
     assert (await bench.state("d"))["state"] == "unconfirmed"
     assert await reported(3) == "credited"
-    assert (await bench.scripts.overview("main")).ended == {"delivered": 4, "unconfirmed": 0}
+    await bench.admit(job("e"))
+    await bench.tick(Outcome(await bench.claim(), "unknown", Verdict.UNKNOWN, rule="reset"))
+    rows = [Row(4, await bench.redis_time(), PRINT)]
+    assert (await bench.scripts.history("main", POLICY, "e", rows, trusted=True))[0] == "delivered"
+    assert await bench.scripts.recall("main", "group:1", 4) == "e"
+    assert (await bench.scripts.overview("main")).ended == {"delivered": 5, "unconfirmed": 0}
 
 
 async def waiting(bench: Bench) -> None:
@@ -245,6 +251,22 @@ async def holds(bench: Bench) -> None:
     assert await bench.deliver() == "b"
 
 
+async def slowing(bench: Bench) -> None:
+    await bench.admit(job("a"), job("b", "group:2"))
+    everywhere = Widespread(targets=2, within="1m", effect="slow_account", hold="1ms", reason="everywhere")
+    first, second = (await bench.tick()).claims
+    for claim in (first, second):
+        await bench.tick(
+            Outcome(
+                claim, "retry", Verdict.RETRY, rule="too_fast", effect="slow_target", hold_ms=1, widespread=everywhere,
+                http_status=200, unmatched="01234567",
+            )
+        )  # fmt: skip
+    await deliver_all(bench, 2)
+    await bench.admit(job("c"))
+    assert [ended.state for ended in await bench.scripts.reject("main", POLICY, "group:1", "kicked")] == ["rejected"]
+
+
 async def deliver_all(bench: Bench, count: int, policy: Any = POLICY) -> None:
     """Tick, and answer each claim, until COUNT sends were delivered."""
     claims: list[Claim] = []
@@ -254,7 +276,10 @@ async def deliver_all(bench: Bench, count: int, policy: Any = POLICY) -> None:
         nonlocal claims, delivered
         settled = [Outcome(claim, **DELIVERED) for claim in claims]
         delivered += len(settled)
-        claims = (await bench.tick(*settled, policy=policy)).claims
+        tick = await bench.tick(*settled, policy=policy)
+        claims = tick.claims
+        if tick.probe:
+            await bench.scripts.probed("main", "", 1, "10001", "")
         return delivered
 
     await until(turn, lambda number: number == count)

@@ -29,12 +29,11 @@ from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server
 from gateway.store.keys import Keys
 from gateway.store.producer import Producer
-from gateway.store.scripts import SCRIPTS, Scripts, source_of
-from gateway.store.values import AccountNumbers, Ended, Limits, Submission, Tick, TickPolicy
-from tests.store.model import CALL, FINAL, REQUESTER_PERIOD, Account, Job
+from gateway.store.values import Ended, Limits, Row, Submission, Tick, TickPolicy
+from tests.store.clock import BEGINNING, ScriptsInOurTime
+from tests.store.model import CALL, FINAL, FIRST_LOOK, REQUESTER_PERIOD, SKEW, Account, Job
 
 EXAMPLES = int(os.environ.get("GATEWAY_STATE_MACHINE_EXAMPLES", "120"))
-BEGINNING = 1_700_000_000_000
 DAY = 86_400_000
 POLICY = TickPolicy(
     limits=Limits((), (), (), requester=[Rate(1, REQUESTER_PERIOD)]),
@@ -86,6 +85,10 @@ class Turn:
     """A tick of one replica, some milliseconds after what happened before it.
 
     answers  what came of calls in flight: how many claims ago the call was claimed, and one of ANSWERS
+    probed   what asking NapCat brings at once, should this tick want to know: why the account does not work ("": it
+             does); None: not now
+    listed   what the history lists, should this tick want to know: some of LISTED, and whether that is trusted; None:
+             not now
     """
 
     after: int = 0
@@ -95,12 +98,15 @@ class Turn:
     most_in_flight: int = POLICY.most_in_flight
     lease: int = POLICY.lease
     settle_for: int = POLICY.settle_for
+    probed: str | None = ""
+    listed: tuple[Sequence[str], bool] | None = None
 
     @property
     def policy(self) -> TickPolicy:
         return replace(POLICY, most_in_flight=self.most_in_flight, lease=self.lease, settle_for=self.settle_for)
 
 
+LISTED = ("it", "it", "barely in time", "too old", "known", "taken", "other words")
 targets = st.sampled_from(["group:1", "group:1", "group:1", "group:2", "private:1"])
 recent = st.integers(0, 5)  # 0 is the last one, 1 the one before it, …
 answers = st.sampled_from([*ANSWERS, "delivered", "busy for a while"])
@@ -117,6 +123,8 @@ wishes = st.builds(
     delay=st.sampled_from([None, None, None, 5_000]),
     ttl=st.sampled_from([None, None, None, 0, 8_000]),
 )
+findings = st.sampled_from(["", "", "", "offline", "gone", None])
+lists = st.tuples(st.lists(st.sampled_from(LISTED), max_size=3), st.sampled_from([False, False, False, True]))
 turns = st.builds(
     Turn,
     after=st.sampled_from([0, 0, 0, 1, 1_000, 5_000, 10_000, 60_000]),
@@ -126,37 +134,17 @@ turns = st.builds(
     most_in_flight=st.sampled_from([POLICY.most_in_flight, POLICY.most_in_flight, 2]),
     lease=st.sampled_from([POLICY.lease, POLICY.lease, -CALL]),  # the latter has lapsed at the next tick
     settle_for=st.sampled_from([POLICY.settle_for, 0]),
+    probed=findings,
+    listed=st.one_of(st.none(), lists),
 )
 perhaps = st.one_of(st.none(), turns, turns)
-
-
-class ScriptsInOurTime(Scripts):
-    """The scripts with a clock that stands still until it is moved: they read it where Redis' TIME was."""
-
-    def __init__(self, clients: Clients, keys: Keys) -> None:
-        super().__init__(clients.commands, keys)
-        self._redis = clients.commands
-        for name in SCRIPTS:
-            text = source_of(name).replace("redis.call('TIME')", "redis.call('MGET', 'seconds', 'microseconds')")
-            self._scripts[name] = self._redis.register_script(text)
-
-    async def set_clock(self, milliseconds: int) -> None:
-        await self._redis.mset({"seconds": milliseconds // 1000, "microseconds": milliseconds % 1000 * 1000})
-
-    async def look(self, account: str, job_ids: Iterable[str]) -> tuple[AccountNumbers, list[bytes | None]]:
-        """Do what `overview` does, and what `read` does for many jobs, the latter in one round trip."""
-        numbers = await self.overview(account)
-        read, ring = self._scripts["read"], self._keys.account(account)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for job_id in job_ids:
-                pipe.evalsha(read.sha, len(ring), *ring, job_id, "")
-            return numbers, await pipe.execute()
 
 
 class Lanes(RuleBasedStateMachine):
     """Does the same to the scripts of one account and to its model, and compares what comes of it.
 
-    Each rule is something that happens, and then perhaps a tick, so that jobs move whichever rules an example uses.
+    Each rule is something that happens, and then perhaps a tick, so that jobs move whichever rules an example uses. What
+    slows a target or the account, and effects that need several answers, have tests of their own.
     """
 
     runner: ClassVar[asyncio.Runner]
@@ -170,6 +158,8 @@ class Lanes(RuleBasedStateMachine):
         self.open: list[Claim] = []  # those without an answer
         self.ticks: dict[str, list[tuple[list[Outcome], Turn]]] = {"r1": [], "r2": []}
         self.messages = 0
+        self.probes = 0  # that were asked for and have no answer
+        self.looks: list[Job] = []  # the same
         self.changing: list[Job] = []  # jobs that had not ended at the last look
         self.flooded = False
         self.sound = False  # nothing was wrong at the last look
@@ -251,6 +241,17 @@ class Lanes(RuleBasedStateMachine):
     def answer_everything(self, answer: str, turn: Turn) -> None:
         self.run(self._tick(turn, [(claim, answer) for claim in self.open]))
 
+    @precondition(lambda self: self.open)
+    @rule(lapse=st.booleans(), listed=lists, turn=perhaps)
+    def lose_answers_and_look(self, lapse: bool, listed: tuple[Sequence[str], bool], turn: Turn | None) -> None:
+        """Let the answers of all calls get lost, or their leases lapse, and look into the history."""
+        self.run(self._lose_answers(lapse, listed), turn)
+
+    async def _lose_answers(self, lapse: bool, listed: tuple[Sequence[str], bool]) -> None:
+        lost = [] if lapse else [(claim, "unknown") for claim in self.open]
+        await self._tick(Turn(after=CALL + POLICY.lease if lapse else 0, most_claims=0), lost)
+        await self._tick(Turn(after=FIRST_LOOK, listed=listed))
+
     @rule(ago=recent, answer=answers, turn=turns)
     def answer_again(self, ago: int, answer: str, turn: Turn) -> None:
         """Settle what has been settled before, perhaps otherwise."""
@@ -276,6 +277,12 @@ class Lanes(RuleBasedStateMachine):
         settled = [outcome.claim for outcome in outcomes]
         self.open = [claim for claim in [*self.open, *tick.claims] if claim not in settled]
         self.claims += tick.claims
+        self.probes += tick.probe
+        self.looks += [self.model.jobs[look.job_id] for look in tick.looks]
+        if tick.probe and turn.probed is not None:
+            await self._answer_probe(turn.probed)
+        while tick.looks and self.looks and turn.listed is not None:
+            await self._answer_look(self.looks.pop(), *turn.listed)
         return tick
 
     async def _run_tick(self, replica: str, sequence: int) -> Tick:
@@ -287,10 +294,48 @@ class Lanes(RuleBasedStateMachine):
         assert claims == expected.claims
         self._compare_ended(tick.ended)
         assert (tick.next_in, tick.has_work) == (expected.next_in, expected.has_work)
+        assert [tuple(noted) for noted in tick.noted] == expected.noted
+        assert [(look.job_id, str(look.target)) for look in tick.looks] == expected.looks
+        assert tick.probe == expected.probe
         return tick
 
     def _outcome(self, claim: Claim, answer: str) -> Outcome:
         return Outcome(claim, **ANSWERS[answer], message_id=self._message_id() if answer == "delivered" else None)
+
+    # What asking NapCat brings ----------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.probes)
+    @rule(finding=findings, turn=turns)
+    def answer_a_probe(self, finding: str | None, turn: Turn) -> None:
+        """Tell what a replica found out that was asked to probe, in time or not; one that does not is replaced."""
+        self.run(self._answer_probe(finding or ""), turn)
+
+    async def _answer_probe(self, finding: str) -> None:
+        self.probes -= 1
+        state, until = self.model.probed(finding, 1_000)
+        probed = await self.scripts.probed("main", finding, 1_000, "", "")
+        assert (probed.state, probed.until) == (state, until)
+
+    @precondition(lambda self: self.looks)
+    @rule(ago=recent, listed=lists, turn=perhaps)
+    def answer_a_look(self, ago: int, listed: tuple[Sequence[str], bool], turn: Turn | None) -> None:
+        """Tell what NapCat lists in the chat of an unknown job, in time or not."""
+        self.run(self._answer_look(self.looks.pop(-1 - ago % len(self.looks)), *listed), turn)
+
+    async def _answer_look(self, job: Job, listed: Sequence[str], trusted: bool) -> None:
+        rows = [Row(*self._row(job, kind)) for kind in listed]
+        outcome = self.model.history(job.id, rows, trusted=trusted)
+        reply, ended = await self.scripts.history("main", POLICY, job.id, rows, trusted=trusted)
+        note(f"look {job.id}: {rows} {reply}")
+        assert reply == outcome
+        self._compare_ended(ended)
+
+    def _row(self, job: Job, kind: str) -> tuple[int, int, str]:
+        since = job.tried_since or self.model.now
+        second = {"barely in time": since - SKEW, "too old": since - SKEW - 1_000}.get(kind, self.model.now) // 1_000
+        others = [other.row for other in self.model.jobs.values() if other.target == job.target and other.row]
+        known = {"known": self.model.lane(job.target).answered, "taken": others}.get(kind) or [self._message_id()]
+        return known[-1], second, "other words" if kind == "other words" else job.text
 
     # What operators and NapCat's events do ----------------------------------------------------------------------------
 
@@ -308,31 +353,46 @@ class Lanes(RuleBasedStateMachine):
     @rule(
         name=st.sampled_from(["group:1", "group:1", "group:2", "account"]),
         wish=st.sampled_from(["release", "release", None, 0, 3_000, 60_000]),
+        reason=st.sampled_from(["", "quarrel", "gone offline"]),
         operator=st.booleans(),
         turn=perhaps,
     )
-    def hold_or_release(self, name: str, wish: int | str | None, operator: bool, turn: Turn | None) -> None:
+    def hold_or_release(self, name: str, wish: int | str | None, reason: str, operator: bool, turn: Turn | None) -> None:
         """Hold a target or the account, for milliseconds or until it is released, as an operator or an event does."""
-        self.run(self._release(name, operator) if isinstance(wish, str) else self._hold(name, wish, operator), turn)
+        if isinstance(wish, str):
+            self.run(self._release(name, reason, operator), turn)
+        else:
+            self.run(self._hold(name, wish, operator), turn)
 
     async def _hold(self, name: str, milliseconds: int | None, operator: bool) -> None:
-        changed = self.model.hold(name, milliseconds, operator=operator)
-        until = await self.scripts.hold("main", name, "quarrel", operator=operator, milliseconds=milliseconds)
-        assert until == (self.model.holds[name].until if changed else None)
+        until = self.model.hold(name, milliseconds, "quarrel", operator=operator)
+        held = await self.scripts.hold("main", name, "quarrel", operator=operator, milliseconds=milliseconds)
+        assert held == until
 
-    async def _release(self, name: str, operator: bool) -> None:
-        changed = self.model.release(name, operator=operator)
-        assert await self.scripts.release("main", name, operator=operator) == changed
+    async def _release(self, name: str, reasons: str, operator: bool) -> None:
+        changed = self.model.release(name, reasons, operator=operator)
+        assert await self.scripts.release("main", name, reasons, operator=operator) == changed
+
+    @rule(lane=targets, turn=perhaps)
+    def kick(self, lane: str, turn: Turn | None) -> None:
+        """Throw the account out of a group: nothing can be sent there any more."""
+        self.run(self._kick(lane), turn)
+
+    async def _kick(self, lane: str) -> None:
+        self.model.reject(lane, "kicked")
+        self._compare_ended(await self.scripts.reject("main", POLICY, lane, "kicked"))
 
     @precondition(lambda self: any(job.attempts for job in self.model.jobs.values()))
-    @rule(ago=recent, again=st.booleans(), turn=perhaps)
-    def evidence(self, ago: int, again: bool, turn: Turn | None) -> None:
-        """NapCat reports a message like one of ours as sent: a new one, or one of a call that was answered."""
+    @rule(ago=recent, which=st.sampled_from(["new", "new", "known", "listed"]), turn=perhaps)
+    def evidence(self, ago: int, which: str, turn: Turn | None) -> None:
+        """NapCat reports a message like one of ours as sent: a new one, one that is known, or one the history listed."""
         begun = [job for job in self.model.jobs.values() if job.attempts]
         begun.sort(key=lambda job: job.state in {"unknown", "unconfirmed"})
         job = begun[-1 - ago % len(begun)]
-        known = self.model.known_messages(job.target)
-        self.run(self._evidence(job, known[-1 - ago % len(known)] if again and known else self._message_id()), turn)
+        known = self.model.lane(job.target).answered if which == "known" else []
+        listed = [other.row for other in begun if other.target == job.target and other.row and which == "listed"]
+        messages = [*known, *listed] or [self._message_id()]
+        self.run(self._evidence(job, messages[-1 - ago % len(messages)]), turn)
 
     async def _evidence(self, job: Job, message_id: int) -> None:
         outcome = self.model.evidence(job.target, job.text, message_id)
@@ -382,8 +442,9 @@ class Lanes(RuleBasedStateMachine):
         }
         assert numbers.in_flight == sum(lane.lapses is not None for lane in lanes)
         assert numbers.lanes == sum(lane.due is not None for lane in lanes)
-        holds = {name: hold.until for name, hold in self.model.holds.items()}
-        assert {hold.name: hold.until for hold in numbers.holds} == holds
+        holds = {name: (hold.until, hold.reason) for name, hold in self.model.holds.items() if not hold.trial}
+        assert {hold.name: (hold.until, hold.reason) for hold in numbers.holds} == holds
+        assert numbers.breaker == self.model.breaker
 
     def _compare_ended(self, ended: list[Ended]) -> None:
         assert [tuple(one) for one in ended] == self.model.ended
@@ -397,8 +458,8 @@ class Lanes(RuleBasedStateMachine):
     async def _drain(self) -> None:
         """Whoever ticks when the last tick said so, once nothing is held, brings every job to its end."""
         for name in list(self.model.holds):
-            await self._release(name, operator=True)
-        for _ in range(4 * len(self.model.jobs) + 10):
+            await self._release(name, "", operator=True)
+        for _ in range(8 * len(self.model.jobs) + 20):
             tick = await self._tick(Turn(), [(claim, "delivered") for claim in self.open])
             if not tick.has_work:
                 break

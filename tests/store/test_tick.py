@@ -74,7 +74,7 @@ async def test_an_answer_to_an_attempt_that_is_not_the_last_changes_nothing(benc
     assert (await bench.state("a"))["state"] == "delivered"
 
 
-async def test_a_pause_that_ran_out_lets_one_call_through_until_napcat_answers(bench: Bench) -> None:
+async def test_a_pause_that_ran_out_lets_one_call_through_once_napcat_was_asked(bench: Bench) -> None:
     await bench.admit(job("a"), job("b", "group:2"), job("c", "group:3"))
     claims = (await bench.tick()).claims
     paused = [
@@ -82,9 +82,11 @@ async def test_a_pause_that_ran_out_lets_one_call_through_until_napcat_answers(b
         for claim in claims
     ]
     assert (await bench.tick(*paused)).claims == []
-    half_open = await until(bench.tick, lambda tick: tick.claims)
-    assert len(half_open.claims) == 1
-    assert len((await bench.tick(Outcome(half_open.claims[0], **DELIVERED))).claims) == 2
+    assert (await until(bench.tick, lambda tick: tick.probe)).claims == []
+    assert (await bench.tick()).claims == []
+    assert (await bench.scripts.probed("main", "", 1_000, "", "")).state == "trial"
+    (first,) = (await bench.tick()).claims
+    assert len((await bench.tick(Outcome(first, **DELIVERED))).claims) == 2
 
 
 async def test_calls_that_fail_together_lengthen_a_pause_once(bench: Bench) -> None:

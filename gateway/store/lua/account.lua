@@ -29,6 +29,10 @@ end
 -- A number as Redis and JSON read it: Lua's own spelling keeps 14 digits only.
 local function whole(number) return string.format('%.0f', number) end
 
+-- A first write that needs no memory: a script that has written may go on writing when Redis is full. For what frees more
+-- than it takes, as a tick does, and for what lets one happen.
+local function write_though_full() redis.call('ZREM', DUE, '') end
+
 -- Holds -------------------------------------------------------------------------------------------------------------
 
 -- A pause of the account that has run out is half open: a replica asks NapCat (`probing`: until when it has time for
@@ -46,7 +50,8 @@ end
 
 -- Hold NAME (a target, or "account") for MS because an answer said so, for REASON. A hold that ran out and is needed
 -- again, because the first call after it failed too, lasts twice as long, up to 30 s or its own length; calls that fail
--- together are one failure. What an operator holds, an answer neither shortens nor explains.
+-- together are one failure. Of two reasons at once the one that holds for longer counts: what lets go the other must not
+-- let go this one. What an operator holds, an answer neither shortens nor explains.
 local function hold(name, ms, reason)
   local old = hold_of(name)
   if old and old.operator then
@@ -55,11 +60,14 @@ local function hold(name, ms, reason)
   end
   local times = old and (old['until'] <= now and old.times + 1 or old.times) or 0
   local length = math.max(ms, math.min(ms * 2 ^ math.min(times, 16), 30000))
-  local ends = math.max(now + length, old and old['until'] or 0)
+  local ends = now + length
+  if old and old['until'] > ends then ends, reason = old['until'], old.reason end
   redis.call('HSET', HOLDS, name, cmsgpack.pack({
     since = old and old.since or now, ['until'] = ends, reason = reason, times = times,
   }))
-  if not old or old.reason ~= reason then note('held', name, reason, ends) end
+  -- A pause that is repeated is one pause; a target that is held again has been let go in between.
+  local again = old and (old['until'] > now or name == 'account')
+  if not again or old.reason ~= reason then note('held', name, reason, ends) end
   return ends
 end
 

@@ -20,14 +20,14 @@ local function unstamp(job, token)
 end
 
 local KNOWN_FOR = 86400000 -- how long a message is known to be ours: for late events, and for its recall (ms)
-local MOST_KNOWN = 500
+local MOST_KNOWN, SPARE = 500, 64 -- of one target; the oldest are forgotten when there are so many more
 
 -- Remember that MESSAGE_ID is accounted for by JOB: an event that reports it later is no evidence of another attempt.
 local function remember_answered(job, message_id)
   local key = MESSAGES .. job.target
   redis.call('HSET', key, whole(message_id), whole(now) .. ' ' .. job.id)
   redis.call('PEXPIRE', key, KNOWN_FOR)
-  if message_id % 64 ~= 0 or redis.call('HLEN', key) <= MOST_KNOWN then return end
+  if redis.call('HLEN', key) < MOST_KNOWN + SPARE then return end
   local known, oldest = redis.call('HGETALL', key), {}
   for i = 2, #known, 2 do oldest[i / 2] = {tonumber(string.match(known[i], '^%d+')), known[i - 1]} end
   table.sort(oldest, function(a, b) return a[1] < b[1] end)
@@ -37,6 +37,21 @@ end
 -- The job that MESSAGE_ID is known to belong to, if any.
 local function answered_by(target, message_id)
   return string.match(redis.call('HGET', MESSAGES .. target, whole(message_id)) or '', ' (%S+)$')
+end
+
+local LATEST = 3600000 -- NapCat reports a message up to 30 minutes late (#210); an hour later it is another one
+
+-- Show VISIT the jobs of TARGET that have, or had, an attempt nobody knows the fate of, as long as evidence of it may come.
+local function each_unsettled(target, visit)
+  for _, id in ipairs(redis.call('SMEMBERS', UNSETTLED .. target)) do
+    local job = load(id)
+    local attempt = job and job.attempts[#job.attempts]
+    if not attempt or job.ended and attempt.began + 2 * LATEST < now then
+      redis.call('SREM', UNSETTLED .. target, id)
+    else
+      visit(job)
+    end
+  end
 end
 
 -- Since when a message can be one of JOB's current part: since it was first tried.

@@ -2,19 +2,17 @@
 -- include: account, attempts
 -- ARGV  1 keep (ms)  2 receipts stream length  3 target  4 fingerprint  5 message id  6 time of the message (s)
 -- Steps an id that was answered is no news; one the history showed for an attempt is that attempt's; an equal attempt in
---       flight, if it is the only equal one, remembers it, in
---       case its answer stays away; else the only equal attempt that is unknown, or waits to be repeated, is delivered.
+--       flight, if it is the only equal one, remembers it, in case its answer stays away; else the only equal attempt
+--       that is unknown, or waits to be repeated, is delivered.
 -- Reply {outcome, ended}: known | remembered | credited | unmatched | ambiguous
 
 KEEP, LENGTH = tonumber(ARGV[1]), tonumber(ARGV[2])
 local target, fingerprint, message_id, sent = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]) * 1000 + 999
 local SKEW = 5000 -- NapCat's clock may be behind Redis' by this much
-local LATEST = 3600000 -- NapCat reports a message up to 30 minutes late (#210); an hour later it is another one
 
 if answered_by(target, message_id) then return {'known', ENDED} end
 
--- A first write that needs no memory, as in the tick: evidence is taken also when Redis is full.
-redis.call('ZREM', DUE, '')
+write_though_full()
 
 local function equal(job)
   local attempt = job.attempts[#job.attempts]
@@ -25,15 +23,12 @@ local function equal(job)
 end
 
 local matches, listed = {}, nil
-for _, id in ipairs(redis.call('SMEMBERS', UNSETTLED .. target)) do
-  local job = load(id)
-  if not job then
-    redis.call('SREM', UNSETTLED .. target, id)
-  elseif (job.state == 'unknown' or job.state == 'unconfirmed') and equal(job) then
+each_unsettled(target, function(job)
+  if (job.state == 'unknown' or job.state == 'unconfirmed') and equal(job) then
     matches[#matches + 1] = job
     if job.row == message_id then listed = job end
   end
-end
+end)
 if listed then
   delivered(listed, message_id, 'event')
   return {'credited', ENDED}

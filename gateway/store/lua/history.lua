@@ -12,13 +12,12 @@ local SKEW = 5000 -- the clock of QQ may be behind Redis' by this much
 local job, trusted = load(ARGV[3]), ARGV[4] == '1'
 if not job or job.state ~= 'unknown' then return {'settled', ENDED} end
 
-redis.call('ZREM', DUE, '') -- a first write that needs no memory, as in the tick
+write_though_full()
 
 local taken = {}
-for _, id in ipairs(redis.call('SMEMBERS', UNSETTLED .. job.target)) do
-  local other = id ~= job.id and load(id)
-  if other and other.row then taken[other.row] = true end
-end
+each_unsettled(job.target, function(other)
+  if other.row and other.id ~= job.id then taken[other.row] = true end
+end)
 
 local function listed()
   local wanted, since = job.parts[job.done + 1][5], tried_since(job)

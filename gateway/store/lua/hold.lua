@@ -10,6 +10,8 @@
 local FOREVER = 4102444800000 -- the year 2100
 local name, wanted, reason, operator = ARGV[1], ARGV[2], ARGV[5], ARGV[6] == '1'
 local ends = tonumber(ARGV[4]) or tonumber(ARGV[3]) and now + tonumber(ARGV[3]) or FOREVER
+write_though_full()
+
 local old = hold_of(name)
 local active = old and old['until'] > now
 if active and old.operator and not operator then return {0, whole(old['until'])} end
@@ -32,7 +34,7 @@ if wanted == 'release' then
 elseif not operator and name == 'account' then
   -- An event is as good as an answer: the pause is short, and grows while asking NapCat brings nothing better.
   if ends <= now then return {0, active and whole(old['until']) or '0'} end
-  if active and old.reason == reason then return {0, whole(old['until'])} end
+  if active and (old.reason == reason or old['until'] >= ends) then return {0, whole(old['until'])} end
   ends = hold(name, ends - now, reason)
 else
   if ends <= now then return {0, active and whole(old['until']) or '0'} end

@@ -8,6 +8,9 @@
 local WRONG_ACCOUNT = 30000 -- ms until the next look when somebody else is logged in
 local reason, milliseconds, number, expected = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 
+-- While an account is paused its jobs fill Redis: what ends the pause must not wait for room.
+write_though_full()
+
 if expected == '' then expected = redis.call('GET', LOGIN) or number end
 if number ~= '' and expected == number then redis.call('SET', LOGIN, number) end
 local wrong = number ~= '' and expected ~= number

@@ -7,6 +7,7 @@ local id = answered_by(ARGV[1], tonumber(ARGV[2]))
 local job = id and load(id)
 if not job then return nil end
 if not job.recalled then
+  write_though_full()
   job.recalled, job.updated = now, now
   redis.call('SET', JOB .. id, cmsgpack.pack(job), 'KEEPTTL')
 end

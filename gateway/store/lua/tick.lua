@@ -13,7 +13,7 @@
 --       (1: ask NapCat whether the account works)}
 --       claim: {job, target, token, n, part number, retries, action, body, timeout (ms), fetch (ms), fingerprint, nodes}
 --       ended: {job, target, state, code}
---       noted: {held | slowed | trial | resumed, target or "account", reason, until (ms)}
+--       noted: {held | slowed | recovered | resumed, target or "account", reason, until (ms)}
 --       look: {job, target}: ask for the history of this target
 
 local replica, sequence = ARGV[1], ARGV[2]
@@ -53,14 +53,17 @@ end
 local function factor_of(scope) return slowed[scope] and slowed[scope].factor or 1 end
 
 local function slow(name, ms, reason)
-  local entry = slowed[name] or {factor = 1, since = now}
+  local entry = slowed[name]
+  if not entry then
+    entry = {factor = 1, since = now}
+    -- The stamps in the windows count for longer than when they were kept.
+    local left = redis.call('PTTL', RATE .. name)
+    if left > 0 then redis.call('PEXPIRE', RATE .. name, left * SLOWEST) end
+  end
   entry.factor, entry['until'] = math.min(SLOWEST, entry.factor * 2), now + ms
   entry.step, entry.reason, entry.at = ms, reason, now
   slowed[name] = entry
   redis.call('HSET', SLOWED, name, cmsgpack.pack(entry))
-  -- The stamps in the windows count for longer than when they were kept.
-  local left = redis.call('PTTL', RATE .. name)
-  if left > 0 then redis.call('PEXPIRE', RATE .. name, left * SLOWEST) end
   note('slowed', name, reason, entry['until'])
 end
 
@@ -137,10 +140,10 @@ local function complete(job, attempt, item)
   end
 end
 
--- Whether something of JOB may have been sent, as far as its attempts tell.
-local function doubtful(job)
+-- Whether the current part of JOB may have been sent, as far as its attempts tell, BESIDES this one.
+local function doubtful(job, besides)
   for _, attempt in ipairs(job.attempts) do
-    if attempt.verdict == 'unknown' then return true end
+    if attempt.verdict == 'unknown' and attempt.part == job.done and attempt ~= besides then return true end
   end
   return nil
 end
@@ -162,6 +165,9 @@ local function row_ends()
   in_a_row = 0
 end
 
+-- What was under way when the account was slowed says nothing about how it does since.
+local function under_way_when_slowed(attempt) return slowed.account and attempt.began < slowed.account.at end
+
 -- What EFFECT does to NAME for MS, because of REASON; an account that is slowed already is paused.
 local function take_effect(effect, name, ms, reason)
   if effect == 'slow_account' and slowed.account and slowed.account.reason == reason then
@@ -174,10 +180,8 @@ local function take_effect(effect, name, ms, reason)
   end
 end
 
--- Whether so many targets met RULE lately that it is the account's matter; counted from nothing after that. What was
--- under way when the account was slowed says nothing about how it does since.
-local function spreads(rule, target, began, widespread)
-  if slowed.account and began < slowed.account.at then return false end
+-- Whether so many targets met RULE lately that it is the account's matter; counted from nothing after that.
+local function spreads(rule, target, widespread)
   local key = SPREAD .. rule
   redis.call('ZADD', key, now, target)
   redis.call('PEXPIRE', key, widespread.within)
@@ -198,9 +202,12 @@ end
 local function apply_effect(job, attempt, item)
   local effects = item.effects and cjson.decode(item.effects) or {}
   local bites = effects.effect and often_enough(effects.after)
-  if bites then take_effect(effects.effect, job.target, effects.hold, item.rule) end
+  local late = under_way_when_slowed(attempt)
+  if bites and not (late and effects.effect == 'slow_account') then
+    take_effect(effects.effect, job.target, effects.hold, item.rule)
+  end
   local widespread = effects.widespread
-  if widespread and spreads(item.rule, job.target, attempt.began, widespread) then
+  if widespread and not late and spreads(item.rule, job.target, widespread) then
     take_effect(widespread.effect, job.target, widespread.hold, widespread.reason)
   end
   local answered = item.http or item.retcode
@@ -237,6 +244,8 @@ local function settle(item)
     local open = job.state == 'unknown' or item.settlement == 'delivered' and
       (job.state == 'unconfirmed' or job.state == 'queued')
     if not open or item.settlement == 'unknown' then return end
+    -- What the history lists may be an earlier attempt, of which this answer says nothing.
+    if job.row and item.settlement ~= 'delivered' and doubtful(job, attempt) then return end
     redis.call('SREM', UNSETTLED .. job.target, job.id)
   else
     redis.call('ZREM', FLIGHTS, job.target)
@@ -401,7 +410,7 @@ local function reserve(scope, rates, token, lease, observed)
   for _, rate in ipairs(rates) do longest = math.max(longest, rate[2]) end
   redis.call('ZADD', RATE .. scope, '+inf', whole(token))
   redis.call('ZREMRANGEBYRANK', RATE .. scope, 0, -most - 1)
-  redis.call('PEXPIRE', RATE .. scope, longest * factor_of(scope) + lease)
+  redis.call('PEXPIRE', RATE .. scope, longest * (slowed[scope] and SLOWEST or 1) + lease)
 end
 
 -- The job whose turn it is in the lane of TARGET: the one begun, else the highest priority; but after STREAK turns
@@ -594,12 +603,13 @@ local function room_now()
   elseif paused and paused.trial then
     most = math.min(most, paused.trial)
   elseif paused then
-    if most_claims > 0 and (paused.probing or 0) <= now then
+    -- A full replica has no time to ask; it looks again when a call ends.
+    if (paused.probing or 0) <= now and most_claims == 0 then return 0, nil, nil, probe end
+    if (paused.probing or 0) <= now then
       paused.probing, probe = now + PROBE, 1
       redis.call('HSET', HOLDS, 'account', cmsgpack.pack(paused))
     end
-    local at = math.max(paused.probing or 0, now + 1)
-    return 0, at, at, probe
+    return 0, paused.probing, paused.probing, probe
   end
   return math.min(most_claims, most - redis.call('ZCARD', FLIGHTS)), nil, nil, probe
 end
@@ -635,9 +645,7 @@ local function open_claims(memory)
   return open
 end
 
--- A first write that needs no memory: a script that has written may go on writing when Redis is full, and a tick frees
--- more than it takes.
-redis.call('ZREM', DUE, '')
+write_though_full()
 
 local known, remembered = string.match(redis.call('GET', TICK .. replica) or '', '^(%d+)(.*)$')
 if known == sequence then
@@ -670,7 +678,8 @@ redis.call('SET', TICK .. replica, table.concat(memory), 'PX', 600000)
 -- A full account looks again when a call ends, which is a tick of its own.
 local due = first_score(DUE)
 local next_due = due and not full and (again and math.max(again, due) or due) or nil
-local flight, scheduled, look = first_score(FLIGHTS), first_score(SCHEDULED), first_score(LOOKS)
+local flight, scheduled = first_score(FLIGHTS), first_score(SCHEDULED)
+local look = most_claims > 0 and first_score(LOOKS) or nil
 local at = earliest(next_due, flight, scheduled, look, asked_at)
 return {
   at and math.max(0, at - now) or -1, (due or flight or scheduled) and 1 or 0, claims, ENDED, NOTED, looks, probe,

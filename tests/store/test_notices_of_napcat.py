@@ -1,0 +1,107 @@
+"""What NapCat notices of its own accord: groups the account is thrown out of, messages taken back, and mutes."""
+
+from dataclasses import replace
+
+from gateway.model.attempt import Outcome
+from gateway.model.verdict import Verdict
+from tests.store.bench import DELIVERED, POLICY, Bench, job
+from tests.store.clock import SlowBench
+
+PRINT = "0123456789abcdef"  # of the parts that `job` makes
+
+
+async def kicked(bench: Bench) -> list[tuple[str, str]]:
+    ended = await bench.scripts.reject("main", POLICY, "group:1", "kicked")
+    return [(one.job_id, one.state) for one in ended]
+
+
+async def test_what_waits_for_a_group_the_account_is_thrown_out_of_ends_rejected(bench: Bench) -> None:
+    await bench.admit(job("a"), job("b"), job("c", priority="high"), job("other", "group:2"))
+    assert sorted(await kicked(bench)) == [("a", "rejected"), ("b", "rejected"), ("c", "rejected")]
+    assert await kicked(bench) == []
+    receipt = await bench.state("a")
+    assert (receipt["state"], receipt["code"]) == ("rejected", "kicked")
+    tick = await bench.tick()
+    assert [claim.job_id for claim in tick.claims] == ["other"]
+
+
+async def test_what_is_being_sent_to_such_a_group_is_ended_by_its_own_answer(bench: Bench) -> None:
+    await bench.admit(job("a"), job("b"))
+    claim = await bench.claim()
+    assert await kicked(bench) == [("b", "rejected")]
+    await bench.tick(Outcome(claim, **DELIVERED))
+    assert (await bench.state("a"))["state"] == "delivered"
+
+
+async def test_what_may_have_been_sent_to_such_a_group_is_settled_as_ever(bench: Bench) -> None:
+    await bench.admit(job("a"), job("b"), job("c"))
+    await bench.tick(Outcome(await bench.claim(), "unknown", Verdict.UNKNOWN, rule="reset"))
+    assert sorted(await kicked(bench)) == [("b", "rejected"), ("c", "rejected")]
+    assert (await bench.state("a"))["state"] == "unknown"
+    now = await bench.redis_time()
+    assert (await bench.scripts.evidence("main", POLICY, "group:1", PRINT, 5, now))[0] == "credited"
+
+
+async def test_parts_that_were_delivered_keep_a_job_from_being_rejected_as_a_whole(bench: Bench) -> None:
+    await bench.admit(job("a", parts=2))
+    await bench.tick(Outcome(await bench.claim(), **DELIVERED), policy=replace(POLICY, most_in_flight=0))
+    assert await kicked(bench) == []
+    assert (await bench.claim()).part_no == 1
+
+
+async def test_a_long_lane_is_rejected_in_turns(bench: Bench) -> None:
+    await bench.admit(*(job(str(number)) for number in range(600)), most=1_000)
+    turns = [len(await kicked(bench)) for _ in range(4)]
+    assert turns == [256, 256, 88, 0]
+    assert not (await bench.tick()).has_work
+
+
+async def test_a_message_that_is_taken_back_is_noted_in_the_receipt_which_lives_no_longer_for_it(bench: Bench) -> None:
+    await bench.admit(job("a"))
+    await bench.settle(await bench.claim())
+    (record,) = await bench.keys("*:job:a")
+    left = await bench.left(record)
+    for _ in range(2):
+        assert await bench.scripts.recall("main", "group:1", DELIVERED["message_id"]) == "a"
+    assert "recalled_at" in await bench.state("a")
+    assert 0 < await bench.left(record) <= left
+
+
+async def test_a_message_that_is_not_ours_is_taken_back_without_a_word(bench: Bench) -> None:
+    await bench.admit(job("a"))
+    await bench.settle(await bench.claim())
+    assert await bench.scripts.recall("main", "group:1", 8) is None
+    assert await bench.scripts.recall("main", "group:2", DELIVERED["message_id"]) is None
+
+
+async def test_a_full_redis_notes_what_is_taken_back(bench: Bench) -> None:
+    await bench.admit(job("a"))
+    await bench.settle(await bench.claim())
+    await bench.fill()
+    assert await bench.scripts.recall("main", "group:1", DELIVERED["message_id"]) == "a"
+
+
+async def test_only_the_latest_messages_of_a_target_are_known_whatever_their_numbers(slow: SlowBench) -> None:
+    numbers = range(1, 1_401, 2)  # odd ones only
+    await slow.admit(*(job(str(number)) for number in numbers), most=1_000)
+    claim = await slow.claim()
+    for number in numbers:
+        await slow.move(1)
+        claims = (await slow.tick(Outcome(claim, **{**DELIVERED, "message_id": number}))).claims
+        claim = claims[0] if claims else claim
+    assert await slow.scripts.recall("main", "group:1", 1) is None
+    known = [await slow.scripts.recall("main", "group:1", number) is not None for number in numbers]
+    assert known == sorted(known)  # the forgotten ones are the oldest
+    assert 500 <= sum(known) < 564
+
+
+async def test_a_target_that_is_muted_again_after_its_mute_is_noted_again(slow: SlowBench) -> None:
+    await slow.admit(job("a", ttl=3_600_000))
+    notes = []
+    for _ in range(2):
+        muted = Outcome(
+            await slow.claim(), "retry", Verdict.RETRY, rule="muted", effect="park", hold_ms=600_000, spends=False
+        )
+        notes += [(noted.what, noted.name) for noted in (await slow.tick(muted)).noted]
+        await slow.move(600_000)
+    assert notes == [("held", "group:1")] * 2
