@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from gateway.model.duration import Milliseconds
 
@@ -73,8 +73,18 @@ def _compiled(value: Any) -> Any:
         raise ValueError(f"not a regular expression: {error}") from None
 
 
-Span = int | tuple[int, int]
-"""One retcode, or an inclusive range of them."""
+def _span(value: Any) -> Any:
+    if type(value) is int:
+        return value
+    if isinstance(value, list | tuple) and len(value) == 2 and all(type(end) is int for end in value):
+        low, high = value
+        if low <= high:
+            return low, high
+    raise ValueError("write a number, such as 200, or a range of them in a list, such as [[500, 599]]")
+
+
+Span = Annotated[int | tuple[int, int], PlainValidator(_span)]
+"""One number, or an inclusive range of them."""
 
 Pattern = Annotated[re.Pattern[str], BeforeValidator(_compiled)]
 Spans = Annotated[tuple[Span, ...], BeforeValidator(_several), Field(strict=False)]

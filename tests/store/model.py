@@ -399,7 +399,7 @@ class Account:
             old = None
         active = old is not None and old.until > self.now
         times = old.times + (not active) if old else 0
-        until = self.now + max(milliseconds, min(milliseconds * 2**times, LONGEST_PAUSE))
+        until = self.now + max(milliseconds, min(milliseconds << times, LONGEST_PAUSE))
         if old and old.until > until:
             until, reason = old.until, old.reason
         self.holds[name] = Hold(until, reason, operator=False, times=times)
@@ -534,12 +534,12 @@ class Account:
             return
         job.state, job.code, job.doubted = "unknown", code, True
         job.settle_by, job.unsettled, job.looked, job.granted = self.now + policy.settle_for, True, False, False
-        if policy.settle_for and job.row is None:
-            self.looks[job.id] = self.now + min(FIRST_LOOK, policy.settle_for // 4)
+        self.looks[job.id] = self.now + min(FIRST_LOOK, policy.settle_for // 4)
         self.turn(job.target, job.settle_by)
 
     def _give_up_settling(self, job: Job, policy: TickPolicy) -> None:
         """End a job as unconfirmed, or send it again; but once there is more time when no look was answered."""
+        self.looks.pop(job.id, None)
         if job.row is None and not job.looked and not job.granted and policy.settle_for:
             job.granted, job.settle_by = True, self.now + self._last_look(policy)
             self.looks[job.id] = self.now
@@ -556,17 +556,20 @@ class Account:
         return min(LAST_LOOK, policy.settle_for // 4)
 
     def _due_looks(self, policy: TickPolicy) -> list[tuple[str, str]]:
-        """Return the jobs about which the history is asked now; it is asked once more, late."""
+        """Return the jobs about which the history is asked now, which is once more late; end what is over."""
         due = sorted((at, job_id) for job_id, at in self.looks.items() if at <= self.now)
         looks = []
         for _, job_id in due[:16]:
             job = self.jobs[job_id]
-            del self.looks[job_id]
-            if job.state == "unknown":
-                looks.append((job_id, job.target))
+            if job.state != "unknown":
+                del self.looks[job_id]
+            elif job.settle_by <= self.now:
+                self._give_up_settling(job, policy)
+                self.turn(job.target, self.now)
+            else:
                 last = job.settle_by - self._last_look(policy)
-                if self.now < last:
-                    self.looks[job_id] = last
+                self.looks[job_id] = last if self.now < last else job.settle_by
+                looks.append((job_id, job.target))
         return looks
 
     def history(self, job_id: str, rows: Sequence[Row], *, trusted: bool) -> str:
@@ -591,7 +594,7 @@ class Account:
         if trusted:
             self._delivered(job, job.row, "history")
             return "delivered"
-        self.looks.pop(job_id, None)
+        self.looks[job_id] = job.settle_by
         return "listed"
 
     def _reap(self, target: str, policy: TickPolicy) -> None:

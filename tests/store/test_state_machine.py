@@ -357,7 +357,9 @@ class Lanes(RuleBasedStateMachine):
         operator=st.booleans(),
         turn=perhaps,
     )
-    def hold_or_release(self, name: str, wish: int | str | None, reason: str, operator: bool, turn: Turn | None) -> None:
+    def hold_or_release(
+        self, name: str, wish: int | str | None, reason: str, operator: bool, turn: Turn | None
+    ) -> None:
         """Hold a target or the account, for milliseconds or until it is released, as an operator or an event does."""
         if isinstance(wish, str):
             self.run(self._release(name, reason, operator), turn)
