@@ -454,18 +454,9 @@ class Account:
         if attempt.fate == "open":
             self.lane(job.target).lapses = None
             self._free_media(job, attempt.token)
-        elif attempt.fate != "lapsed":
+        elif attempt.fate != "lapsed" or not self._says_more(job, attempt, settlement):
             return
         else:
-            # The answer came after its lease: it may tell the fate of an unknown job; only a delivery says more.
-            if settlement != "unstarted":
-                self._stamp(job, attempt.token)
-            delivery = settlement == "delivered" and job.state in {"unconfirmed", "queued"}
-            told = attempt.part < job.done  # an event was here first
-            if told or settlement == "unknown" or not (job.state == "unknown" or delivery):
-                return
-            if job.row is not None and settlement != "delivered" and job.doubtful(besides=attempt):
-                return  # what the history lists may be an earlier attempt
             job.unsettled = False
         if settlement == "unstarted":
             self._unstamp(job, attempt.token)
@@ -493,6 +484,20 @@ class Account:
         else:
             self._finish(job, settlement, outcome.rule)
             self.turn(job.target, self.now)
+
+    def _says_more(self, job: Job, attempt: Attempt, settlement: str) -> bool:
+        """Tell whether an answer that came after its lease may still tell the fate of an unknown job.
+
+        Of a job that has gone on since, only a delivery says more.
+        """
+        if settlement != "unstarted":
+            self._stamp(job, attempt.token)
+        delivery = settlement == "delivered" and job.state in {"unconfirmed", "queued"}
+        told = attempt.part < job.done  # an event was here first
+        if told or settlement == "unknown" or not (job.state == "unknown" or delivery):
+            return False
+        # What the history lists may be an earlier attempt.
+        return job.row is None or settlement == "delivered" or not job.doubtful(besides=attempt)
 
     def _apply_effect(self, job: Job, outcome: Outcome, policy: TickPolicy) -> None:
         if outcome.effect == "park":

@@ -1,4 +1,4 @@
-"""A pause of the account ends when NapCat was asked whether the account works, and calls go out again little by little."""
+"""A pause of the account ends when NapCat was asked whether the account works, and calls go out again by and by."""
 
 from typing import Any
 

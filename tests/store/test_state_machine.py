@@ -143,8 +143,8 @@ perhaps = st.one_of(st.none(), turns, turns)
 class Lanes(RuleBasedStateMachine):
     """Does the same to the scripts of one account and to its model, and compares what comes of it.
 
-    Each rule is something that happens, and then perhaps a tick, so that jobs move whichever rules an example uses. What
-    slows a target or the account, and effects that need several answers, have tests of their own.
+    Each rule is something that happens, and then perhaps a tick, so that jobs move whichever rules an example uses.
+    What slows a target or the account, and effects that need several answers, have tests of their own.
     """
 
     runner: ClassVar[asyncio.Runner]
@@ -387,7 +387,7 @@ class Lanes(RuleBasedStateMachine):
     @precondition(lambda self: any(job.attempts for job in self.model.jobs.values()))
     @rule(ago=recent, which=st.sampled_from(["new", "new", "known", "listed"]), turn=perhaps)
     def evidence(self, ago: int, which: str, turn: Turn | None) -> None:
-        """NapCat reports a message like one of ours as sent: a new one, one that is known, or one the history listed."""
+        """NapCat reports a message like one of ours as sent: a new one, a known one, or one the history listed."""
         begun = [job for job in self.model.jobs.values() if job.attempts]
         begun.sort(key=lambda job: job.state in {"unknown", "unconfirmed"})
         job = begun[-1 - ago % len(begun)]
