@@ -133,7 +133,14 @@ def test_the_last_instant_there_is_can_be_explained() -> None:
 REPLIES: dict[str, tuple[list[str], list[str]]] = {
     "muted": (
         [json.dumps(MUTED)],
-        ["verdict  retry", "rule     muted", "result 120", "until the hold ends", "park for 10m"],
+        [
+            "verdict  retry",
+            "rule     muted",
+            "result 120",
+            "until the hold ends",
+            "the target is parked for 10m",
+            "when 5 targets",
+        ],
     ),
     "sent": (
         ['{"status": "ok", "retcode": 0, "data": {"message_id": 5}}'],
@@ -148,7 +155,13 @@ REPLIES: dict[str, tuple[list[str], list[str]]] = {
         ["verdict  unknown", "rule     unmatched", "1m for evidence", "as yet unheard of"],
     ),
     "a proxy": (["<html>Bad Gateway</html>", "--http-status", "502"], ["verdict  unknown", "http_status 502"]),
-    "a token": (["{}", "--http-status", "403"], ["verdict  retry", "pause for"]),
+    "a token": (["{}", "--http-status", "403"], ["verdict  retry", "the account is paused for 1s"]),
+    "a frame": (['{"status": "failed", "retcode": 1404}', "--ws"], ["verdict  rejected", "rule     unknown_action"]),
+    "its author": (
+        ['{"status": "failed", "retcode": 120}', "--from", "lagrange"],
+        ["rule     muted (built in): implementation ['lagrange'], retcode [120]"],
+    ),
+    "another author": (['{"status": "failed", "retcode": 120}', "--from", "napcat"], ["rule     unmatched"]),
     "nodes": (
         ['{"status": "failed", "retcode": 200, "message": "消息体无法解析, 请检查"}', "--nodes"],
         ["verdict  unknown"],

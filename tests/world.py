@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -22,8 +21,6 @@ from gateway.store.embedded import embedded_server
 from gateway.store.producer import Producer
 
 SECRET = "events-secret"
-TRANSPORT = os.environ.get("TEST_TRANSPORT", "http")
-"""How gateways reach the stand-in: `TEST_TRANSPORT=ws` runs every scenario over WebSocket."""
 WIDE = {"account": ["10000/1s"], "group": ["10000/1s"], "user": ["10000/1s"]}
 """Limits that never matter, for tests of something else."""
 
@@ -39,6 +36,7 @@ class World:
         clients: Clients,
         napcat: StandIn,
         server: AsyncExitStack | None = None,
+        transport: str = "http",
     ) -> None:
         self._stack = stack
         self._server = server or AsyncExitStack()
@@ -46,6 +44,7 @@ class World:
         self.redis_url = redis_url
         self.clients = clients
         self.napcat = napcat
+        self.transport = transport
         self.producer = Producer(clients)
 
     def settings(self, **sections: Any) -> dict[str, Any]:
@@ -65,7 +64,7 @@ class World:
             "name": "main",
             "endpoint": self.napcat.url,
             "events_secret": SECRET,
-            "transport": TRANSPORT,
+            "transport": self.transport,
             **fields,
         }
 
@@ -194,11 +193,11 @@ async def until(look: Callable[[], Any], fits: Callable[[Any], Any] = bool, dead
 
 
 @asynccontextmanager
-async def world(folder: Path) -> AsyncIterator[World]:
-    """Yield a world whose data lies in FOLDER."""
+async def world(folder: Path, transport: str = "http") -> AsyncIterator[World]:
+    """Yield a world whose data lies in FOLDER, and whose gateways reach the stand-in by TRANSPORT."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(AsyncExitStack())
         redis_url = await server.enter_async_context(embedded_server(folder / "redis"))
         clients = await stack.enter_async_context(connected(redis_url))
         napcat = await stack.enter_async_context(StandIn(events_secret=SECRET).serve())
-        yield World(stack, folder, redis_url, clients, napcat, server)
+        yield World(stack, folder, redis_url, clients, napcat, server, transport)

@@ -34,6 +34,7 @@ from gateway.web import problem
 _OFFLINE = "bot_offline"
 _OFFLINE_MS = 1_000  # the first pause of an account that is offline; NapCat is asked after it
 _UNTIL_LIFTED_S = 600  # how long a group whose mute has no end is parked; its lifting is an event of its own
+_RECHECK_S = 30.0  # between two looks at an account whose events are another number's
 _FRESH_S = 300  # notices older than this act no more: a recorded one cannot be played again later
 _REMEMBERED = 1_000  # notices known to have been taken, so that one is not played again at once either
 
@@ -78,6 +79,7 @@ class Events:
         self._watches = watches
         self._lanes = lanes
         self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self._rechecked: dict[str, float] = {}
         self._log = Log()
         self.tallies: Mapping[str, Counter[str]] = {name: Counter() for name in accounts}
         # Anybody can put these words into an event, as their nickname or as all they say; the models look closer.
@@ -128,13 +130,22 @@ class Events:
             return True
         number = self._watches[account].number
         if event.self_id is not None and number and event.self_id != number:
-            self._refuse(account, "self_id", self_id=event.self_id, expected=number)
-            self._lanes[account].recheck()
+            self._somebody_else(account, event.self_id, number)
         elif (stale := self._stale(event, body)) is not None:
             self._refuse(account, stale)
         else:
             await act(account, event)
         return True
+
+    def _somebody_else(self, account: str, number: str, expected: str) -> None:
+        """Refuse an event of another number, and look once in a while who is logged in: every event will be so now."""
+        self.tallies[account]["self_id"] += 1
+        now = self._clock.monotonic()
+        if now - self._rechecked.get(account, -_RECHECK_S) < _RECHECK_S:
+            return
+        self._rechecked[account] = now
+        self._log.warning(Event.EVENT_REFUSED, account=account, reason="self_id", self_id=number, expected=expected)
+        self._lanes[account].recheck()
 
     def _stale(self, event: Report, body: bytes) -> str | None:
         """Return why a notice acts no more: it is old, or it was taken before. A settled message is settled anyway."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from gateway.model.duration import Milliseconds
 
@@ -83,7 +83,7 @@ def _span(value: Any) -> Any:
     raise ValueError("write a number, such as 200, or a range of them in a list, such as [[500, 599]]")
 
 
-Span = Annotated[int | tuple[int, int], PlainValidator(_span)]
+Span = Annotated[int | tuple[int, int], BeforeValidator(_span)]
 """One number, or an inclusive range of them."""
 
 Pattern = Annotated[re.Pattern[str], BeforeValidator(_compiled)]

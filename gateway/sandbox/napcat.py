@@ -96,14 +96,14 @@ class StandIn:
 
     async def start(self) -> None:
         """Listen; after `stop` on the same port again. Message ids from before are not resolved any more."""
+        self._socket = socket.create_server((self.host, self.port), backlog=128)
+        self._socket.setblocking(False)
         app = web.Application(client_max_size=_MAX_BODY)
         app.add_routes(control_routes(self))
         app.router.add_route("*", "/{path:.*}", self._adapters.handle)
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=5, shutdown_timeout=0.1, auto_decompress=False)
         await runner.setup()
         self._runner = runner
-        self._socket = socket.create_server((self.host, self.port), backlog=128)
-        self._socket.setblocking(False)
         await web.SockSite(runner, self._socket).start()
         self.port = runner.addresses[0][1]
         self._kernel.forget_ids()

@@ -27,6 +27,8 @@ SETTINGS: dict[str, Any] = {
         "settle_for": "500ms",
         "rules": [
             {**_RETRY, "name": "too_fast", "result": 299, "waits": ["30ms"] * 6},
+            # Timeouts are made up here, and no sign that the account is about to be banned.
+            {"name": "no_confirmation", "kind": "timeout", "verdict": "unknown"},
             {**_RETRY, "name": "muted", "result": 120, "effect": "park", "hold": "150ms", "spends": False},
         ],
     },

@@ -1,9 +1,11 @@
-"""The promises hold over `transport: ws` as well: one connection, its losses and its refusals."""
+"""The same promises over either transport; what only the one WebSocket can break is broken here."""
 
 from collections import Counter
 from functools import partial
 from operator import lt
 from typing import Any
+
+import pytest
 
 from tests.world import World, until
 
@@ -39,9 +41,10 @@ async def test_jobs_of_one_group_arrive_in_order_over_a_shared_connection(world:
         assert world.napcat.texts(f"group:{group}") == [str(n) for n in range(200) if n % 5 == group - 1]
 
 
+@pytest.mark.parametrize("transport", ["http", "ws"])
 async def test_a_napcat_killed_in_the_middle_leaves_one_job_unconfirmed_and_the_rest_in_order(world: World) -> None:
     world.napcat.behave("group:1", "hang", times=1)
-    await world.gateway(accounts=over_ws(world), delivery=QUICK)
+    await world.gateway(delivery=QUICK)
     await world.add(*(job(1, str(number)) for number in range(5)))
     await until(lambda: world.napcat.received)
     await world.napcat.stop()
@@ -63,9 +66,10 @@ async def test_a_napcat_that_is_down_costs_nothing_but_time(world: World) -> Non
     assert world.napcat.texts("group:1") == ["a", "b"]
 
 
+@pytest.mark.parametrize("transport", ["http", "ws"])
 async def test_a_wrong_token_holds_the_account_until_it_is_right(world: World) -> None:
     world.napcat.token = "right"
-    gateway = await world.gateway(accounts=over_ws(world, token="wrong"), delivery=QUICK)
+    gateway = await world.gateway(accounts=[world.account(token="wrong")], delivery=QUICK)
     reply = await gateway.post("/v1/jobs", job(1, "hello"))
     await gateway.shows(reply.json["id"], "waiting", "paused")
     await until(lambda: gateway.get("/status"), lambda status: "bad_token" in status.body.decode())
