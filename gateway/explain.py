@@ -8,7 +8,7 @@ from gateway.forward.answer import read_answer
 from gateway.forward.endpoint import websocket_address
 from gateway.forward.napcat_ws import frame
 from gateway.forward.rules import load_rules
-from gateway.forward.verdict import NO_SCHEDULE_MS, judge
+from gateway.forward.verdict import NO_SCHEDULE_MS, holds, judge
 from gateway.intake.preparation import prepare
 from gateway.lanes.policy import rates_for
 from gateway.model.duration import format_duration
@@ -162,7 +162,7 @@ def _waits(rule: Rule, verdict: Verdict, delivery: Delivery) -> str:
     match verdict:
         case Verdict.RETRY if rule.spends:
             return f"{', '.join(map(format_duration, waits))} (each ±20 %), then {rule.then}"
-        case Verdict.RETRY if rule.effect:
+        case Verdict.RETRY if holds(rule):
             return "until the hold ends; not counted as a retry"
         case Verdict.RETRY:
             return f"{format_duration(next(iter(waits), NO_SCHEDULE_MS))} (±20 %) each time; not counted as a retry"

@@ -83,7 +83,7 @@ def decide(
 
     A wait is the larger of the spread wait and the answer's Retry-After, the latter clamped to 10 minutes:
     never earlier than asked, never earlier than planned. A rule that does not spend retries is never
-    exhausted: with an effect its hold governs and the wait is 0, without one it repeats its first wait.
+    exhausted: what it holds governs and the wait is 0, or it repeats its first wait.
     """
     rule = ruling.rule
     waits = rule.waits or schedule
@@ -91,7 +91,7 @@ def decide(
     planned: int | None = None
     if ruling.verdict is Verdict.RETRY:
         if not rule.spends:
-            planned = None if rule.effect else next(iter(waits), NO_SCHEDULE_MS)
+            planned = None if holds(rule) else next(iter(waits), NO_SCHEDULE_MS)
         elif claim.retries < len(waits):
             planned = waits[claim.retries]
         else:
@@ -119,6 +119,11 @@ def decide(
         took_ms=took_ms,
         unmatched=phrasing(answer.text) if rule is UNMATCHED else "",
     )
+
+
+def holds(rule: Rule) -> bool:
+    """Return whether a rule holds its target or account at once, so that its hold says when to try again."""
+    return rule.effect in {"park", "pause"} and rule.after == 1
 
 
 def phrasing(text: str) -> str:

@@ -76,16 +76,15 @@ class Watch:
         if (finding.reason, login) == self._told:
             return
         self._told = finding.reason, login
-        tell = self._log.error if probed.state == "wrong_account" else self._log.info
-        tell(
-            Event.ACCOUNT_PROBED,
-            state=probed.state,
-            reason=finding.reason or None,
-            login=login or None,
-            expected=probed.number or None,
-            implementation=self.implementation,
-            until=format_instant(probed.until) if probed.until else None,
-        )
+        tell = {"paused": self._log.warning, "wrong_account": self._log.error}.get(probed.state, self._log.info)
+        known = {
+            "reason": finding.reason,
+            "login": login,
+            "expected": probed.number,
+            "implementation": self.implementation,
+            "until": format_instant(probed.until) if probed.until else None,
+        }
+        tell(Event.ACCOUNT_PROBED, state=probed.state, **{name: value for name, value in known.items() if value})
 
     async def explore(self, noted: Noted) -> None:
         """Find out more of what an answer held: until when a muted group is muted (`get_group_member_info`)."""

@@ -74,6 +74,8 @@ class LaneRunner:
         self._claiming = True
         self._rung = False
         self._probed = False
+        self._asked = False
+        self._asking = False
 
     def wake(self) -> None:
         """Look at the lanes now: work was admitted, or something may go on."""
@@ -81,10 +83,19 @@ class LaneRunner:
         self._awake.set()
 
     def recheck(self) -> None:
-        """Find out whether the account works, unless that is under way."""
-        name = f"probe {self._account}"
-        if self._claiming and all(task.get_name() != name for task in self._running):
-            self._run(self._errands.probe(), name)
+        """Find out whether the account works; if that is under way, once more after it."""
+        self._asked = True
+        if self._claiming and not self._asking:
+            self._asking = True
+            self._run(self._ask(), f"probe {self._account}")
+
+    async def _ask(self) -> None:
+        try:
+            while self._asked:
+                self._asked = False
+                await self._errands.probe()
+        finally:
+            self._asking = False
 
     async def run(self) -> None:
         """Tick until `drain` has ended it; raises StoreUnavailable when Redis is lost, and can be run again."""

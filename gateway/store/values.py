@@ -205,7 +205,7 @@ class AccountNumbers:
 
     `observed` counts by scope the sends that an observed rate would have delayed.
     `overdue` is how many milliseconds the longest-waiting lane is past its turn.
-    `breaker` is `closed` (calls go out), `open` or `half_open`; `login` the QQ number seen, or "".
+    `breaker` is `closed` (nothing is known against NapCat), `open` or `half_open`; `login` the QQ number seen, or "".
     """
 
     queued: int

@@ -120,13 +120,14 @@ class Lane:
 
 @dataclass
 class Hold:
-    """Why a target, or the account, waits.
+    """Why a target, or the account, waits since then.
 
     times    how often it was too short
     probing  until when a replica has time to find out whether the account works
     trial    how many calls at once are tried since TRIED, after a pause; 0: it is not that far
     """
 
+    since: int
     until: int
     reason: str
     operator: bool
@@ -363,7 +364,8 @@ class Account:
             if self.held(name) and old and (old.reason == reason or old.until >= until):
                 return None
             return self._hold_by_answer(name, until - self.now, reason)
-        self.holds[name] = Hold(until, reason, operator)
+        since = self.holds[name].since if self.held(name) else self.now
+        self.holds[name] = Hold(since, until, reason, operator)
         self._look_again(name)
         return until
 
@@ -402,16 +404,18 @@ class Account:
         until = self.now + max(milliseconds, min(milliseconds << times, LONGEST_PAUSE))
         if old and old.until > until:
             until, reason = old.until, old.reason
-        self.holds[name] = Hold(until, reason, operator=False, times=times)
+        self.holds[name] = Hold(old.since if old else self.now, until, reason, operator=False, times=times)
         one_pause = old is not None and (active or name == "account")
         if not one_pause or (old and old.reason != reason):
             self.noted.append(("held", name, reason, until))
         return until
 
-    def _lift(self, name: str) -> None:
-        if name in self.holds and not self.holds[name].operator:
-            del self.holds[name]
-            self._look_again(name)
+    def _lift(self, target: str, began: int) -> None:
+        """Let go what an answer or an event held before the delivered attempt began."""
+        hold = self.holds.get(target)
+        if hold and not hold.operator and hold.since <= began:
+            del self.holds[target]
+            self._look_again(target)
 
     def paused(self) -> bool:
         """Whether nothing is sent: the account is held, or nobody has found out yet whether it works."""
@@ -470,7 +474,7 @@ class Account:
         before = job.attempts[-2] if len(job.attempts) > 1 else None
         if attempt.free and before and (before.free, before.part) == (attempt.free, attempt.part):
             job.attempts.remove(before)  # of attempts that cost nothing and ended alike the last is enough
-        self._apply_effect(job, outcome, policy)
+        self._apply_effect(job, attempt, outcome, policy)
         if settlement == "delivered":
             self._delivered(job, outcome.message_id, "response")
         elif attempt.seen is not None and settlement != "unknown":
@@ -499,7 +503,7 @@ class Account:
         # What the history lists may be an earlier attempt.
         return job.row is None or settlement == "delivered" or not job.doubtful(besides=attempt)
 
-    def _apply_effect(self, job: Job, outcome: Outcome, policy: TickPolicy) -> None:
+    def _apply_effect(self, job: Job, attempt: Attempt, outcome: Outcome, policy: TickPolicy) -> None:
         if outcome.effect == "park":
             self._hold_by_answer(job.target, outcome.hold_ms, outcome.rule)
         if outcome.effect == "pause":
@@ -507,7 +511,7 @@ class Account:
         elif outcome.http_status is not None:
             self._trial_goes_on(policy)
         if outcome.settlement == "delivered":
-            self._lift(job.target)
+            self._lift(job.target, attempt.began)
 
     def _delivered(self, job: Job, message_id: int | None, evidence: str) -> None:
         """Count the current part of JOB as delivered; a job that ended unconfirmed is corrected when all of it is."""

@@ -173,3 +173,13 @@ async def test_a_full_redis_takes_what_the_history_lists(slow: SlowBench) -> Non
     await doubt(slow, "a")
     await slow.fill()
     assert await lists(slow, "a", 5, trusted=True) == "delivered"
+
+
+async def test_a_message_that_was_listed_for_one_part_says_nothing_of_the_next(slow: SlowBench) -> None:
+    await doubt(slow, "a", QUICK, parts=2, on_unknown="resend")
+    assert await lists(slow, "a", 5) == "listed"
+    assert await report(slow, 5) == "credited"
+    await lose(slow, await slow.claim(policy=QUICK), QUICK)
+    assert await lists(slow, "a", 5) == "absent"
+    await slow.move(4_000)
+    assert (await slow.claim(policy=QUICK)).part_no == 1

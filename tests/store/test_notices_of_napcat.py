@@ -95,6 +95,15 @@ async def test_only_the_latest_messages_of_a_target_are_known_whatever_their_num
     assert 500 <= sum(known) < 564
 
 
+async def test_what_was_under_way_when_a_group_was_muted_and_arrived_does_not_end_the_mute(slow: SlowBench) -> None:
+    await slow.admit(job("a"), job("b"))
+    claim = await slow.claim()
+    await slow.move(1)
+    assert await slow.scripts.hold("main", "group:1", "muted", operator=False, milliseconds=5_000)
+    tick = await slow.tick(Outcome(claim, **DELIVERED))
+    assert (tick.claims, tick.next_in) == ([], 5_000)
+
+
 async def test_a_target_that_is_muted_again_after_its_mute_is_noted_again(slow: SlowBench) -> None:
     await slow.admit(job("a", ttl=3_600_000))
     notes = []

@@ -48,6 +48,18 @@ local function hold_of(name)
   return packed and cmsgpack.unpack(packed)
 end
 
+-- A hold that ran out is remembered for the next one of its target, which may never come.
+local MANY_HOLDS = 256
+
+local function forget_old_holds()
+  local packed = redis.call('HGETALL', HOLDS)
+  for i = 1, #packed, 2 do
+    if packed[i] ~= 'account' and cmsgpack.unpack(packed[i + 1])['until'] + 86400000 < now then
+      redis.call('HDEL', HOLDS, packed[i])
+    end
+  end
+end
+
 -- Hold NAME (a target, or "account") for MS because an answer said so, for REASON. A hold that ran out and is needed
 -- again, because the first call after it failed too, lasts twice as long, up to 30 s or its own length; calls that fail
 -- together are one failure. Of two reasons at once the one that holds for longer counts: what lets go the other must not
@@ -65,6 +77,7 @@ local function hold(name, ms, reason)
   redis.call('HSET', HOLDS, name, cmsgpack.pack({
     since = old and old.since or now, ['until'] = ends, reason = reason, times = times,
   }))
+  if not old and redis.call('HLEN', HOLDS) % MANY_HOLDS == 0 then forget_old_holds() end
   -- A pause that is repeated is one pause; a target that is held again has been let go in between.
   local again = old and (old['until'] > now or name == 'account')
   if not again or old.reason ~= reason then note('held', name, reason, ends) end
@@ -77,12 +90,6 @@ local function paused_until()
   if not paused then return nil end
   if paused['until'] > now then return paused['until'] end
   if not paused.operator and not paused.trial then return math.max(paused.probing or 0, now) end
-end
-
--- What an answer or an event held may go; what an operator holds, only an operator lets go. Returns whether it was held.
-local function lift(name)
-  local held = hold_of(name)
-  return held and not held.operator and redis.call('HDEL', HOLDS, name) == 1
 end
 
 -- Lanes -------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,10 @@ local holds = {}
 local packed = redis.call('HGETALL', HOLDS)
 for i = 1, #packed, 2 do
   local held = cmsgpack.unpack(packed[i + 1])
-  if not held.trial then holds[#holds + 1] = {packed[i], whole(held.since), whole(held['until']), held.reason} end
+  -- A pause lasts until the account is on trial; a target's hold that ran out only says how long the next one lasts.
+  if packed[i] == 'account' and not held.trial and not held.operator or held['until'] > now then
+    holds[#holds + 1] = {packed[i], whole(held.since), whole(held['until']), held.reason}
+  end
 end
 
 local slowed, slows = {}, redis.call('HGETALL', SLOWED)

@@ -29,31 +29,47 @@ local budget = SCAN -- jobs that may end or step aside in this tick
 -- By how much the rates of a target, or of the account, are slowed: each time twice as much, and half as much again
 -- after each time without.
 local SLOWEST = 8
-local slowed = {}
+local slowed, recovers = {}, nil -- entries by name (false: it is not slowed), and when the first of all gets faster
 
-local function load_slowed()
+-- Let those get faster whose time it is. Only then all of them are looked at, since there may be one for every target.
+local function recover()
+  recovers = tonumber(redis.call('HGET', COUNTS, 'recovers') or nil)
+  if not recovers or recovers > now then return end
+  recovers = nil
   local packed = redis.call('HGETALL', SLOWED)
   for i = 1, #packed, 2 do
     local name, entry = packed[i], cmsgpack.unpack(packed[i + 1])
-    if entry['until'] <= now then
-      while entry['until'] <= now and entry.factor > 1 do
-        entry.factor, entry['until'] = entry.factor / 2, entry['until'] + entry.step
-      end
-      if entry.factor > 1 then
-        redis.call('HSET', SLOWED, name, cmsgpack.pack(entry))
-      else
-        redis.call('HDEL', SLOWED, name)
-        note('recovered', name, entry.reason)
-      end
+    local before = entry.factor
+    while entry['until'] <= now and entry.factor > 1 do
+      entry.factor, entry['until'] = entry.factor / 2, entry['until'] + entry.step
     end
-    if entry.factor > 1 then slowed[name] = entry end
+    if entry.factor == 1 then
+      redis.call('HDEL', SLOWED, name)
+      note('recovered', name, entry.reason)
+    else
+      if entry.factor < before then redis.call('HSET', SLOWED, name, cmsgpack.pack(entry)) end
+      recovers = math.min(recovers or math.huge, entry['until'])
+    end
+  end
+  if recovers then
+    redis.call('HSET', COUNTS, 'recovers', whole(recovers))
+  else
+    redis.call('HDEL', COUNTS, 'recovers')
   end
 end
 
-local function factor_of(scope) return slowed[scope] and slowed[scope].factor or 1 end
+local function slowed_of(name)
+  if slowed[name] == nil then
+    local packed = recovers and redis.call('HGET', SLOWED, name)
+    slowed[name] = packed and cmsgpack.unpack(packed)
+  end
+  return slowed[name]
+end
+
+local function factor_of(scope) return slowed_of(scope) and slowed[scope].factor or 1 end
 
 local function slow(name, ms, reason)
-  local entry = slowed[name]
+  local entry = slowed_of(name)
   if not entry then
     entry = {factor = 1, since = now}
     -- The stamps in the windows count for longer than when they were kept.
@@ -62,8 +78,9 @@ local function slow(name, ms, reason)
   end
   entry.factor, entry['until'] = math.min(SLOWEST, entry.factor * 2), now + ms
   entry.step, entry.reason, entry.at = ms, reason, now
-  slowed[name] = entry
+  slowed[name], recovers = entry, math.min(recovers or math.huge, entry['until'])
   redis.call('HSET', SLOWED, name, cmsgpack.pack(entry))
+  redis.call('HSET', COUNTS, 'recovers', whole(recovers))
   note('slowed', name, reason, entry['until'])
 end
 
@@ -166,11 +183,14 @@ local function row_ends()
 end
 
 -- What was under way when the account was slowed says nothing about how it does since.
-local function under_way_when_slowed(attempt) return slowed.account and attempt.began < slowed.account.at end
+local function under_way_when_slowed(attempt)
+  local account = slowed_of('account')
+  return account and attempt.began < account.at
+end
 
 -- What EFFECT does to NAME for MS, because of REASON; an account that is slowed already is paused.
 local function take_effect(effect, name, ms, reason)
-  if effect == 'slow_account' and slowed.account and slowed.account.reason == reason then
+  if effect == 'slow_account' and slowed_of('account') and slowed.account.reason == reason then
     slow('account', ms, reason)
     hold('account', ms, reason)
   elseif effect == 'slow_account' or effect == 'slow_target' then
@@ -199,6 +219,15 @@ local function trial_goes_on()
   note('resumed', 'account', paused.reason)
 end
 
+-- What an answer or an event held may go when an attempt was delivered that began after that; what an operator holds,
+-- only an operator lets go.
+local function lift(target, began)
+  local held = hold_of(target)
+  if not held or held.operator or held.since > began then return end
+  redis.call('HDEL', HOLDS, target)
+  if not redis.call('ZSCORE', FLIGHTS, target) then turn(target, now) end
+end
+
 local function apply_effect(job, attempt, item)
   local effects = item.effects and cjson.decode(item.effects) or {}
   local bites = effects.effect and often_enough(effects.after)
@@ -213,9 +242,7 @@ local function apply_effect(job, attempt, item)
   local answered = item.http or item.retcode
   if answered and not (effects.after and effects.after > 1) then row_ends() end
   if answered and not (bites and effects.effect == 'pause') then trial_goes_on() end
-  if item.settlement == 'delivered' and lift(job.target) and not redis.call('ZSCORE', FLIGHTS, job.target) then
-    turn(job.target, now)
-  end
+  if item.settlement == 'delivered' then lift(job.target, attempt.began) end
 end
 
 -- Count an answer that no rule knows, and the last job of each wording: its receipt has the words.
@@ -333,7 +360,7 @@ end
 -- The rates of TARGET as they count right now, and whether they are only observed.
 local function rates_now(target)
   local rates, observed = rates_for(target)
-  if not slowed[target] then return rates, observed end
+  if not slowed_of(target) then return rates, observed end
   local slower = {SLOWED_TARGET}
   if not observed then
     for _, rate in ipairs(rates) do slower[#slower + 1] = rate end
@@ -410,7 +437,7 @@ local function reserve(scope, rates, token, lease, observed)
   for _, rate in ipairs(rates) do longest = math.max(longest, rate[2]) end
   redis.call('ZADD', RATE .. scope, '+inf', whole(token))
   redis.call('ZREMRANGEBYRANK', RATE .. scope, 0, -most - 1)
-  redis.call('PEXPIRE', RATE .. scope, longest * (slowed[scope] and SLOWEST or 1) + lease)
+  redis.call('PEXPIRE', RATE .. scope, longest * (slowed_of(scope) and SLOWEST or 1) + lease)
 end
 
 -- The job whose turn it is in the lane of TARGET: the one begun, else the highest priority; but after STREAK turns
@@ -655,7 +682,7 @@ end
 if known and tonumber(known) > tonumber(sequence) then return {-1, 0, {}, {}, {}, {}, 0} end
 
 remember_limits()
-load_slowed()
+recover()
 for _, item in ipairs(read_settlements()) do settle(item) end
 for _, target in ipairs(redis.call('ZRANGEBYSCORE', FLIGHTS, '-inf', now, 'LIMIT', 0, SCAN)) do reap(target) end
 local rejoining = redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, SCAN)
