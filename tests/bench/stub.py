@@ -23,6 +23,7 @@ _ENVELOPE = (
     b'{"status":"ok","retcode":0,"data":{"message_id":%d},"message":"","wording":"","echo":null,'
     b'"stream":"normal-action"}'
 )
+_WELL = b'{"status":"ok","retcode":0,"data":{"online":true,"good":true}}'
 
 
 class Arrival:
@@ -50,10 +51,12 @@ class Receiver:
         self.arrivals: list[Arrival] = []
 
     def told(self, path: bytes) -> bytes:
-        """Answer a question of the measurement."""
+        """Answer a question of the measurement, or one of the gateway: that all is well."""
         if path == b"/count":
             return b"%d" % len(self.arrivals)
-        return json.dumps([arrival.told() for arrival in self.arrivals]).encode()
+        if path == b"/arrivals":
+            return json.dumps([arrival.told() for arrival in self.arrivals]).encode()
+        return _WELL
 
 
 class _Connection(asyncio.Protocol):
