@@ -71,10 +71,10 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         for account in settings.accounts:
             napcat = await stack.enter_async_context(napcat_of(account, settings.delivery.slack))
             policy = policies[account.name]
-            watch = Watch(account, napcat, rules, scripts)
+            watch = Watch(account, napcat, rules, scripts, clock)
             forwarder = Forwarder(account.name, napcat, watch, rules, settings.delivery.retry, clock)
-            reconciler = Reconciler(account.name, napcat, policy, scripts, trust=settings.delivery.trust_history)
-            errands = Errands(forwarder.forward, reconciler.look, watch.probe, watch.explore)
+            reconciler = Reconciler(account.name, napcat, watch, policy, scripts, trust=settings.delivery.trust_history)
+            errands = Errands(forwarder.forward, reconciler.look, watch.probe, watch.examine)
             runners[account.name] = LaneRunner(account.name, policy, scripts, errands, clock, replica)
             watches[account.name] = watch
         bell = Bell(clients, keys, {name: runner.wake for name, runner in runners.items()})

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from gateway.clock import Clock
-from gateway.telemetry import Event, Log
+from gateway.telemetry import Event, Log, told
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _STEADY = 2.0  # seconds a task has to run before an earlier failure is forgotten
@@ -53,7 +53,7 @@ class Supervisor:
             except Exception as error:  # noqa: BLE001 - the one place: whatever ended the task is told and it goes on
                 if self._clock.monotonic() - began > _STEADY:
                     pause = _FIRST_PAUSE
-                self.errors[name] = f"{type(error).__name__}: {error}"
+                self.errors[name] = told(error)
                 self._log.error(Event.TASK_FAILED, task=name, error=self.errors[name], again_in_s=pause)
             finally:
                 steady.cancel()

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
 
 
 class Event(StrEnum):
@@ -61,6 +62,13 @@ class Log:
     def error(self, event: Event, **fields: Any) -> None:
         """Write a fact that someone has to look at."""
         self._log.error(event.value, **fields)
+
+
+def told(error: BaseException) -> str:
+    """Return an error in words for a log or a status; of values that are no good only the places are told."""
+    if isinstance(error, ValidationError):
+        return f"ValidationError: {[('.'.join(map(str, fault['loc'])), fault['type']) for fault in error.errors()]}"
+    return f"{type(error).__name__}: {error}"
 
 
 def configure_logging(level: str, style: str) -> None:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway.model.errors import Fault, Refused, StoreRefuses, StoreUnavailable
 from gateway.settings import Auth, Key
-from gateway.telemetry import Event, Log
+from gateway.telemetry import Event, Log, told
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Scope = Literal["send", "read", "admin"]
@@ -71,7 +71,7 @@ async def speak_problem(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPException as error:
         return problem(error.status, "http_error", error.reason)
     except Exception as error:  # noqa: BLE001 - a fault of ours is logged here and told without its inside
-        _log.error(Event.REQUEST_FAILED, path=request.path, error=f"{type(error).__name__}: {error}")
+        _log.error(Event.REQUEST_FAILED, path=request.path, error=told(error))
         return problem(500, "internal", "the gateway failed; its log says why")
 
 

@@ -19,6 +19,7 @@ from gateway.forward.reports import (
     Heartbeat,
     Kicked,
     Lifecycle,
+    Notice,
     Report,
     SentMessage,
 )
@@ -33,8 +34,9 @@ from gateway.web import problem
 
 _OFFLINE = "bot_offline"
 _OFFLINE_MS = 1_000  # the first pause of an account that is offline; NapCat is asked after it
+_LONGEST_MUTE_S = 60 * 86_400  # QQ mutes for 30 days at most
 _UNTIL_LIFTED_S = 600  # how long a group whose mute has no end is parked; its lifting is an event of its own
-_RECHECK_S = 30.0  # between two looks at an account whose events are another number's
+_TELL_S = 60.0  # between two lines of the log about events refused for the same reason
 _FRESH_S = 300  # notices older than this act no more: a recorded one cannot be played again later
 _REMEMBERED = 1_000  # notices known to have been taken, so that one is not played again at once either
 
@@ -79,7 +81,8 @@ class Events:
         self._watches = watches
         self._lanes = lanes
         self._seen: OrderedDict[bytes, None] = OrderedDict()
-        self._rechecked: dict[str, float] = {}
+        self._bans: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._refused: dict[tuple[str, str], float] = {}
         self._log = Log()
         self.tallies: Mapping[str, Counter[str]] = {name: Counter() for name in accounts}
         # Anybody can put these words into an event, as their nickname or as all they say; the models look closer.
@@ -135,38 +138,46 @@ class Events:
             self._refuse(account, stale)
         else:
             await act(account, event)
+            self._remember(event, body)
         return True
 
     def _somebody_else(self, account: str, number: str, expected: str) -> None:
-        """Refuse an event of another number, and look once in a while who is logged in: every event will be so now."""
-        self.tallies[account]["self_id"] += 1
-        now = self._clock.monotonic()
-        if now - self._rechecked.get(account, -_RECHECK_S) < _RECHECK_S:
-            return
-        self._rechecked[account] = now
-        self._log.warning(Event.EVENT_REFUSED, account=account, reason="self_id", self_id=number, expected=expected)
+        """Refuse an event of another number, and find out who is logged in."""
+        self._refuse(account, "self_id", self_id=number, expected=expected)
         self._lanes[account].recheck()
 
     def _stale(self, event: Report, body: bytes) -> str | None:
         """Return why a notice acts no more: it is old, or it was taken before. A settled message is settled anyway."""
-        at = getattr(event, "time", None)
-        if isinstance(event, SentMessage) or at is None:
+        if not isinstance(event, Notice):
             return None
-        if abs(self._clock.epoch_ms() / 1000 - at) > _FRESH_S:
+        if abs(self._clock.epoch_ms() / 1000 - event.time) > _FRESH_S:
             return "old"
-        digest = hashlib.blake2b(body, digest_size=16).digest()
-        if digest in self._seen:
-            return "repeated"
-        self._seen[digest] = None
+        if isinstance(event, GroupBan) and event.time < self._bans.get((event.self_id, event.group_id), 0):
+            return "overtaken"
+        return "repeated" if _digest(body) in self._seen else None
+
+    def _remember(self, event: Report, body: bytes) -> None:
+        """Keep what is needed to know an event that comes again, or too late."""
+        if not isinstance(event, Notice):
+            return
+        self._seen[_digest(body)] = None
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
-        return None
+        if isinstance(event, GroupBan):
+            self._bans[event.self_id, event.group_id] = event.time
+            if len(self._bans) > _REMEMBERED:
+                self._bans.popitem(last=False)
 
     def _refuse(self, account: str, reason: str, **fields: Any) -> None:
+        """Count an event that does nothing; tell so once a minute, since anybody may send any number of them."""
         self.tallies[account][reason] += 1
-        if reason == "repeated":
-            return  # ordinary where events come on two ways
-        self._log.warning(Event.EVENT_REFUSED, account=account, reason=reason, **fields)
+        now = self._clock.monotonic()
+        if reason == "repeated" or now - self._refused.get((account, reason), -_TELL_S) < _TELL_S:
+            return  # the former is ordinary where events come on two ways
+        self._refused[account, reason] = now
+        self._log.warning(
+            Event.EVENT_REFUSED, account=account, reason=reason, times=self.tallies[account][reason], **fields
+        )
 
     async def _settle(self, account: str, sent: SentMessage) -> None:
         if sent.target is None:
@@ -195,9 +206,10 @@ class Events:
             return
         group = f"group:{ban.group_id}"
         if ban.sub_type == "lift_ban":
-            await self._release(account, group, "")
+            await self._release(account, group, "muted")
         else:
-            await self._hold(account, group, "muted", 1_000 * (ban.duration if ban.duration > 0 else _UNTIL_LIFTED_S))
+            seconds = min(ban.duration, _LONGEST_MUTE_S) if ban.duration > 0 else _UNTIL_LIFTED_S
+            await self._hold(account, group, "muted", 1_000 * seconds)
 
     async def _kicked(self, account: str, kicked: Kicked) -> None:
         """End what waits for a group the account is no longer in: none of it can ever be sent."""
@@ -248,6 +260,10 @@ class Events:
         if await self._scripts.release(account, name, reason, operator=False):
             self._log.info(Event.LANE_RELEASED, account=account, name=name)
             await self._bell.ring([account])
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=16).digest()
 
 
 def genuine(body: bytes, secret: str, signature: str) -> bool:

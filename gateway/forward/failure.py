@@ -44,3 +44,11 @@ def failure_of(error: Exception, *, crowded: bool) -> Failure:
         # connection, if only a reused one, so the request may have arrived
         case _:
             return "reset"
+
+
+def words(error: BaseException) -> str:
+    """Return a failure in our own words: aiohttp's quote what the peer sent, which may be our token, sent back."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, OSError) and cause.strerror:
+        return f"{type(error).__name__}: {cause.strerror}"
+    return type(error).__name__

@@ -7,7 +7,7 @@ from gateway.forward.napcat import NapCat
 from gateway.forward.verdict import decide, judge
 from gateway.forward.watch import Watch
 from gateway.model.attempt import Claim, Outcome
-from gateway.model.errors import NotSent
+from gateway.model.errors import NotSent, StoreUnavailable
 from gateway.model.verdict import Rule
 from gateway.telemetry import Event, Log
 
@@ -35,14 +35,19 @@ class Forwarder:
 
     async def forward(self, claim: Claim) -> Outcome:
         """Post the claim's part and return what came of it; a claim past its start time is handed back unsent."""
-        began = self._clock.monotonic()
         try:
+            if not await self._watch.ready():
+                return Outcome(claim, "unstarted")
+            began = self._clock.monotonic()
             answer = await self._napcat.call(claim.part, lambda: self._clock.monotonic() <= claim.start_by)
         except NotSent as error:
             self._log.warning(
                 Event.JOB_WITHHELD, job=f"{self._account}.{claim.job_id}", attempt=claim.n, reason=str(error)
             )
             return Outcome(claim, "unstarted")
+        except StoreUnavailable:
+            return Outcome(claim, "unstarted")
+        self._watch.hear(answer)
         took_ms = round((self._clock.monotonic() - began) * 1000)
         ruling = judge(answer, self._rules, self._watch.implementation)
         outcome = decide(claim, answer, ruling, self._schedule, self._clock.chance(), took_ms)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.clock import Clock
 from gateway.forward.endpoint import events_address
+from gateway.forward.failure import words
 from gateway.model.errors import StoreRefuses, StoreUnavailable
 from gateway.model.listening import Listening
 from gateway.settings import Account
@@ -144,10 +145,11 @@ class Listener:
                     timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),
                 )
         except aiohttp.WSServerHandshakeError as error:
-            return "token_refused" if error.status in {401, 403} else "not_connected", str(error)
+            reason: Loss = "token_refused" if error.status in {401, 403} else "not_connected"
+            return reason, f"{error.status}, and no WebSocket"
         # a ValueError: an address with a port or a name that cannot be
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return "not_connected", str(error) or type(error).__name__
+            return "not_connected", words(error)
         self._become("connecting", "it took the connection and has sent no event yet")
         try:
             return await self._follow(socket)
@@ -187,11 +189,11 @@ class Listener:
         match error:
             case aiohttp.WebSocketError(code=WSCloseCode.MESSAGE_TOO_BIG):
                 self.frames["too_large"] += 1
-                return "frame_too_large", str(error)
+                return "frame_too_large", f"a frame of more than {LARGEST_FRAME} bytes"
             case TimeoutError():
-                return "silent", str(error)
+                return "silent", "no answer to a ping"
             case _:
-                return "closed", str(error or f"close code {code}")
+                return "closed", words(error) if error else f"close code {code}"
 
     def _cut(self, reason: Loss, detail: str) -> None:
         """Tell that this side gives up the connection, if there is one."""

@@ -14,6 +14,10 @@ from gateway.settings import Account
 class NapCat(Protocol):
     """The calls to one NapCat; an async context manager that closes itself."""
 
+    @property
+    def unbroken(self) -> bool:
+        """Whether the next call goes to the NapCat the last one went to, as far as a connection can tell."""
+
     async def __aenter__(self) -> Self:
         """Return the client, ready to call."""
 

@@ -25,12 +25,13 @@ from gateway.model.errors import NotSent
 from gateway.model.part import Part
 from gateway.model.verdict import Answer, Failure
 
+_QUESTIONS = 2  # calls that send nothing have connections of their own, so that a busy account can be asked how it is
 _IDLE_S = 3.5  # NapCat's server closes idle sockets after 5 s; one that is just closing turns a send into `reset`
 _CHUNK = 2**20  # more than this in one write would hold up the loop
 
 
 class NapCatHttp:
-    """The calls to one NapCat, at most `max_in_flight` at a time.
+    """The calls to one NapCat: `max_in_flight` at a time, and a few questions beside them.
 
     endpoint    address of NapCat's HTTP server, a path prefix included
     token       sent as a Bearer header only, never in the URL (NapCat would prefer it there, and log it)
@@ -48,15 +49,20 @@ class NapCatHttp:
         self._endpoint = endpoint.rstrip("/")
         self._slack_ms = slack_ms
         self._connect_s = connect_ms / 1000
-        self._limit = max_in_flight
+        self._limit = max_in_flight + _QUESTIONS
         self._in_flight = 0
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", **authorization(token)}
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=max_in_flight, keepalive_timeout=_IDLE_S),
+            connector=aiohttp.TCPConnector(limit=self._limit, keepalive_timeout=_IDLE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
             trust_env=False,
         )
+
+    @property
+    def unbroken(self) -> bool:
+        """Connections come and go; they tell nothing."""
+        return True
 
     async def __aenter__(self) -> Self:
         """Return the client, ready to call."""
@@ -89,7 +95,7 @@ class NapCatHttp:
     async def ask(self, action: str, params: Mapping[str, Any], timeout_ms: int) -> Reply:
         """Call an action that sends nothing, such as `get_status`, and return its answer and data.
 
-        It takes one of the `max_in_flight` connections and ends as `pool` when none is free in `connect_ms`.
+        It ends as `pool` when no connection is free in `connect_ms`.
         """
         body = _Body(json.dumps(params).encode("ascii"), lambda: True)
         return await self._post(action, body, timeout_ms, nodes=False)

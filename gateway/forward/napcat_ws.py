@@ -30,6 +30,7 @@ from gateway.model.errors import NotSent
 from gateway.model.part import Part
 from gateway.model.verdict import Answer
 
+_QUESTIONS = 2  # calls that send nothing have turns of their own, so that a busy account can be asked how it is
 _HEARTBEAT_S = 30.0  # between the signs of life asked for on an idle connection; a half-open one shows by their lack
 _GOODBYE_S = 0.25  # how long the peer may take to answer our goodbye
 _LARGEST_FRAME = 16 * 1024**2
@@ -37,7 +38,7 @@ _SCHEMES = HTTP | {"ws", "wss"}
 
 
 class NapCatWs:
-    """The calls to one NapCat over one connection, at most `max_in_flight` at a time.
+    """The calls to one NapCat over one connection: `max_in_flight` at a time, and a few questions beside them.
 
     endpoint    address of NapCat's WebSocket server, a path prefix included; http:// means ws:// on the same port
     token       sent as a Bearer header only, never in the URL (NapCat would prefer it there, and log it)
@@ -58,7 +59,7 @@ class NapCatWs:
         self._address = websocket_address(endpoint)
         self._slack_ms = slack_ms
         self._connect_s = connect_ms / 1000
-        self._turns = asyncio.Semaphore(max_in_flight)
+        self._turns = asyncio.Semaphore(max_in_flight + _QUESTIONS)
         self._echoes = itertools.count(1)
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[Connection | Reply] | None = None
@@ -76,6 +77,11 @@ class NapCatWs:
             middlewares=[self._upgrade],
             trust_env=False,
         )
+
+    @property
+    def unbroken(self) -> bool:
+        """Whether the connection is still the one of the last call."""
+        return self._connection is not None and self._connection.ended is None
 
     async def __aenter__(self) -> Self:
         """Return the client, ready to call."""
@@ -109,7 +115,7 @@ class NapCatWs:
     async def ask(self, action: str, params: Mapping[str, Any], timeout_ms: int) -> Reply:
         """Call an action that sends nothing, such as `get_status`, and return its answer and data.
 
-        It is one of the `max_in_flight` calls and ends as `pool` when it gets no turn in `connect_ms`.
+        It ends as `pool` when it gets no turn in `connect_ms`.
         """
         return await self._exchange(action, json.dumps(params).encode("ascii"), timeout_ms, lambda: True)
 

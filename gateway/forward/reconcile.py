@@ -1,6 +1,7 @@
 """Settling what nobody knows by what NapCat lists: the account's own latest messages of a chat."""
 
 import asyncio
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 from gateway.convert import fingerprint
 from gateway.forward.napcat import NapCat
 from gateway.forward.reports import HistoryRow
+from gateway.forward.watch import Watch
 from gateway.model.target import Target
 from gateway.store.scripts import Scripts
 from gateway.store.values import Look, Row, TickPolicy
@@ -15,7 +17,7 @@ from gateway.telemetry import Event, Log
 
 _ANSWER_MS = 5_000  # how long NapCat may take to list a chat
 _AT_ONCE = 2  # lists asked for at a time: sends are more urgent
-_EMPTY = "不存在"  # how NapCat answers for a chat without messages (protocol sheet §5.3)
+_EMPTY = re.compile(r"消息\S{0,40}不存在")  # how NapCat answers for a chat without messages (protocol sheet §5.3)
 
 
 class Reconciler:
@@ -24,10 +26,13 @@ class Reconciler:
     What it finds was at least tried: failed sends are listed too (#182). What it does not find proves nothing.
     """
 
-    def __init__(self, account: str, napcat: NapCat, policy: TickPolicy, scripts: Scripts, *, trust: bool) -> None:
-        """Settle through SCRIPTS; TRUST says that a listed message counts as delivered."""
+    def __init__(
+        self, account: str, napcat: NapCat, watch: Watch, policy: TickPolicy, scripts: Scripts, *, trust: bool
+    ) -> None:
+        """Settle through SCRIPTS by messages of WATCH's number; TRUST says that a listed one counts as delivered."""
         self._account = account
         self._napcat = napcat
+        self._watch = watch
         self._policy = policy
         self._scripts = scripts
         self._trust = trust
@@ -58,19 +63,20 @@ class Reconciler:
                 evidence="history",
             )
 
+    def _ours(self, row: HistoryRow) -> bool:
+        return row.own and self._watch.number in {"", row.self_id}
+
     async def _own_rows(self, target: Target) -> list[Row] | None:
         """Return the account's own messages of the chat, oldest first; None when the list cannot be had."""
         action, params = _listing(target)
         answer, data = await self._napcat.ask(action, params, _ANSWER_MS)
         if answer.status == "ok" and isinstance(data, dict) and isinstance(data.get("messages"), list):
-            rows = [row for found in data["messages"] if (row := _row(found)) is not None and row.own]
+            rows = [row for found in data["messages"] if (row := _row(found)) is not None and self._ours(row)]
             rows.sort(key=lambda row: (row.time, row.place))
-            return [Row(int(row.message_id), row.time, fingerprint(row.message)) for row in rows]
-        if answer.status == "failed" and _EMPTY in answer.text:
+            return [Row(row.message_id, row.time, fingerprint(row.message)) for row in rows]
+        if answer.status == "failed" and _EMPTY.match(answer.text):
             return []
-        self._log.warning(
-            Event.HISTORY_UNREAD, target=str(target), error=answer.error, retcode=answer.retcode, status=answer.status
-        )
+        self._log.warning(Event.HISTORY_UNREAD, target=str(target), error=answer.error, retcode=answer.retcode)
         return None
 
 

@@ -3,12 +3,13 @@
 Each model takes one kind of event and nothing else, so that words inside somebody's message are never taken for one.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway.convert import parse_cq
-from gateway.model.spelling import QQ, MessageId
+from gateway.model.spelling import LARGEST_INTEGER, QQ, MessageId
 from gateway.model.target import Target
 
 
@@ -23,12 +24,20 @@ def _segments(value: Any) -> Any:
 Segments = Annotated[list[dict[str, Any]], BeforeValidator(_segments)]
 
 
+def _known(number: str | None) -> str | None:
+    """Return a QQ number; None for what stands for nobody, as in the events of an account that is not logged in."""
+    return number if number is not None and re.fullmatch(r"[1-9][0-9]{0,19}", number) else None
+
+
+Time = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
+
+
 class Report(BaseModel):
     """What every event says: when it happened (epoch seconds) and on which QQ number."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
-    self_id: QQ | None = None
+    self_id: Annotated[str | None, AfterValidator(_known)] = None
 
 
 class SentMessage(Report):
@@ -36,8 +45,8 @@ class SentMessage(Report):
 
     post_type: Literal["message_sent"]
     message_type: str
-    message_id: int
-    time: int
+    message_id: Annotated[int, Field(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)]
+    time: Time
     message: Segments
     group_id: str | None = None
     target_id: str | None = None
@@ -50,12 +59,14 @@ class SentMessage(Report):
         return Target("private", self.target_id) if self.target_id is not None else None
 
 
-class _Notice(Report):
+class Notice(Report):
+    """What happened to the account or in a chat; OneBot 11 gives every notice a time."""
+
     post_type: Literal["notice"]
-    time: int | None = None
+    time: Time
 
 
-class GroupBan(_Notice):
+class GroupBan(Notice):
     """A mute or its end (OneBot 11): of one person for `duration` seconds, or of everybody (user 0, -1: no end)."""
 
     notice_type: Literal["group_ban"]
@@ -66,7 +77,7 @@ class GroupBan(_Notice):
     duration: int = 0
 
 
-class Kicked(_Notice):
+class Kicked(Notice):
     """The account was removed from a group (OneBot 11, `group_decrease`)."""
 
     notice_type: Literal["group_decrease"]
@@ -74,7 +85,7 @@ class Kicked(_Notice):
     group_id: QQ
 
 
-class GroupRecall(_Notice):
+class GroupRecall(Notice):
     """A message of a group was taken back, by its author or by an admin."""
 
     notice_type: Literal["group_recall"]
@@ -82,7 +93,7 @@ class GroupRecall(_Notice):
     message_id: MessageId
 
 
-class FriendRecall(_Notice):
+class FriendRecall(Notice):
     """A message of a private chat was taken back; of our own ones NapCat does not say whose chat it was."""
 
     notice_type: Literal["friend_recall"]
@@ -90,7 +101,7 @@ class FriendRecall(_Notice):
     message_id: MessageId
 
 
-class BotOffline(_Notice):
+class BotOffline(Notice):
     """QQ has logged the account out (NapCat 4.18, index.ts)."""
 
     notice_type: Literal["bot_offline"]
@@ -105,7 +116,7 @@ class Lifecycle(Report):
 
 
 class _Status(BaseModel):
-    online: bool
+    online: bool | None = None
 
 
 class Heartbeat(Report):
@@ -121,15 +132,15 @@ class HistoryRow(Report):
 
     self_id: QQ
     user_id: QQ
-    time: int
-    message_id: MessageId
+    time: Time
+    message_id: Annotated[int, Field(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)]
     message: Segments
     real_seq: str | None = None
 
     @property
     def place(self) -> int:
         """Its place among those of the same second, as QQ numbers them."""
-        return int(self.real_seq) if self.real_seq and self.real_seq.isdecimal() else 0
+        return int(self.real_seq) if self.real_seq and re.fullmatch(r"[0-9]{1,18}", self.real_seq) else 0
 
     @property
     def own(self) -> bool:

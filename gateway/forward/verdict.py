@@ -89,9 +89,11 @@ def decide(
     waits = rule.waits or schedule
     settlement: Settlement = ruling.verdict.value
     planned: int | None = None
+    spends = rule.spends or _at_fault(claim, rule)
+    held = holds(rule) and not _at_fault(claim, rule)
     if ruling.verdict is Verdict.RETRY:
-        if not rule.spends:
-            planned = None if holds(rule) else next(iter(waits), NO_SCHEDULE_MS)
+        if not spends:
+            planned = None if held else max(next(iter(waits), 0), NO_SCHEDULE_MS)
         elif claim.retries < len(waits):
             planned = waits[claim.retries]
         else:
@@ -106,8 +108,8 @@ def decide(
         verdict=ruling.verdict,
         rule=rule.name,
         wait_ms=wait_ms,
-        spends=rule.spends,
-        effect=rule.effect,
+        spends=spends,
+        effect=None if _at_fault(claim, rule) else rule.effect,
         hold_ms=rule.hold if rule.effect else 0,
         after=rule.after,
         widespread=rule.widespread,
@@ -124,6 +126,11 @@ def decide(
 def holds(rule: Rule) -> bool:
     """Return whether a rule holds its target or account at once, so that its hold says when to try again."""
     return rule.effect in {"park", "pause"} and rule.after == 1
+
+
+def _at_fault(claim: Claim, rule: Rule) -> bool:
+    """Return whether a message has met the rule so often that it must be the message: others get through meanwhile."""
+    return rule.pardons is not None and claim.n - claim.retries > rule.pardons
 
 
 def phrasing(text: str) -> str:

@@ -1,16 +1,19 @@
 """Whether an account works, found out by asking NapCat, so that no message is spent on it."""
 
+import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from gateway.clock import Clock
 from gateway.forward.answer import Reply
 from gateway.forward.napcat import NapCat
 from gateway.forward.verdict import judge
 from gateway.model.instant import format_instant
-from gateway.model.verdict import Implementation, Rule
+from gateway.model.target import Target
+from gateway.model.verdict import Answer, Implementation, Rule
 from gateway.settings import Account
 from gateway.store.scripts import Scripts
-from gateway.store.values import Noted
 from gateway.telemetry import Event, Log
 
 PROBED_AWAY = (
@@ -18,7 +21,10 @@ PROBED_AWAY = (
 )
 """Reasons of a pause that asking NapCat can refute; the others rest until their time is over."""
 
-_ANSWER_MS = 4_000  # how long NapCat may take to answer a question
+_ANSWER_MS = 2_500  # how long NapCat may take to answer a question
+_SILENCE_S = 5.0  # a NapCat that was not heard for this long may be another one; it takes longer to start and log in
+_LONGEST_MUTE_S = 60 * 86_400  # QQ mutes for 30 days at most
+_NUMBER = re.compile(r"[1-9][0-9]{4,19}", re.ASCII)
 _PAUSE_MS = 1_000  # the first pause; the lanes double it up to 30 s
 _IMPLEMENTATIONS: dict[str, Implementation] = {
     "napcat": "napcat",
@@ -48,33 +54,60 @@ class Watch:
     number          the QQ number that is, or has to be, logged in; "" while that is not known
     """
 
-    def __init__(self, account: Account, napcat: NapCat, rules: Sequence[Rule], scripts: Scripts) -> None:
+    def __init__(self, account: Account, napcat: NapCat, rules: Sequence[Rule], scripts: Scripts, clock: Clock) -> None:
         """Read failures by RULES, and let only the number be logged in that ACCOUNT names, or the one seen first."""
-        told = account.implementation
-        self.implementation: Implementation | None = None if told == "auto" else told
+        self._asks_who = account.implementation == "auto"
+        self.implementation: Implementation | None = (
+            None if account.implementation == "auto" else account.implementation
+        )
         self.number = account.self_id
         self._account = account.name
         self._napcat = napcat
         self._rules = rules
         self._scripts = scripts
+        self._clock = clock
+        self._heard = float("-inf")
+        self._asking = asyncio.Lock()
         self._expected = account.self_id
         self._told: tuple[str, str] | None = None
         self._log = Log(account=account.name)
 
-    async def probe(self) -> None:
+    def hear(self, answer: Answer) -> None:
+        """Remember that NapCat answered, or that it may be away."""
+        answered = answer.status is not None
+        self._heard = self._clock.monotonic() if answered else float("-inf")
+
+    async def ready(self) -> bool:
+        """Return whether a message may be sent: NapCat was heard just now, or is well when it is asked.
+
+        In the seconds since, it may have been restarted as somebody else, or hang; no message is spent on finding out.
+        """
+        if self._fresh():
+            return True
+        async with self._asking:
+            return self._fresh() or await self.probe()
+
+    def _fresh(self) -> bool:
+        return self._napcat.unbroken and self._clock.monotonic() - self._heard < _SILENCE_S
+
+    async def probe(self) -> bool:
         """Find out whether the account works, and pause it or let it go on; raises StoreUnavailable.
 
         `get_status` has to say that it is online (which NapCat may say of a dead session: #39, #1258, so that calls
-        are tried gently after a pause), and `get_login_info` that it is the right one.
+        are tried gently after a pause), and `get_login_info` that it is the right one. Return whether it works.
         """
         finding, login = await self._look()
+        if finding is None:
+            return True
+        if not finding.reason:
+            self._heard = self._clock.monotonic()
         probed = await self._scripts.probed(self._account, *finding, login, self._expected)
         if probed.number:
             self.number = probed.number
         if probed.state == "wrong_account":
             finding = Finding("wrong_account", 0)
         if (finding.reason, login) == self._told:
-            return
+            return not finding.reason
         self._told = finding.reason, login
         tell = {"paused": self._log.warning, "wrong_account": self._log.error}.get(probed.state, self._log.info)
         known = {
@@ -85,41 +118,51 @@ class Watch:
             "until": format_instant(probed.until) if probed.until else None,
         }
         tell(Event.ACCOUNT_PROBED, state=probed.state, **{name: value for name, value in known.items() if value})
+        return not finding.reason
 
-    async def explore(self, noted: Noted) -> None:
-        """Find out more of what an answer held: until when a muted group is muted (`get_group_member_info`)."""
-        kind, _, group = noted.name.partition(":")
-        if (noted.what, noted.reason, kind) != ("held", "muted", "group") or not self.number:
+    async def examine(self, target: Target) -> None:
+        """Find out until when the account is muted in a group (`get_group_member_info`); raises StoreUnavailable."""
+        if target.kind != "group" or not self.number:
             return
-        params = {"group_id": group, "user_id": self.number, "no_cache": True}
+        params = {"group_id": target.id, "user_id": self.number, "no_cache": True}
         reply = await self._napcat.ask("get_group_member_info", params, _ANSWER_MS)
         ends = _field(reply, "shut_up_timestamp")
-        if isinstance(ends, int) and ends > 0:
-            await self._scripts.hold(self._account, noted.name, noted.reason, operator=False, until=ends * 1_000)
+        if type(ends) is int and 0 <= ends < self._clock.epoch_ms() // 1_000 + _LONGEST_MUTE_S:
+            await self._scripts.mute(self._account, str(target), ends * 1_000)
 
-    async def _look(self) -> tuple[Finding, str]:
-        """Return what is wrong, and the number that is logged in, as far as both can be told."""
+    async def _look(self) -> tuple[Finding | None, str]:
+        """Return what is wrong, and the number that is logged in, as far as both can be told (None: not at all)."""
         status = await self._napcat.ask("get_status", {}, _ANSWER_MS)
+        if status.answer.error == "pool":
+            return None, ""
         finding = self._read(status)
         if finding.reason:
             return finding, ""
         login = await self._napcat.ask("get_login_info", {}, _ANSWER_MS)
         finding = self._read(login)
-        if not finding.reason and self.implementation is None:
+        if self._asks_who and not finding.reason and (self.implementation is None or not self._was_well()):
             self.implementation = _implementation(await self._napcat.ask("get_version_info", {}, _ANSWER_MS))
-        number = _field(login, "user_id")
-        return finding, str(number) if isinstance(number, int | str) and str(number).isdecimal() else ""
+        number = str(_field(login, "user_id"))
+        return finding, number if _NUMBER.fullmatch(number) else ""
+
+    def _was_well(self) -> bool:
+        return self._told is not None and not self._told[0]
 
     def _read(self, reply: Reply) -> Finding:
         """Return what an answer to a question says of the account."""
         answer = reply.answer
         if answer.status == "ok":
-            return Finding("bot_offline", _PAUSE_MS) if _field(reply, "online") is False else _WELL
+            online = _field(reply, "online")
+            return _WELL if online is True or not _has(reply, "online") else Finding("bot_offline", _PAUSE_MS)
         rule = judge(answer, self._rules, self.implementation).rule
         if rule.effect == "pause":
             return Finding(rule.name, rule.hold)
         # An implementation that does not know the question, or fails at it, is there at least.
         return _WELL if answer.status is not None or rule.name == "unknown_action" else Finding(rule.name, _PAUSE_MS)
+
+
+def _has(reply: Reply, name: str) -> bool:
+    return isinstance(reply.data, dict) and name in reply.data
 
 
 def _field(reply: Reply, name: str) -> Any:

@@ -10,13 +10,16 @@ from gateway.lanes.policy import START_WITHIN
 from gateway.model.attempt import Claim, Outcome
 from gateway.model.errors import StoreUnavailable
 from gateway.model.instant import format_instant
+from gateway.model.target import Target
 from gateway.model.verdict import Verdict
 from gateway.store.scripts import Scripts
-from gateway.store.values import Look, Noted, Tick, TickPolicy
-from gateway.telemetry import Event, Log
+from gateway.store.values import Look, Tick, TickPolicy
+from gateway.telemetry import Event, Log, told
 
 _SAFETY = 1.0  # seconds between looks at an account that has work, should a bell be lost
 _GATHER = 0.001  # seconds that outcomes gather before a tick
+_RECHECK = 5.0  # seconds between two looks at the account that somebody else wishes for
+_FIRST_PROBE = 10.0  # seconds that the first look at the account may take
 _IDLE = 30.0  # seconds between looks at an account that has none
 _NOTED = {
     "held": Event.LANE_HELD,
@@ -33,13 +36,13 @@ class Errands:
     forward  sends a claimed part and returns what came of it; never raises
     look     looks into the history of a chat for a message whose fate nobody knows
     probe    finds out whether the account works
-    explore  finds out more about what an answer held
+    examine  finds out whether the account is still muted somewhere
     """
 
     forward: Callable[[Claim], Awaitable[Outcome]]
     look: Callable[[Look], Coroutine[Any, Any, None]]
-    probe: Callable[[], Coroutine[Any, Any, None]]
-    explore: Callable[[Noted], Coroutine[Any, Any, None]]
+    probe: Callable[[], Coroutine[Any, Any, bool]]
+    examine: Callable[[Target], Coroutine[Any, Any, None]]
 
 
 class LaneRunner:
@@ -76,6 +79,7 @@ class LaneRunner:
         self._probed = False
         self._asked = False
         self._asking = False
+        self._rechecked = float("-inf")
 
     def wake(self) -> None:
         """Look at the lanes now: work was admitted, or something may go on."""
@@ -83,7 +87,13 @@ class LaneRunner:
         self._awake.set()
 
     def recheck(self) -> None:
-        """Find out whether the account works; if that is under way, once more after it."""
+        """Find out whether the account works, if nobody wished for that just now; what is under way is not enough."""
+        now = self._clock.monotonic()
+        if now - self._rechecked >= _RECHECK:
+            self._rechecked = now
+            self._probe()
+
+    def _probe(self) -> None:
         self._asked = True
         if self._claiming and not self._asking:
             self._asking = True
@@ -101,7 +111,9 @@ class LaneRunner:
         """Tick until `drain` has ended it; raises StoreUnavailable when Redis is lost, and can be run again."""
         if not self._probed:
             self._probed = True
-            self.recheck()
+            self._probe()
+            # Nothing is sent before it is known who is logged in there; a NapCat that does not answer is paused then.
+            await asyncio.wait(self._running, timeout=_FIRST_PROBE)
         while self._claiming or self._flying or self._outcomes or self._unsent:
             self._awake.clear()
             self._rung = False
@@ -148,11 +160,10 @@ class LaneRunner:
         self._unsent = None
         self._tell(tick)
         if tick.probe:
-            self.recheck()
-        for look in tick.looks:
-            self._run(self._errands.look(look), f"look {self._account} {look.target}")
-        for noted in tick.noted:
-            self._run(self._errands.explore(noted), f"explore {self._account} {noted.name}")
+            self._probe()
+        for look in tick.looks if self._claiming else ():
+            errand = self._errands.look(look) if look.job_id else self._errands.examine(look.target)
+            self._run(errand, f"look {self._account} {look.target}")
         for claim in tick.claims:
             if not self._claiming:
                 self._outcomes.append(Outcome(claim, "unstarted"))
@@ -197,14 +208,14 @@ class LaneRunner:
         error = None if task.cancelled() else task.exception()
         # Without Redis the lanes stand still anyway; the errand comes again.
         if error is not None and not isinstance(error, StoreUnavailable):
-            self._log.error(Event.TASK_FAILED, task=task.get_name(), error=f"{type(error).__name__}: {error}")
+            self._log.error(Event.TASK_FAILED, task=task.get_name(), error=told(error))
         self.wake()
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             # The lease lapses and the attempt becomes unknown: it may have been sent.
-            self._log.error(Event.TASK_FAILED, task=task.get_name(), error=f"{type(error).__name__}: {error}")
+            self._log.error(Event.TASK_FAILED, task=task.get_name(), error=told(error))
         self._awake.set()
 
     async def _fly(self, claim: Claim) -> None:

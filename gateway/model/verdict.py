@@ -123,7 +123,8 @@ class Rule(BaseModel):
     spent the job ends as `then`); `effect`: `park` the target or `pause` the account for `hold`, or halve the rates of
     one of them (`slow_target`, `slow_account`), which double again after each `hold`; `after`: the effect sets in with
     so many such answers of the account in a row; `widespread`: see there; `spends`: whether the attempt counts as a
-    retry (left out: no, where something is held that the message is not to blame for and there are no `waits`).
+    retry (left out: no, where something is held that the message is not to blame for and there are no `waits`);
+    `pardons`: of one message so many attempts cost nothing; after that it is the message's fault, and nothing is held.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
@@ -150,10 +151,11 @@ class Rule(BaseModel):
     waits: Annotated[tuple[Milliseconds, ...], Field(strict=False)] | None = None
     then: Literal["dead", "rejected"] = "dead"
     effect: Effect | None = None
-    hold: Milliseconds = 600_000
+    hold: Annotated[Milliseconds, Field(ge=100)] = 600_000
     after: Annotated[int, Field(ge=1, le=100)] = 1
     widespread: Widespread | None = None
     spends: bool = True
+    pardons: Annotated[int, Field(ge=1)] | None = None
     advice: str = ""
 
     @model_validator(mode="before")

@@ -36,7 +36,7 @@ Role = Literal["reader", "listener"]
 """What one replica at a time does, by a lease: read a source, listen to the events of an account."""
 
 SCRIPTS = (
-    "admit", "tick", "evidence", "history", "recall", "cancel", "reject", "hold", "probed", "read", "overview",
+    "admit", "tick", "evidence", "history", "recall", "cancel", "reject", "hold", "mute", "probed", "read", "overview",
     "forget", "lease", "move",
 )  # fmt: skip
 
@@ -189,6 +189,10 @@ class Scripts:
         """End what waits in the lane of TARGET as rejected because of CODE; return up to 256 of them."""
         (ended,) = await self._account("reject", account, [policy.keep, policy.stream, target, code, 256])
         return _ended(ended)
+
+    async def mute(self, account: str, target: str, ends: int) -> int:
+        """Take when the account's mute in TARGET ends (epoch ms, 0: there is none); return until when it is parked."""
+        return int(await self._account("mute", account, [target, ends]))
 
     async def probed(self, account: str, reason: str, milliseconds: int, number: str, expected: str) -> Probed:
         """Take what a probe brought: REASON ("": all is well) pauses the account for so long, longer each time.

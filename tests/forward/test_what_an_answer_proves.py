@@ -67,7 +67,7 @@ ANSWERS = [
     (lost("refused"), "retry", "not_connected"),
     (lost("connect_timeout"), "retry", "not_connected"),
     (lost("tls"), "retry", "not_connected"),
-    (lost("pool"), "retry", "not_connected"),
+    (lost("pool"), "retry", "crowded"),
     (lost("bad_endpoint"), "retry", "not_connected"),
     # 4
     (lost("timeout"), "unknown", "no_answer"),
@@ -127,6 +127,8 @@ ANSWERS = [
     (refused(46, "账号被限制"), "retry", "account_restricted"),
     (refused(1006514, "网络连接异常!"), "retry", "account_restricted"),
     (refused(9999, "您的账号已被冻结"), "retry", "account_restricted"),
+    (refused(16, "对方账号已被冻结"), "retry", "refused_by_qq"),
+    (refused(16, "对方的账号已被限制"), "retry", "refused_by_qq"),
     (failed("", 46), "retry", "account_restricted"),
     # 15
     (refused(110, "发送失败，你已被移出该群，请重新加群。"), "rejected", "target_unreachable"),
@@ -278,7 +280,9 @@ def test_effects_are_what_the_table_asks_for() -> None:
         ("not_connected", "pause", 1_000, 1, False),
         ("bad_token", "pause", 1_000, 1, False),
         ("redirected", "pause", 30_000, 1, False),
+        ("unknown_action", "pause", 30_000, 1, True),
         ("busy", "pause", 1_000, 5, True),
+        ("adapter_closed", "pause", 1_000, 1, False),
         ("proxy_error", "pause", 1_000, 5, True),
         ("muted", "park", 600_000, 1, False),
         ("too_fast", "slow_target", 600_000, 1, True),

@@ -1,8 +1,11 @@
 """Waits, exhausted retries and holds: from a ruling to an outcome."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from gateway.forward.rules import load_rules
 from gateway.forward.verdict import decide, judge
@@ -71,6 +74,25 @@ def test_what_is_not_the_message_s_fault_never_costs_it_a_retry(answer: Answer, 
     got = outcome(answer, retries=99)
     assert (got.settlement, got.spends, got.wait_ms) == ("retry", False, 0)
     assert (got.effect, got.hold_ms) == (effect, hold_ms)
+
+
+def test_a_message_that_alone_is_refused_again_and_again_holds_up_nobody_in_the_end() -> None:
+    refused = Answer(http_status=403)
+    claims = [Claim("job", Target("group", "1"), n, n, 0, PART, max(0, n - 9), 0.0) for n in range(1, 13)]
+    got = [decide(claim, refused, judge(refused, load_rules()), SCHEDULE, 0.5, 0) for claim in claims]
+    assert [(one.effect, one.spends) for one in got] == [("pause", False)] * 8 + [(None, True)] * 4
+    assert [one.settlement for one in got] == ["retry"] * 11 + ["dead"]
+
+
+@pytest.mark.parametrize("rule", [{"waits": ["0s"]}, {"effect": "slow_account"}, {"effect": "pause", "after": 3}])
+def test_a_rule_that_costs_no_retry_leaves_time_between_two_attempts(rule: dict[str, Any]) -> None:
+    own = Rule.model_validate({"http": 503, "verdict": "retry", "spends": False, **rule})
+    assert outcome(BUSY, own=(own,), chance=0.0).wait_ms >= 800
+
+
+def test_a_hold_of_no_length_is_refused() -> None:
+    with pytest.raises(ValidationError, match="hold"):
+        Rule.model_validate({"http": 503, "verdict": "retry", "effect": "park", "hold": "0s"})
 
 
 def test_a_rule_that_repeats_for_ever_does_not_do_it_in_a_circle() -> None:

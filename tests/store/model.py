@@ -15,6 +15,8 @@ FOREVER = 4_102_444_800_000
 CLASSES = {"high": 1, "normal": 2, "low": 3}
 BEGUN = (0, 0)  # the place of the job whose turn it is: before every class
 STREAK = 20  # turns of higher priority that the lowest may wait behind
+MUTED = "muted:"  # a target about whose mute NapCat is asked, among the jobs about which the history is
+ASK_AGAIN = 600_000  # how often
 LOOK_AGAIN = 1_000  # a lane that waits for a medium looks by itself after this long
 REQUESTER_PERIOD = 60_000  # one send in any such window, for each requester
 FIRST_LOOK, LAST_LOOK = 1_000, 3_000  # when the history is asked: after a doubt, and before settling is given up
@@ -124,6 +126,7 @@ class Hold:
 
     times    how often it was too short
     probing  until when a replica has time to find out whether the account works
+    under    what an operator's hold lies upon, which goes on under it
     trial    how many calls at once are tried since TRIED, after a pause; 0: it is not that far
     """
 
@@ -135,6 +138,8 @@ class Hold:
     probing: int = 0
     trial: int = 0
     tried: int = 0
+    used: bool = False  # something was sent on trial
+    under: "Hold | None" = None
 
 
 @dataclass
@@ -364,8 +369,13 @@ class Account:
             if self.held(name) and old and (old.reason == reason or old.until >= until):
                 return None
             return self._hold_by_answer(name, until - self.now, reason)
-        since = self.holds[name].since if self.held(name) else self.now
-        self.holds[name] = Hold(since, until, reason, operator)
+        old = self.holds[name] if self.held(name) else None
+        if old and not operator and old.reason != reason and old.until >= until:
+            return None
+        under = (old.under if old.operator else old) if old and operator else None
+        self.holds[name] = Hold(old.since if old else self.now, until, reason, operator, under=under)
+        if reason == "muted" and not operator:
+            self.looks[MUTED + name] = self.now + ASK_AGAIN
         self._look_again(name)
         return until
 
@@ -376,10 +386,10 @@ class Account:
         hold = self.holds[name]
         if reasons and hold.reason not in reasons.split():
             return False
-        if name == "account" and not operator:
-            if not self.held(name):
-                return False
-            hold.until, hold.probing = self.now, 0  # half open: NapCat is asked whether it works
+        if name == "account" and not operator and not self.held(name):
+            return False
+        if name == "account":  # half open: NapCat is asked whether it works
+            self.holds[name] = Hold(hold.since, self.now, hold.reason, False, 0 if operator else hold.times)
         else:
             del self.holds[name]
         self._look_again(name)
@@ -398,7 +408,7 @@ class Account:
         if old and old.operator:
             if old.until > self.now:
                 return old.until
-            old = None
+            old = old.under if old.under and old.under.until > self.now else None
         active = old is not None and old.until > self.now
         times = old.times + (not active) if old else 0
         until = self.now + max(milliseconds, min(milliseconds << times, LONGEST_PAUSE))
@@ -420,12 +430,26 @@ class Account:
     def paused(self) -> bool:
         """Whether nothing is sent: the account is held, or nobody has found out yet whether it works."""
         hold = self.holds.get("account")
-        return hold is not None and (hold.until > self.now or not (hold.operator or hold.trial))
+        return hold is not None and (hold.until > self.now or not hold.trial)
 
     @property
     def breaker(self) -> str:
         hold = self.holds.get("account")
-        return "closed" if hold is None or hold.operator else "half_open" if hold.trial else "open"
+        if hold is None or (hold.operator and hold.until > self.now):
+            return "closed"
+        return "half_open" if hold.trial else "open"
+
+    def _outlast(self, name: str) -> None:
+        """Let what an operator's hold lay upon go on when that ran out; else a target is free, an account half open."""
+        hold = self.holds.get(name)
+        if hold is None or not hold.operator or hold.until > self.now:
+            return
+        if hold.under and hold.under.until > self.now:
+            self.holds[name] = hold.under
+        elif name == "account":
+            self.holds[name] = Hold(hold.since, hold.until, hold.reason, operator=False)
+        else:
+            del self.holds[name]
 
     def probed(self, reason: str, milliseconds: int) -> tuple[str, int]:
         """Take what asking NapCat brought (REASON "": all is well); return the state and until when it is paused."""
@@ -506,11 +530,13 @@ class Account:
     def _apply_effect(self, job: Job, attempt: Attempt, outcome: Outcome, policy: TickPolicy) -> None:
         if outcome.effect == "park":
             self._hold_by_answer(job.target, outcome.hold_ms, outcome.rule)
+            if outcome.rule == "muted":
+                self.looks[MUTED + job.target] = self.now
         if outcome.effect == "pause":
             self._hold_by_answer("account", outcome.hold_ms, outcome.rule)
         elif outcome.http_status is not None:
             self._trial_goes_on(policy)
-        if outcome.settlement == "delivered":
+        if outcome.settlement == "delivered" and outcome.effect != "park":
             self._lift(job.target, attempt.began)
 
     def _delivered(self, job: Job, message_id: int | None, evidence: str) -> None:
@@ -569,6 +595,15 @@ class Account:
         due = sorted((at, job_id) for job_id, at in self.looks.items() if at <= self.now)
         looks = []
         for _, job_id in due[:16]:
+            target = job_id.removeprefix(MUTED)
+            if target != job_id:
+                hold = self.holds.get(target)
+                if hold and hold.reason == "muted" and not hold.operator and hold.until > self.now:
+                    self.looks[job_id] = self.now + ASK_AGAIN
+                    looks.append(("", target))
+                else:
+                    del self.looks[job_id]
+                continue
             job = self.jobs[job_id]
             if job.state != "unknown":
                 del self.looks[job_id]
@@ -710,12 +745,13 @@ class Account:
         assert job.row is None or not fates & {"unknown", "lapsed"}, "nor when the history lists it"
 
     def _room(self, most_claims: int, policy: TickPolicy) -> Room:
+        self._outlast("account")
         paused, most = self.holds.get("account"), policy.most_in_flight
         if paused and paused.until > self.now:
             return Room(0, paused.until, None if paused.operator else paused.until)
-        if paused and paused.operator:
-            del self.holds["account"]
-        elif paused and paused.trial > 1 and paused.tried + TRIAL <= self.now:
+        flying = sum(lane.lapses is not None for lane in self.lanes.values())
+        tried = paused and paused.trial and paused.tried + TRIAL <= self.now
+        if paused and tried and (paused.trial > 1 or not paused.used):
             self._resume()
         elif paused and paused.trial:
             most = min(most, paused.trial)
@@ -726,7 +762,7 @@ class Account:
         elif paused:
             paused.probing = self.now + PROBE
             return Room(0, paused.probing, paused.probing, probe=True)
-        return Room(min(most_claims, most - sum(lane.lapses is not None for lane in self.lanes.values())))
+        return Room(min(most_claims, most - flying))
 
     def _claim_due(self, room: int, policy: TickPolicy) -> list[Claimed]:
         """Claim the lanes that are due, the one that has waited longest first."""
@@ -734,12 +770,10 @@ class Account:
         for due, target in sorted((due, target) for target, due in self._due() if due <= self.now):
             if len(claims) >= room:
                 break
-            hold = self.holds.get(target)
-            if self.held(target) and hold:
-                self.lane(target).due = hold.until
+            self._outlast(target)
+            if self.held(target):
+                self.lane(target).due = self.holds[target].until
                 continue
-            if hold and hold.operator:
-                del self.holds[target]
             job, passes, at = self._ready(target, policy)
             if job is None:
                 self.turn(target, at)
@@ -774,12 +808,14 @@ class Account:
             if lapses <= self.now:
                 self._reap(target, policy)
         self._rejoin()
-        looks = self._due_looks(policy) if most_claims else []
+        looks = self._due_looks(policy)
         room = self._room(most_claims, policy)
         claims = self._claim_due(room.claims, policy)
+        if claims and "account" in self.holds:
+            self.holds["account"].used = True
         self.ticks[replica] = sequence, [token for _, _, token, *_ in claims]
         full = room.claims <= len(claims) and room.again is None
-        asked = [room.asked, min(self.looks.values(), default=None) if most_claims else None]
+        asked = [room.asked, min(self.looks.values(), default=None)]
         next_in, has_work = self._next(full, room.again, [at for at in asked if at is not None])
         return Ticked(claims, self.ended, next_in, has_work, self.noted, looks, room.probe)
 

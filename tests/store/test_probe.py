@@ -179,7 +179,7 @@ async def test_another_number_than_before_pauses_and_an_operator_who_resumes_acc
     assert wrong == ("wrong_account", "10001", slow.now + 30_000)
     assert (await slow.scripts.overview("main")).login == "10001"
     await slow.scripts.release("main", "account", operator=True)
-    assert (await probed(slow, number="10002")).state == "fine"
+    assert (await probed(slow, number="10002")).state == "trial"
     assert (await slow.scripts.overview("main")).login == "10002"
 
 
@@ -189,13 +189,36 @@ async def test_a_number_that_the_settings_name_is_the_only_right_one(slow: SlowB
     assert (await probed(slow, number="10002", expected="10001")).state == "wrong_account"
 
 
-async def test_what_an_operator_paused_for_a_while_goes_on_without_being_asked(slow: SlowBench) -> None:
+async def test_what_an_operator_paused_for_a_while_is_asked_about_before_it_goes_on(slow: SlowBench) -> None:
     await slow.admit(*lanes(3))
     await slow.scripts.hold("main", "account", "maintenance", operator=True, milliseconds=1_000)
     assert (await probed(slow, "bot_offline")).until == slow.now + 1_000
     await slow.move(1_000)
     tick = await slow.tick()
-    assert (len(tick.claims), tick.probe) == (3, False)
+    assert (len(tick.claims), tick.probe) == (0, True)
+    assert (await probed(slow)).state == "trial"
+    assert len((await slow.tick()).claims) == 1
+
+
+async def test_a_short_pause_by_an_operator_does_not_end_the_longer_one_it_lies_upon(slow: SlowBench) -> None:
+    await slow.admit(*lanes(3))
+    await pause(slow, "account_restricted", 600_000)
+    await slow.scripts.hold("main", "account", "a short look", operator=True, milliseconds=500)
+    await slow.move(1_000)
+    tick = await slow.tick()
+    assert (tick.claims, tick.probe) == ([], False)
+    held = (await slow.scripts.overview("main")).holds
+    assert [(hold.name, hold.reason) for hold in held] == [("account", "account_restricted")]
+
+
+async def test_a_trial_without_traffic_is_over_after_ten_seconds_and_its_pause_forgotten(slow: SlowBench) -> None:
+    assert await pause(slow) == slow.now + 1_000
+    await slow.move(1_000)
+    await slow.tick()
+    await probed(slow)
+    await slow.move(10_000)
+    assert [noted.what for noted in (await slow.tick()).noted] == ["resumed"]
+    assert await pause(slow) == slow.now + 1_000
 
 
 async def test_a_full_redis_keeps_no_account_paused(slow: SlowBench) -> None:

@@ -248,6 +248,8 @@ async def holds(bench: Bench) -> None:
         assert (await bench.scripts.cancel("main", POLICY, name)) is not None
     for name in ("account", "group:1"):
         assert await bench.scripts.release("main", name, operator=True)
+    assert (await bench.tick()).probe
+    await bench.scripts.probed("main", "", 1_000, "10001", "")
     assert await bench.deliver() == "b"
 
 

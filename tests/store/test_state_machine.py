@@ -278,10 +278,10 @@ class Lanes(RuleBasedStateMachine):
         self.open = [claim for claim in [*self.open, *tick.claims] if claim not in settled]
         self.claims += tick.claims
         self.probes += tick.probe
-        self.looks += [self.model.jobs[look.job_id] for look in tick.looks]
+        self.looks += [self.model.jobs[look.job_id] for look in tick.looks if look.job_id]
         if tick.probe and turn.probed is not None:
             await self._answer_probe(turn.probed)
-        while tick.looks and self.looks and turn.listed is not None:
+        while self.looks and turn.listed is not None and any(look.job_id for look in tick.looks):
             await self._answer_look(self.looks.pop(), *turn.listed)
         return tick
 

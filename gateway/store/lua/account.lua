@@ -68,7 +68,7 @@ local function hold(name, ms, reason)
   local old = hold_of(name)
   if old and old.operator then
     if old['until'] > now then return old['until'] end
-    old = nil
+    old = old.under and old.under['until'] > now and old.under or nil
   end
   local times = old and (old['until'] <= now and old.times + 1 or old.times) or 0
   local length = math.max(ms, math.min(ms * 2 ^ math.min(times, 16), 30000))
@@ -89,7 +89,24 @@ local function paused_until()
   local paused = hold_of('account')
   if not paused then return nil end
   if paused['until'] > now then return paused['until'] end
-  if not paused.operator and not paused.trial then return math.max(paused.probing or 0, now) end
+  if not paused.trial then return math.max(paused.probing or 0, now) end
+end
+
+-- An operator's hold HELD of NAME has run out: what it lay upon goes on, if it still holds; else a target is free, and an
+-- account is half open. Returns the hold there is now.
+local function outlast(name, held)
+  local under = held.under
+  if under and under['until'] > now then
+    redis.call('HSET', HOLDS, name, cmsgpack.pack(under))
+    return under
+  end
+  if name ~= 'account' then
+    redis.call('HDEL', HOLDS, name)
+    return nil
+  end
+  local open = {since = held.since, ['until'] = held['until'], reason = held.reason, times = 0}
+  redis.call('HSET', HOLDS, name, cmsgpack.pack(open))
+  return open
 end
 
 -- Lanes -------------------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ if attempt and not attempt.verdict then
   return {'remembered', ENDED}
 end
 -- What stands between us and NapCat may have said "not sent" of a message that was.
-if attempt and current.state == 'queued' then matches[#matches + 1] = current end
+if attempt and current.state == 'queued' and not attempt.retcode then matches[#matches + 1] = current end
 
 if #matches ~= 1 then return {#matches == 0 and 'unmatched' or 'ambiguous', ENDED} end
 delivered(matches[1], message_id, 'event')

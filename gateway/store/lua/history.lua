@@ -23,7 +23,7 @@ local function listed()
   local wanted, since = job.parts[job.done + 1][5], tried_since(job)
   for i = 6, 5 + 3 * tonumber(ARGV[5]), 3 do
     local message_id, at = tonumber(ARGV[i]), tonumber(ARGV[i + 1]) * 1000 + 999
-    if ARGV[i + 2] == wanted and at + SKEW >= since and not taken[message_id]
+    if ARGV[i + 2] == wanted and at + SKEW >= since and at - 999 <= now + SKEW and not taken[message_id]
       and not answered_by(job.target, message_id) then
       return message_id
     end

@@ -13,7 +13,7 @@ local packed = redis.call('HGETALL', HOLDS)
 for i = 1, #packed, 2 do
   local held = cmsgpack.unpack(packed[i + 1])
   -- A pause lasts until the account is on trial; a target's hold that ran out only says how long the next one lasts.
-  if packed[i] == 'account' and not held.trial and not held.operator or held['until'] > now then
+  if packed[i] == 'account' and not held.trial or held['until'] > now then
     holds[#holds + 1] = {packed[i], whole(held.since), whole(held['until']), held.reason}
   end
 end
@@ -32,7 +32,8 @@ for i = 1, #answers, 2 do
 end
 
 local paused = hold_of('account')
-local breaker = (not paused or paused.operator) and 'closed' or paused.trial and 'half_open' or 'open'
+local by_operator = paused and paused.operator and paused['until'] > now
+local breaker = (not paused or by_operator) and 'closed' or paused.trial and 'half_open' or 'open'
 return {
   redis.call('HGETALL', COUNTS), redis.call('ZCARD', DUE), redis.call('ZCARD', FLIGHTS),
   redis.call('ZCARD', SCHEDULED), redis.call('XLEN', RECEIPTS), first and math.max(0, now - first) or 0, holds,

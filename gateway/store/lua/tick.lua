@@ -14,7 +14,7 @@
 --       claim: {job, target, token, n, part number, retries, action, body, timeout (ms), fetch (ms), fingerprint, nodes}
 --       ended: {job, target, state, code}
 --       noted: {held | slowed | recovered | resumed, target or "account", reason, until (ms)}
---       look: {job, target}: ask for the history of this target
+--       look: {job, target}: ask for the history of this target; without a job: whether it is still muted
 
 local replica, sequence = ARGV[1], ARGV[2]
 local most_claims, most_flights, lease_slack = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -197,6 +197,7 @@ local function take_effect(effect, name, ms, reason)
     slow(effect == 'slow_account' and 'account' or name, ms, reason)
   else
     hold(effect == 'pause' and 'account' or name, ms, reason)
+    if effect == 'park' and reason == 'muted' then redis.call('ZADD', LOOKS, now, 'muted:' .. name) end
   end
 end
 
@@ -242,7 +243,7 @@ local function apply_effect(job, attempt, item)
   local answered = item.http or item.retcode
   if answered and not (effects.after and effects.after > 1) then row_ends() end
   if answered and not (bites and effects.effect == 'pause') then trial_goes_on() end
-  if item.settlement == 'delivered' then lift(job.target, attempt.began) end
+  if item.settlement == 'delivered' and not (bites and effects.effect == 'park') then lift(job.target, attempt.began) end
 end
 
 -- Count an answer that no rule knows, and the last job of each wording: its receipt has the words.
@@ -477,13 +478,26 @@ local function give_up_settling(job)
   save(job)
 end
 
+-- A target that is muted is asked about as well (its member here begins so): its mute may have been lifted unheard.
+local MUTED = 'muted:'
+local ASK_AGAIN = 600000
+
+local function still_muted(name)
+  local held = hold_of(name)
+  return held and held.reason == 'muted' and not held.operator and held['until'] > now
+end
+
 -- What unknown jobs wait for: a look at the history, soon and once more late; then the end of settling, which neither a
 -- paused account nor a parked target delays. Returns the looks that are due: {job, target} each.
 local function due_looks()
   local looks = {}
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', LOOKS, '-inf', now, 'LIMIT', 0, 16)) do
-    local job = load(id)
-    if not job or job.state ~= 'unknown' then
+    local target = id:sub(1, #MUTED) == MUTED and id:sub(#MUTED + 1)
+    local job = not target and load(id)
+    if target and still_muted(target) then
+      redis.call('ZADD', LOOKS, now + ASK_AGAIN, id)
+      looks[#looks + 1] = {'', target}
+    elseif not job or job.state ~= 'unknown' then
       redis.call('ZREM', LOOKS, id)
     elseif job.settle_by <= now then
       give_up_settling(job)
@@ -590,8 +604,8 @@ local function claim_due(room)
       local account_at = account_opens()
       if account_at > now then return jobs, account_at end
       local held = hold_of(target)
+      if held and held.operator and held['until'] <= now then held = outlast(target, held) end
       local at = math.max(held and held['until'] or 0, target_opens(target))
-      if held and held.operator and held['until'] <= now then redis.call('HDEL', HOLDS, target) end
       if at > now then
         redis.call('ZADD', DUE, at, target)
       else
@@ -617,14 +631,14 @@ local TRIAL = 10000 -- ms after which a trial is over that went well as far as i
 -- whether this replica is to ask NapCat.
 local function room_now()
   local paused, probe = hold_of('account'), 0
+  if paused and paused.operator and paused['until'] <= now then paused = outlast('account', paused) end
   local factor = factor_of('account')
   local most = factor > 1 and math.max(1, math.floor(most_flights / factor)) or most_flights
   if paused and paused['until'] > now then
     return 0, paused['until'], not paused.operator and paused['until'] or nil, probe
   end
-  if paused and paused.operator then
-    redis.call('HDEL', HOLDS, 'account')
-  elseif paused and paused.trial and paused.trial > 1 and paused.tried + TRIAL <= now then
+  local tried = paused and paused.trial and paused.tried + TRIAL <= now
+  if tried and (paused.trial > 1 or not paused.used) then
     redis.call('HDEL', HOLDS, 'account')
     note('resumed', 'account', paused.reason)
   elseif paused and paused.trial then
@@ -639,6 +653,14 @@ local function room_now()
     return 0, paused.probing, paused.probing, probe
   end
   return math.min(most_claims, most - redis.call('ZCARD', FLIGHTS)), nil, nil, probe
+end
+
+-- A trial in which something was sent needs an answer to end.
+local function use_trial()
+  local paused = hold_of('account')
+  if not paused or not paused.trial or paused.used then return end
+  paused.used = true
+  redis.call('HSET', HOLDS, 'account', cmsgpack.pack(paused))
 end
 
 local function first_score(key)
@@ -688,13 +710,14 @@ for _, target in ipairs(redis.call('ZRANGEBYSCORE', FLIGHTS, '-inf', now, 'LIMIT
 local rejoining = redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, SCAN)
 for _, member in ipairs(rejoining) do rejoin(member) end
 
-local looks = most_claims > 0 and due_looks() or {}
+local looks = due_looks()
 local room, again, asked_at, probe = room_now()
 local jobs = {}
 -- Nothing is claimed before all that is due has rejoined: one of them may come first.
 if room > 0 and #rejoining < SCAN then
   jobs, again = claim_due(room)
 end
+if #jobs > 0 then use_trial() end
 local full = room <= #jobs and not again
 local claims = claims_of(jobs)
 
@@ -706,7 +729,7 @@ redis.call('SET', TICK .. replica, table.concat(memory), 'PX', 600000)
 local due = first_score(DUE)
 local next_due = due and not full and (again and math.max(again, due) or due) or nil
 local flight, scheduled = first_score(FLIGHTS), first_score(SCHEDULED)
-local look = most_claims > 0 and first_score(LOOKS) or nil
+local look = first_score(LOOKS)
 local at = earliest(next_due, flight, scheduled, look, asked_at)
 return {
   at and math.max(0, at - now) or -1, (due or flight or scheduled) and 1 or 0, claims, ENDED, NOTED, looks, probe,
