@@ -272,3 +272,20 @@ async def test_a_job_of_which_a_part_turns_out_delivered_ends_unconfirmed_once(w
     await gateway.shows("key:a", "unconfirmed")
     await until(lambda: gateway.receipt("key:a"), lambda receipt: receipt.parts.delivered == 1)
     assert await states(world) == ["unknown", "unconfirmed"]
+
+
+async def test_the_same_words_from_somebody_else_do_not_deliver_a_job_that_qq_refused(world: World) -> None:
+    world.napcat.behave("group:1", "too_fast", times=1)
+    gateway = await world.gateway()
+    await world.add(JOB)
+    await gateway.shows("key:a", "waiting", "retry")
+    await tell(gateway, sent())
+    assert (await gateway.receipt("key:a")).state == "waiting"
+    assert world.napcat.delivered == []
+
+
+async def test_an_event_that_tells_its_message_as_a_cq_string_settles_too(world: World) -> None:
+    gateway = await unknown(world, {**JOB, "message": ["per[haps]", {"type": "at", "data": {"qq": "5"}}]})
+    await gateway.shows("key:a", "unknown")
+    await tell(gateway, sent(message="per&#91;haps&#93;[CQ:at,qq=5]"))
+    assert (await gateway.receipt("key:a")).state == "delivered"

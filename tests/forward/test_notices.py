@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import aiohttp
+import pytest
 
 from gateway.sandbox.events import bot_offline, heartbeat
 from tests.forward.test_events import tell
@@ -195,3 +196,68 @@ async def test_a_group_whose_mute_an_answer_told_of_is_parked_until_the_mute_end
         return max([0.0, *((datetime.fromisoformat(hold["until"]).timestamp() - time.time()) / 60 for hold in found)])
 
     assert 58 < await until(minutes, lambda found: found > 15) < 61
+
+
+def ban(**fields: Any) -> dict[str, Any]:
+    notice = {"post_type": "notice", "notice_type": "group_ban", "sub_type": "ban", "self_id": int(SELF), "group_id": 1}
+    return {**notice, "user_id": int(SELF), "duration": 3_600, "time": int(time.time()), **fields}
+
+
+async def test_a_mute_that_arrives_after_its_own_end_parks_nothing(world: World) -> None:
+    gateway = await listening(world)
+    now = int(time.time())
+    await tell(gateway, ban(sub_type="lift_ban", duration=0, time=now))
+    await tell(gateway, ban(time=now - 2))
+    assert await holds(gateway) == []
+
+
+async def test_the_end_of_a_mute_lets_go_no_other_park_and_a_short_mute_shortens_none(world: World) -> None:
+    rule = {"name": "ours", "text": "spoke enough", "verdict": "retry", "effect": "park", "hold": "2h"}
+    gateway = await world.gateway(delivery={"rules": [rule]})
+    world.napcat.behave("group:1", "throw", times=1, text="spoke enough")
+    await world.add({"group_id": 1, "message": "x", "key": "a"})
+    await gateway.shows("key:a", "waiting", "parked")
+    await tell(gateway, ban(duration=10))
+    assert await holds(gateway) == [("group:1", "ours")]
+    await tell(gateway, ban(sub_type="lift_ban", duration=0, time=int(time.time()) + 1))
+    assert await holds(gateway) == [("group:1", "ours")]
+
+
+async def test_numbers_beyond_all_measure_break_neither_the_status_nor_a_receipt(world: World) -> None:
+    gateway = await listening(world)
+    await world.add({"group_id": 1, "message": "x", "key": "a"})
+    await gateway.shows("key:a", "delivered")
+    odd: list[dict[str, Any]] = [
+        ban(duration=10**15),
+        ban(duration=10**400),
+        ban(group_id=2, duration=-(10**400)),
+        ban(time=10**30),
+        kicked(time=-1),
+        {**kicked(), "notice_type": "group_recall", "message_id": 10**400},
+        {**kicked(), "notice_type": "group_recall", "message_id": "9" * 20},
+        {"post_type": "message_sent", "message_type": "group", "group_id": 1, "message_id": 10**400, "time": 1,
+         "message": [], "self_id": int(SELF)},
+    ]  # fmt: skip
+    for event in odd:
+        assert (await tell(gateway, event)).status == 204
+    assert (await gateway.get("/status")).status == 200
+    assert (await gateway.receipt("key:a")).state == "delivered"
+
+
+async def test_a_storm_of_events_of_another_number_asks_once_and_tells_once(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway = await listening(world)
+    await until(lambda: gateway.get("/status"), lambda reply: reply.json["accounts"]["main"]["login"] == SELF)
+    for _ in range(50):
+        await tell(gateway, kicked(self_id=20002))
+    events = (await gateway.get("/status")).json["accounts"]["main"]["events"]
+    assert events["self_id"] == 50
+    assert capsys.readouterr().out.count("event.refused") == 1
+
+
+async def test_an_event_of_an_account_that_is_not_logged_in_says_that_it_is_offline(world: World) -> None:
+    gateway = await listening(world)
+    beat = {"post_type": "meta_event", "meta_event_type": "heartbeat", "self_id": 0, "status": {"online": None}}
+    await tell(gateway, beat)
+    await until(lambda: holds(gateway), lambda found: found == [("account", "bot_offline")])

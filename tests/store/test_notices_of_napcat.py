@@ -114,3 +114,48 @@ async def test_a_target_that_is_muted_again_after_its_mute_is_noted_again(slow: 
         notes += [(noted.what, noted.name) for noted in (await slow.tick(muted)).noted]
         await slow.move(600_000)
     assert notes == [("held", "group:1")] * 2
+
+
+async def muted(slow: SlowBench, milliseconds: int) -> None:
+    await slow.scripts.hold("main", "group:1", "muted", operator=False, milliseconds=milliseconds)
+
+
+async def goes(slow: SlowBench) -> bool:
+    """Tell whether a job of the group may go now."""
+    await slow.admit(job(f"at {slow.now}"))
+    return bool((await slow.tick()).claims)
+
+
+async def test_a_muted_group_is_asked_about_every_ten_minutes_until_it_may_speak(slow: SlowBench) -> None:
+    await muted(slow, 3_600_000)
+    for _ in range(3):
+        assert (await slow.tick()).next_in == 600_000
+        await slow.move(600_000)
+        assert [(look.job_id, str(look.target)) for look in (await slow.tick()).looks] == [("", "group:1")]
+    await slow.scripts.release("main", "group:1", "muted", operator=False)
+    assert await goes(slow)
+    await slow.move(600_000)
+    assert (await slow.tick()).looks == []
+
+
+async def test_a_park_lasts_as_long_as_the_mute_that_napcat_tells_of(slow: SlowBench) -> None:
+    await muted(slow, 600_000)
+    assert await slow.scripts.mute("main", "group:1", slow.now + 3_600_000) == slow.now + 3_600_000
+    await slow.move(3_599_999)
+    assert not await goes(slow)
+    await slow.move(1)
+    assert await goes(slow)
+
+
+async def test_a_long_park_is_short_when_napcat_knows_of_no_mute_and_a_short_one_stays(slow: SlowBench) -> None:
+    await muted(slow, 86_400_000)
+    assert await slow.scripts.mute("main", "group:1", 0) == slow.now + 600_000
+    await slow.move(590_000)
+    assert await slow.scripts.mute("main", "group:1", 0) == slow.now + 10_000
+
+
+async def test_what_was_let_go_while_napcat_was_asked_stays_let_go(slow: SlowBench) -> None:
+    await muted(slow, 600_000)
+    await slow.scripts.release("main", "group:1", "muted", operator=False)
+    assert await slow.scripts.mute("main", "group:1", slow.now + 3_600_000) == 0
+    assert await goes(slow)
