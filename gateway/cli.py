@@ -20,7 +20,7 @@ from aiohttp import web
 from rich.console import Console
 
 from gateway import __version__
-from gateway.app import create_app
+from gateway.app import create_app, wind_down
 from gateway.explain import explain_job, explain_reply, job_lines, reply_lines
 from gateway.model.errors import Refused, SettingsInvalid
 from gateway.model.verdict import Implementation
@@ -159,8 +159,9 @@ def main() -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then stop in order: no new requests, sources, lanes, Redis."""
-    runner = web.AppRunner(create_app(settings), access_log=None, shutdown_timeout=1)
+    """Serve until SIGTERM or SIGINT, then stop in order: no new jobs, sources, lanes, HTTP, Redis."""
+    gateway = create_app(settings)
+    runner = web.AppRunner(gateway, access_log=None, shutdown_timeout=1)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows ends a process its own way
@@ -177,6 +178,7 @@ async def _serve(settings: Settings) -> None:
         gc.collect()
         gc.freeze()
         await stopping.wait()
+        await wind_down(gateway)
     finally:
         await runner.cleanup()
     Log().info(Event.GATEWAY_STOPPED)
