@@ -132,14 +132,14 @@ async def test_a_body_of_which_no_key_is_known_is_not_read(world: World) -> None
     ],
 )
 async def test_what_is_no_request_is_answered_with_400_closed_and_not_logged(
-    world: World, request_: bytes, capfd: pytest.CaptureFixture[str]
+    world: World, request_: bytes, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     configure_logging("error", "json")
     gateway = await world.gateway(http=HASTY)
     raw = await answer(gateway, request_)
     assert raw.split()[1] == b"400", raw
     assert (await gateway.get("/healthz/ready")).status == 200
-    assert capfd.readouterr().err == ""
+    assert (capfd.readouterr().err, caplog.text) == ("", "")
     assert world.napcat.received == []
 
 
