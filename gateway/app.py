@@ -35,10 +35,14 @@ from gateway.store.server import OLDEST, server_numbers
 from gateway.store.sources import Sources
 from gateway.supervise import Supervisor
 from gateway.telemetry import Event, Log
-from gateway.web import Guard, speak_problem
+from gateway.web import Guard, in_time, server_limits, speak_problem, takes
 
 SETTINGS = web.AppKey("settings", Settings)
 CLOCK = web.AppKey("clock", Clock)
+STOPPING = web.AppKey("stopping", asyncio.Event)
+"""Set as soon as the end has begun: from then on no new job is taken."""
+WORK = web.AppKey("work", AsyncExitStack)
+"""What reads jobs, moves lanes and hears events; it ends before the rest."""
 _REMEDY = (
     "start Redis there, set redis.url to a running Redis or Valkey, or leave redis.url empty for the embedded server"
 )
@@ -49,11 +53,31 @@ def create_app(settings: Settings, clock: Clock | None = None) -> web.Applicatio
 
     Starting raises SettingsInvalid when Redis cannot be reached or is too old.
     """
-    app = web.Application(middlewares=[speak_problem], client_max_size=settings.http.max_body)
+    app = web.Application(
+        middlewares=[speak_problem, in_time(settings.http)],
+        handler_args=server_limits(settings.http),
+        client_max_size=settings.http.max_body,
+    )
     app[SETTINGS] = settings
     app[CLOCK] = clock or Clock()
+    app[STOPPING] = asyncio.Event()
+    app[WORK] = AsyncExitStack()
     app.cleanup_ctx.append(_gateway)
+    app.on_shutdown.append(_stop_taking)
     return app
+
+
+async def wind_down(app: web.Application) -> None:
+    """Take no more jobs and let what is in flight end, while HTTP still tells how things are.
+
+    Submissions are answered with 503 `stopping`. A server that is stopped without this just does not answer any more.
+    """
+    await _stop_taking(app)
+    await app[WORK].aclose()
+
+
+async def _stop_taking(app: web.Application) -> None:
+    app[STOPPING].set()
 
 
 async def _gateway(app: web.Application) -> AsyncIterator[None]:
@@ -85,11 +109,13 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
             for account in settings.accounts
             if events_address(account)
         }
+        work = app[WORK]
+        await stack.enter_async_context(work)
         # Ended after the lanes: what they have in flight may be settled by an event.
-        await stack.enter_async_context(
+        await work.enter_async_context(
             _leased(supervisor, {f"events {name}": listener for name, listener in listeners.items()})
         )
-        await stack.enter_async_context(_lanes(settings, supervisor, runners, bell))
+        await work.enter_async_context(_lanes(settings, supervisor, runners, bell))
 
         pressure = Pressure(clients, clock)
         admission = Admission(settings, scripts, bell, pressure, clock)
@@ -101,20 +127,23 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
             ListReader(name, keys.list_stream(name), accounts, admission, sources, scripts, clock)
             for name in settings.intake.lists
         ]
-        await stack.enter_async_context(_leased(supervisor, {f"source {reader.source}": reader for reader in readers}))
+        await work.enter_async_context(_leased(supervisor, {f"source {reader.source}": reader for reader in readers}))
 
-        monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock)
+        stopping = app[STOPPING]
+        monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock, stopping)
         operator = Operator(settings, policies, scripts, bell)
-        guard = Guard(settings.auth)
+        guard = Guard(settings.auth, clock, stopping)
+        app.on_response_prepare.append(guard.tell_rate)
         app.router.add_routes(
             [
-                web.post("/v1/jobs", guard("send", JobsIntake(admission, scripts).post)),
-                web.get("/v1/jobs/{id:[^/]+}", guard("read", Receipts(scripts, accounts).get)),
-                web.delete("/v1/jobs/{id:[^/]+}", guard("send", operator.cancel)),
-                web.post("/v1/targets/{kind}/{id}/park", guard("admin", operator.park)),
-                web.post("/v1/targets/{kind}/{id}/release", guard("admin", operator.release)),
-                web.post("/v1/accounts/{name}/pause", guard("admin", operator.pause)),
-                web.post("/v1/accounts/{name}/resume", guard("admin", operator.resume)),
+                web.post("/v1/jobs", guard("send", takes(JobsIntake(admission, scripts).post))),
+                web.get("/v1/jobs/{id:[^/]+}", guard("read", takes(Receipts(scripts, accounts).get, "account"))),
+                web.delete("/v1/jobs/{id:[^/]+}", guard("send", takes(operator.cancel))),
+                web.post("/v1/targets/{kind}/{id}/park", guard("admin", takes(operator.park, "account"))),
+                web.post("/v1/targets/{kind}/{id}/release", guard("admin", takes(operator.release, "account"))),
+                web.post("/v1/accounts/{name}/pause", guard("admin", takes(operator.pause))),
+                web.post("/v1/accounts/{name}/resume", guard("admin", takes(operator.resume))),
+                # Any parameter is passed over here: NapCat may add its token, and a probe what evades caches.
                 web.post("/napcat/{account}/events", events.post),
                 web.get("/status", guard("read", monitor.get)),
                 web.get("/healthz/live", monitor.live),

@@ -17,18 +17,20 @@ from typing import Annotated, NoReturn
 
 import typer
 from aiohttp import web
+from pydantic import ValidationError
 from rich.console import Console
 
 from gateway import __version__
-from gateway.app import create_app
+from gateway.app import create_app, wind_down
 from gateway.explain import explain_job, explain_reply, job_lines, reply_lines
 from gateway.model.errors import Refused, SettingsInvalid
 from gateway.model.verdict import Implementation
 from gateway.sandbox.demo import run_demo
 from gateway.sandbox.napcat import StandIn
-from gateway.settings import Settings, load_settings
-from gateway.settings.reference import example_yaml, settings_table
+from gateway.settings import Key, Settings, load_settings
+from gateway.settings.reference import example_yaml, key_line, settings_table
 from gateway.telemetry import Event, Log, configure_logging
+from gateway.web import new_secret, sha256_of
 
 app = typer.Typer(
     help="A message gateway in front of NapCat: queued, ordered, paced, retried by what an answer proves, tracked.",
@@ -36,6 +38,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+keys = typer.Typer(help="Make API keys.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
 _Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help="YAML file; default ./config.yaml")
 ]
@@ -153,14 +157,47 @@ def version() -> None:
     typer.echo(__version__)
 
 
+@keys.command()
+def new(
+    name: Annotated[str, typer.Option("--name", help="whose it is; one name may have two keys while it changes them")],
+    scope: Annotated[list[str] | None, typer.Option("--scope", help="send, read or admin; default: send, read")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", help="group:123, private:*; default: all")] = None,
+    rate: Annotated[str | None, typer.Option("--rate", help="requests that send, such as 100/1s")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """Make an API key: print it this once, and the line for auth.keys, which holds only its SHA-256."""
+    secret = new_secret()
+    wish = {
+        "name": name,
+        "sha256": sha256_of(secret),
+        **({"scopes": scope} if scope else {}),
+        **({"targets": target} if target else {}),
+        **({} if rate is None else {"rate": rate}),
+    }
+    try:
+        key = Key.model_validate(wish)
+    except ValidationError as error:
+        options = {"scopes": "--scope", "targets": "--target"}
+        for fault in error.errors():
+            field, reason = str(fault["loc"][0]), fault["msg"].removeprefix("Value error, ")
+            typer.echo(f"{options.get(field, f'--{field}')}: {reason}", err=True)
+        raise typer.Exit(2) from None
+    if as_json:
+        document = {"key": secret, **key.model_dump(mode="json"), "scopes": sorted(key.scopes), "line": key_line(key)}
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        typer.echo(f"the key, shown this once: {secret}\nthe line for auth.keys:    {key_line(key)}")
+
+
 def main() -> None:
     """Run the command line."""
     app()
 
 
 async def _serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then stop in order: no new requests, sources, lanes, Redis."""
-    runner = web.AppRunner(create_app(settings), access_log=None, shutdown_timeout=1)
+    """Serve until SIGTERM or SIGINT, then stop in order: no new jobs, sources, lanes, HTTP, Redis."""
+    gateway = create_app(settings)
+    runner = web.AppRunner(gateway, access_log=None, shutdown_timeout=1)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows ends a process its own way
@@ -177,6 +214,7 @@ async def _serve(settings: Settings) -> None:
         gc.collect()
         gc.freeze()
         await stopping.wait()
+        await wind_down(gateway)
     finally:
         await runner.cleanup()
     Log().info(Event.GATEWAY_STOPPED)

@@ -1,6 +1,8 @@
 """The `gateway` command, as an operator runs it."""
 
 import asyncio
+import hashlib
+import json
 import os
 import socket
 import sys
@@ -78,7 +80,7 @@ def servers(folder: Path) -> list[int]:
 async def test_help_names_every_command(tmp_path: Path) -> None:
     ended = await command(tmp_path, "--help")
     assert ended.code == 0
-    for name in ("run", "check", "config", "demo", "sandbox", "version"):
+    for name in ("run", "check", "config", "demo", "sandbox", "keys", "version"):
         assert name in ended.out
 
 
@@ -132,6 +134,42 @@ async def test_the_printed_config_is_a_config(tmp_path: Path) -> None:
     ended = await command(tmp_path, "config")
     (tmp_path / "printed.yaml").write_text(ended.out)
     assert load_settings(tmp_path / "printed.yaml", {}) == Settings()
+
+
+async def test_a_new_key_is_printed_with_the_line_that_lets_it_in(tmp_path: Path) -> None:
+    import yaml
+
+    words = ("--scope", "send", "--scope", "admin", "--target", "group:1*", "--target", "private:2", "--rate", "100/1s")
+    short, long, again = await asyncio.gather(
+        command(tmp_path, "keys", "new", "--name", "bot", "--json"),
+        command(tmp_path, "keys", "new", "--name", "bot", *words, "--json"),
+        command(tmp_path, "keys", "new", "--name", "bot"),
+    )
+    keys = [json.loads(ended.out) for ended in (short, long)]
+    told = again.out.splitlines()
+    secrets = [*(key["key"] for key in keys), told[0].rpartition(" ")[2]]
+    assert len(set(secrets)) == 3
+    for secret, line in zip(secrets, [*(key["line"] for key in keys), told[1].partition("- ")[2]], strict=True):
+        assert secret.startswith("gw_")
+        assert len(secret) == 46
+        assert hashlib.sha256(secret.encode()).hexdigest() in line
+        assert secret not in line
+    written = "auth:\n  keys:\n" + "".join(f"    {key['line']}\n" for key in keys).replace("name: bot", "name: a", 1)
+    (tmp_path / "config.yaml").write_text(written)
+    first, second = load_settings(tmp_path / "config.yaml", {}).auth.keys
+    assert (set(first.scopes), first.targets, first.rate) == ({"send", "read"}, ("*",), None)
+    assert (set(second.scopes), second.targets) == ({"send", "admin"}, ("group:1*", "private:2"))
+    assert str(second.rate) == keys[1]["rate"] == "100/1s"
+    assert "rate" not in yaml.safe_load(keys[0]["line"])[0]
+
+
+async def test_a_key_that_could_not_be_configured_is_not_made(tmp_path: Path) -> None:
+    words = ("--scope", "sen", "--target", "grp:1", "--rate", "often")
+    bad, nameless = await asyncio.gather(
+        command(tmp_path, "keys", "new", "--name", "a b", *words), command(tmp_path, "keys", "new")
+    )
+    assert (bad.code, bad.out, nameless.code, nameless.out) == (2, "", 2, "")
+    assert [line.partition(":")[0] for line in bad.err.splitlines()] == ["--name", "--scope", "--target", "--rate"]
 
 
 async def test_what_cannot_run_says_so_in_one_helpful_sentence(tmp_path: Path) -> None:

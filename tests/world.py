@@ -68,9 +68,9 @@ class World:
             **fields,
         }
 
-    async def gateway(self, **sections: Any) -> "Gateway":
-        """Start a gateway in this process, on a real socket."""
-        gateway = Gateway(self.settings(**sections), self.folder)
+    async def gateway(self, clock: Clock | None = None, **sections: Any) -> "Gateway":
+        """Start a gateway in this process, on a real socket; it counts time by CLOCK."""
+        gateway = Gateway(self.settings(**sections), self.folder, clock)
         await gateway.start()
         self._stack.push_async_callback(gateway.stop)
         return gateway

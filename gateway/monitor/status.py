@@ -1,5 +1,6 @@
 """`/status` and the health checks: what goes on, what does not, and what to do about it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -44,6 +45,7 @@ class Monitor:
         listeners: Mapping[str, Listens],
         reports: Mapping[str, Mapping[str, int]],
         clock: Clock,
+        stopping: asyncio.Event,
     ) -> None:
         """Ask Redis for numbers, SUPERVISOR for the tasks of this process, LISTENERS for each account's events.
 
@@ -57,6 +59,7 @@ class Monitor:
         self._listeners = listeners
         self._reports = reports
         self._clock = clock
+        self._stopping = stopping
         self._began = clock.monotonic()
 
     async def live(self, _request: web.Request) -> web.Response:
@@ -65,7 +68,7 @@ class Monitor:
 
     async def ready(self, _request: web.Request) -> web.Response:
         """Answer `/healthz/ready`: Redis answers and every task of this process works; 503 with the reasons else."""
-        reasons = self._task_reasons()
+        reasons = self._own_reasons()
         try:
             await ping(self._clients)
         except StoreUnavailable as error:
@@ -83,7 +86,7 @@ class Monitor:
         """Return the whole state: overall `ok`, `degraded` or `down` with reasons, then every part."""
         document: dict[str, Any] = {
             "status": "ok",
-            "reasons": self._task_reasons(),
+            "reasons": self._own_reasons(),
             "version": __version__,
             "uptime_s": round(self._clock.monotonic() - self._began),
             "accounts": {},
@@ -137,8 +140,12 @@ class Monitor:
     def _is_deaf(self, listening: Listening) -> bool:
         return listening.state == "connecting" and self._clock.monotonic() - listening.began >= _DEAF_S
 
-    def _task_reasons(self) -> list[Reason]:
-        return [
+    def _own_reasons(self) -> list[Reason]:
+        """Return what is not well with this process."""
+        stopping = [
+            _reason("stopping", "this process is stopping; it takes no new jobs", "none is needed: others go on")
+        ]
+        return (stopping if self._stopping.is_set() else []) + [
             _reason("task_failing", f"{name}: {error}", "it is tried again with growing pauses; the log says more")
             for name, error in self._supervisor.failing().items()
         ]

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from gateway.settings.sections import Settings
+from gateway.settings.sections import Key, Settings
 
 _HEADER = """\
 # Every setting with its default. Written by `gateway config`; what you leave out keeps its default.
@@ -28,6 +28,15 @@ def settings_table() -> str:
         for key, default, meaning in _rows()
     ]
     return "\n".join(rows) + "\n"
+
+
+def key_line(key: Key) -> str:
+    """Return KEY as the line to add under `auth.keys`; what is at its default is left out."""
+    fields = key.model_dump(mode="json", exclude_defaults=True)
+    if "scopes" in fields:
+        fields["scopes"] = sorted(fields["scopes"])
+    spelled = yaml.safe_dump(fields, default_flow_style=True, width=10_000, sort_keys=False).strip()
+    return f"- {spelled}"
 
 
 def _rows() -> Iterator[tuple[str, str, str]]:

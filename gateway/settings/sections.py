@@ -101,6 +101,10 @@ class Http(Section):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535, description="0 takes a free port")
     max_body: Bytes = Field(8 * 1024**2, ge=1024, description="larger request bodies are answered with 413")
+    timeout: Milliseconds = Field(30_000, ge=100, description="a body that has not come by then is answered with 408")
+    keepalive: Milliseconds = Field(
+        120_000, ge=100, description="a connection on which no complete request head comes for so long is closed"
+    )
 
 
 _EVENTS_URL = r"(wss?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?(/(?!api/?$)[^\s?#]*)?)?"
@@ -255,6 +259,12 @@ class Callbacks(Section):
     secrets: Annotated[tuple[Secret, ...], Later] = ()
 
 
+KeyPattern = Annotated[
+    str,
+    _form(r"\*|(group|private):[0-9*?]+", "write * for all, or group:123, group:12* or private:*, with * and ?"),
+]
+
+
 class Key(Section):
     """One API key, stored as its SHA-256."""
 
@@ -263,13 +273,34 @@ class Key(Section):
         description="hex SHA-256 of the key"
     )
     scopes: frozenset[Literal["send", "read", "admin"]] = frozenset({"send", "read"})
-    targets: tuple[str, ...] = Field(("*",), description="target patterns this key may use")
+    targets: tuple[KeyPattern, ...] = Field(("*",), description="target patterns this key may use")
+    rate: RateField | None = Field(None, description="requests with scope send, counted by each replica for itself")
 
 
 class Auth(Section):
     """Who may call; without keys only on a loopback bind."""
 
-    keys: tuple[Key, ...] = Field((), description="{name, sha256 of the key, scopes: [send, read, admin], targets}")
+    keys: tuple[Key, ...] = Field(
+        (),
+        description="{name, sha256 of the key, scopes: [send, read, admin], targets, rate}: see `gateway keys new`",
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _are_told_apart(cls, keys: tuple[Key, ...]) -> tuple[Key, ...]:
+        """Refuse a secret that is there twice; two of one name are one client's old and new, and have to agree."""
+        by_secret: dict[str, Key] = {}
+        by_name: dict[str, Key] = {}
+        for key in keys:
+            if (same := by_secret.setdefault(key.sha256, key)) is not key:
+                raise ValueError(f"{same.name!r} and {key.name!r} have the same sha256; make a key for each")
+            first = by_name.setdefault(key.name, key)
+            if (first.scopes, first.targets, first.rate) != (key.scopes, key.targets, key.rate):
+                raise ValueError(
+                    f"two keys are named {key.name!r}, which is one client with two secrets: "
+                    "give both the same scopes, targets and rate, or one another name"
+                )
+        return keys
 
 
 class Log(Section):

@@ -220,3 +220,39 @@ def test_a_rule_without_a_condition_is_refused() -> None:
 
 def test_a_rule_with_a_broken_expression_is_refused() -> None:
     assert "not a regular expression" in refusal(delivery={"rules": [{"verdict": "retry", "text": "("}]})
+
+
+@pytest.mark.parametrize("pattern", ["*", "group:*", "group:123", "private:12?"])
+def test_a_key_reaches_targets_by_pattern(pattern: str) -> None:
+    loaded = settings(auth={"keys": [{**KEY, "targets": [pattern]}]})
+    assert loaded.auth.keys[0].targets == (pattern,)
+
+
+@pytest.mark.parametrize(
+    ("fields", "loc", "words"),
+    [
+        ({"targets": ["group"]}, "auth.keys.0.targets.0", "write * for all, or group:123"),
+        ({"targets": ["*", "groups:1"]}, "auth.keys.0.targets.1", "write * for all, or group:123"),
+        ({"targets": ["group:[0-9]"]}, "auth.keys.0.targets.0", "write * for all, or group:123"),
+        ({"scopes": ["send", "write"]}, "auth.keys.0.scopes.1", "'send', 'read' or 'admin'"),
+        ({"rate": "100"}, "auth.keys.0.rate", 'a rate is written "count/period"'),
+        ({"rate": "0/1s"}, "auth.keys.0.rate", "at least 1"),
+    ],
+)
+def test_a_wrong_key_is_refused_with_the_reason(fields: dict[str, Any], loc: str, words: str) -> None:
+    said = refusal(auth={"keys": [{**KEY, **fields}]})
+    assert loc in said
+    assert words in said
+
+
+def test_a_secret_belongs_to_one_key() -> None:
+    said = refusal(auth={"keys": [KEY, {**KEY, "name": "other"}]})
+    assert "'bot' and 'other' have the same sha256" in said
+    assert "0" * 64 not in said.partition("[type=")[0]
+
+
+def test_two_secrets_of_one_name_are_one_client_and_agree() -> None:
+    old, new = {**KEY, "rate": "5/1s"}, {**KEY, "sha256": "1" * 64, "rate": "5/1s"}
+    assert len(settings(auth={"keys": [old, new]}).auth.keys) == 2
+    for fields in ({"rate": "6/1s"}, {"scopes": ["send"]}, {"targets": ["group:1"]}):
+        assert "two keys are named 'bot'" in refusal(auth={"keys": [old, {**new, **fields}]})

@@ -1,25 +1,17 @@
-"""What every HTTP path shares: who may call, and errors as problem+json (RFC 9457)."""
+"""Errors as problem+json (RFC 9457), whatever went wrong."""
 
-import hashlib
-import hmac
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
-from fnmatch import fnmatchcase
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any
 
 from aiohttp import web
 
 from gateway.model.errors import Fault, Refused, StoreRefuses, StoreUnavailable
-from gateway.settings import Auth, Key
 from gateway.telemetry import Event, Log, told
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Scope = Literal["send", "read", "admin"]
-
-KEY = web.RequestKey("key", Key)
-"""The API key a guarded request came with; absent where no keys are configured."""
 
 _STATUS = {
     "json_invalid": 400,
@@ -44,8 +36,9 @@ def problem(
     }
     if errors:
         document["errors"] = [asdict(fault) for fault in errors]
-    text = json.dumps(document, ensure_ascii=False)
-    return web.Response(status=status, text=text, content_type="application/problem+json", headers=headers)
+    # A path may hold bytes that are no text; they are shown as `?`.
+    body = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    return web.Response(status=status, body=body, content_type="application/problem+json", headers=headers)
 
 
 @web.middleware
@@ -73,47 +66,3 @@ async def speak_problem(request: web.Request, handler: Handler) -> web.StreamRes
     except Exception as error:  # noqa: BLE001 - a fault of ours is logged here and told without its inside
         _log.error(Event.REQUEST_FAILED, path=request.path, error=told(error))
         return problem(500, "internal", "the gateway failed; its log says why")
-
-
-class Guard:
-    """Lets a request pass that brings a key with the scope it needs; everyone, where no keys are configured."""
-
-    def __init__(self, auth: Auth) -> None:
-        """Know the keys of AUTH."""
-        self._keys = auth.keys
-
-    def __call__(self, scope: Scope, handler: Handler) -> Handler:
-        """Return HANDLER behind a check for SCOPE; the key is kept as `request[KEY]`."""
-
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            key = self._key(request)
-            if self._keys and key is None:
-                return problem(
-                    401,
-                    "unauthorized",
-                    "send a configured key: `Authorization: Bearer <key>`",
-                    headers={"WWW-Authenticate": "Bearer"},
-                )
-            if key is not None and scope not in key.scopes:
-                return problem(403, "forbidden", f"the key {key.name!r} has no scope {scope!r}; see auth.keys")
-            if key is not None:
-                request[KEY] = key
-            return await handler(request)
-
-        return guarded
-
-    def _key(self, request: web.Request) -> Key | None:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        digest = hashlib.sha256(given.strip().encode("utf-8", "surrogateescape")).hexdigest()
-        if scheme.lower() != "bearer":
-            return None
-        found = None
-        for key in self._keys:  # every key is compared, so that the time taken tells nothing
-            if hmac.compare_digest(key.sha256, digest):
-                found = key
-        return found
-
-
-def may_use(key: Key | None, target: str) -> bool:
-    """Return whether KEY reaches TARGET; without a key everything is within reach."""
-    return key is None or any(fnmatchcase(target, pattern) for pattern in key.targets)

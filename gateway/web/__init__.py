@@ -1,0 +1,20 @@
+"""What every HTTP path shares: who may call and how often, what a request may be, and errors as problem+json."""
+
+from gateway.web.guard import KEY, Guard, may_use
+from gateway.web.problem import Handler, problem, speak_problem
+from gateway.web.requests import in_time, server_limits, takes
+from gateway.web.secret import new_secret, sha256_of
+
+__all__ = [
+    "KEY",
+    "Guard",
+    "Handler",
+    "in_time",
+    "may_use",
+    "new_secret",
+    "problem",
+    "server_limits",
+    "sha256_of",
+    "speak_problem",
+    "takes",
+]

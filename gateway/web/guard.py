@@ -1,0 +1,113 @@
+"""Who may call, what for, and how often."""
+
+import asyncio
+import hmac
+import math
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from aiohttp import web
+
+from gateway.clock import Clock
+from gateway.model.window import Window
+from gateway.settings import Auth, Key
+from gateway.web.problem import Handler, problem
+from gateway.web.secret import sha256_of
+
+Scope = Literal["send", "read", "admin"]
+
+KEY = web.RequestKey("key", Key)
+"""The API key a guarded request came with; absent where no keys are configured."""
+
+
+class Guard:
+    """Lets a request pass that brings a key with the scope it needs; everyone, where no keys are configured.
+
+    What passes for the scope `send` is counted by the rate of its key, in this process: each replica counts by itself.
+    """
+
+    def __init__(self, auth: Auth, clock: Clock, stopping: asyncio.Event) -> None:
+        """Know the keys of AUTH; from STOPPING on nothing new is let in that would be sent."""
+        self._keys = auth.keys
+        self._clock = clock
+        self._stopping = stopping
+        # Two keys of one name are one client that changes its secret: they share what it may send.
+        self._windows = {key.name: Window(key.rate) for key in auth.keys if key.rate is not None}
+
+    def __call__(self, scope: Scope, handler: Handler) -> Handler:
+        """Return HANDLER behind a check for SCOPE; the key is kept as `request[KEY]`."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            key = self._key(request)
+            if self._keys and key is None:
+                return problem(
+                    401,
+                    "unauthorized",
+                    "send a configured key: `Authorization: Bearer <key>`",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+            if key is not None:
+                request[KEY] = key
+                if scope not in key.scopes:
+                    return problem(403, "forbidden", f"the key {key.name!r} has no scope {scope!r}; see auth.keys")
+            if scope == "send":
+                refusal = self._stopped(request) or self._over_rate(key)
+                if refusal is not None:
+                    return refusal
+            return await handler(request)
+
+        return guarded
+
+    async def tell_rate(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Write into every answer to a key that has a rate how much of it is left.
+
+        The headers are those of draft-ietf-httpapi-ratelimit-headers-06, which clients read; later drafts spell them
+        otherwise. `RateLimit-Reset` says in how many seconds the next one is free again.
+        """
+        key = request.get(KEY)
+        window = self._windows.get(key.name) if key is not None else None
+        if window is not None:
+            now = self._clock.monotonic()
+            response.headers["RateLimit-Limit"] = str(window.limit)
+            response.headers["RateLimit-Remaining"] = str(window.left(now))
+            response.headers["RateLimit-Reset"] = str(math.ceil(window.frees_in(now)))
+
+    def _stopped(self, request: web.Request) -> web.Response | None:
+        """Return the refusal of a submission while we stop; what was sent here before can still be cancelled."""
+        if not self._stopping.is_set() or request.method == "DELETE":
+            return None
+        answer = problem(503, "stopping", "this gateway is stopping; try again", headers={"Retry-After": "1"})
+        answer.force_close()  # the next try is to find another replica, or the next process
+        return answer
+
+    def _over_rate(self, key: Key | None) -> web.Response | None:
+        """Count one request of KEY; return its refusal when that is one too many."""
+        window = self._windows.get(key.name) if key is not None else None
+        if key is None or window is None:
+            return None
+        now = self._clock.monotonic()
+        if window.take(now):
+            return None
+        seconds = max(1, math.ceil(window.frees_in(now)))
+        return problem(
+            429,
+            "rate_exceeded",
+            f"the key {key.name!r} may send {key.rate}; the next in {seconds} s",
+            headers={"Retry-After": str(seconds)},
+        )
+
+    def _key(self, request: web.Request) -> Key | None:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        digest = sha256_of(given.strip())
+        if scheme.lower() != "bearer":
+            return None
+        found = None
+        for key in self._keys:  # every key is compared, so that the time taken tells nothing
+            if hmac.compare_digest(key.sha256, digest):
+                found = key
+        return found
+
+
+def may_use(key: Key | None, target: str) -> bool:
+    """Return whether KEY reaches TARGET; without a key everything is within reach."""
+    return key is None or any(fnmatchcase(target, pattern) for pattern in key.targets)
