@@ -1,7 +1,7 @@
 """The composition root: wires the rooms together and owns their beginning and end; nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from aiohttp import web
@@ -14,9 +14,12 @@ from gateway.forward.listener import Listener
 from gateway.forward.napcat import napcat_of
 from gateway.forward.reconcile import Reconciler
 from gateway.forward.rules import load_rules
+from gateway.forward.verdict import clean
 from gateway.forward.watch import Watch
 from gateway.intake.admission import Admission
 from gateway.intake.api import JobsIntake
+from gateway.intake.onebot import OneBot
+from gateway.intake.onebot_pass import Ask, PassThrough
 from gateway.intake.pressure import Pressure
 from gateway.intake.reader import ListReader, SourceReader
 from gateway.lanes.operator import Operator
@@ -25,10 +28,12 @@ from gateway.lanes.runner import Errands, LaneRunner
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.monitor.status import Monitor
 from gateway.results.receipts import Receipts
+from gateway.results.waiting import Endings
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server, state_dir
+from gateway.store.feed import Feed
 from gateway.store.keys import Keys
 from gateway.store.scripts import Scripts
 from gateway.store.server import OLDEST, server_numbers
@@ -39,6 +44,8 @@ from gateway.web import Guard, speak_problem
 
 SETTINGS = web.AppKey("settings", Settings)
 CLOCK = web.AppKey("clock", Clock)
+STOPPERS = web.AppKey("stoppers", list[Callable[[], None]])
+"""What lets requests go that wait for something, when the server stops."""
 _REMEDY = (
     "start Redis there, set redis.url to a running Redis or Valkey, or leave redis.url empty for the embedded server"
 )
@@ -52,8 +59,15 @@ def create_app(settings: Settings, clock: Clock | None = None) -> web.Applicatio
     app = web.Application(middlewares=[speak_problem], client_max_size=settings.http.max_body)
     app[SETTINGS] = settings
     app[CLOCK] = clock or Clock()
+    app[STOPPERS] = []
+    app.on_shutdown.append(_let_go)
     app.cleanup_ctx.append(_gateway)
     return app
+
+
+async def _let_go(app: web.Application) -> None:
+    for stop in app[STOPPERS]:
+        stop()
 
 
 async def _gateway(app: web.Application) -> AsyncIterator[None]:
@@ -67,6 +81,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
 
         runners: dict[str, LaneRunner] = {}
         watches: dict[str, Watch] = {}
+        asks: dict[str, Ask] = {}
         replica, rules = clock.token(), load_rules(settings.delivery.rules)
         for account in settings.accounts:
             napcat = await stack.enter_async_context(napcat_of(account, settings.delivery.slack))
@@ -77,6 +92,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
             errands = Errands(forwarder.forward, reconciler.look, watch.probe, watch.explore)
             runners[account.name] = LaneRunner(account.name, policy, scripts, errands, clock, replica)
             watches[account.name] = watch
+            asks[account.name] = napcat.ask
         bell = Bell(clients, keys, {name: runner.wake for name, runner in runners.items()})
         known = {account.name: account for account in settings.accounts}
         events = Events(known, policies, scripts, bell, clock, watches, runners)
@@ -90,6 +106,10 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
             _leased(supervisor, {f"events {name}": listener for name, listener in listeners.items()})
         )
         await stack.enter_async_context(_lanes(settings, supervisor, runners, bell))
+
+        endings = Endings(scripts, Feed(clients, keys), clock)
+        supervisor.start("endings", endings.run)
+        app[STOPPERS].append(endings.stop)
 
         pressure = Pressure(clients, clock)
         admission = Admission(settings, scripts, bell, pressure, clock)
@@ -106,10 +126,12 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock)
         operator = Operator(settings, policies, scripts, bell)
         guard = Guard(settings.auth)
+        pass_through = PassThrough(settings.onebot.pass_, asks, clean)
+        onebot = OneBot(settings.onebot, accounts, guard, admission, endings.of, pass_through)
         app.router.add_routes(
             [
                 web.post("/v1/jobs", guard("send", JobsIntake(admission, scripts).post)),
-                web.get("/v1/jobs/{id:[^/]+}", guard("read", Receipts(scripts, accounts).get)),
+                web.get("/v1/jobs/{id:[^/]+}", guard("read", Receipts(scripts, endings, accounts).get)),
                 web.delete("/v1/jobs/{id:[^/]+}", guard("send", operator.cancel)),
                 web.post("/v1/targets/{kind}/{id}/park", guard("admin", operator.park)),
                 web.post("/v1/targets/{kind}/{id}/release", guard("admin", operator.release)),
@@ -119,6 +141,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
                 web.get("/status", guard("read", monitor.get)),
                 web.get("/healthz/live", monitor.live),
                 web.get("/healthz/ready", monitor.ready),
+                *onebot.routes(),
             ]
         )
         yield

@@ -102,11 +102,18 @@ class Guard:
 
         return guarded
 
+    @property
+    def is_open(self) -> bool:
+        """Whether no keys are configured, and everyone on this machine may call."""
+        return not self._keys
+
     def _key(self, request: web.Request) -> Key | None:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        return self.key_of(given) if scheme.lower() == "bearer" else None
+
+    def key_of(self, given: str) -> Key | None:
+        """Return the configured key that was GIVEN; None when it is none."""
         digest = hashlib.sha256(given.strip().encode("utf-8", "surrogateescape")).hexdigest()
-        if scheme.lower() != "bearer":
-            return None
         found = None
         for key in self._keys:  # every key is compared, so that the time taken tells nothing
             if hmac.compare_digest(key.sha256, digest):
