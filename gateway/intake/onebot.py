@@ -88,7 +88,9 @@ class OneBot:
     ) -> web.Response:
         """Admit a message, and answer when it has ended: at once for `…_async` and for one that is scheduled."""
         echo = fields.get("echo")
-        raw = job_of(action.removesuffix("_async"), _without(fields, "echo", "access_token"), account)
+        asked = (action.removesuffix("_async"), _without(fields, "echo", "access_token"), account)
+        large = len(await request.read()) >= _LARGE
+        raw = await asyncio.to_thread(job_of, *asked) if large else job_of(*asked)
         submission = await self._admission.prepare(raw, key=request.headers.get("Idempotency-Key"))
         if not may_use(key, submission.target):
             raise Refused("target_forbidden", f"this key may not send to {submission.target}; see auth.keys[].targets")

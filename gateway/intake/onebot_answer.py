@@ -39,6 +39,8 @@ def ended(receipt: Receipt | None, job: str, echo: Any) -> Envelope:
     last = receipt.attempts[-1].text if receipt.attempts else None
     cause = receipt.code or receipt.reason
     words = f"{receipt.state}{f' ({cause})' if cause else ''}{f': {last}' if last else ''}"
+    if receipt.parts.delivered:  # sent again as it is, that much would be there twice
+        words += f"; {receipt.parts.delivered} of {receipt.parts.total} parts were delivered"
     return envelope("failed", 200, None, words, echo)
 
 

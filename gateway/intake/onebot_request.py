@@ -57,6 +57,8 @@ def job_of(action: str, fields: Mapping[str, Any], account: str | None) -> bytes
     ACCOUNT is the one named in the path. Raises `Refused("onebot_invalid")` naming every field that is wrong; what is
     wrong with the fields of the job itself is told when it is admitted.
     """
+    if len(fields) > _MOST_FIELDS:
+        raise Refused("onebot_invalid", f"{action} takes no {len(fields)} fields; leave out what it does not know")
     given = {name: value for name, value in fields.items() if value is not None}
     faults: list[Fault] = []
     job = _addressed(action, given, faults)

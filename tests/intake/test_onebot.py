@@ -87,6 +87,12 @@ async def test_comments_and_a_last_comma_are_taken_as_napcat_takes_them(world: W
     assert world.napcat.texts("group:1") == ["http://a//b, /*c*/ ,]"]
 
 
+async def test_a_large_message_is_taken_like_any_other(world: World) -> None:
+    gateway = await world.gateway()
+    image = {"type": "image", "data": {"file": "base64://" + "iVBORw0K" * 100_000}}
+    assert is_delivered(await call(gateway, "send_group_msg", {"group_id": 1, "message": [image, "你好" * 100]}), world)
+
+
 async def test_a_string_is_cq_code_unless_it_is_to_be_escaped(world: World) -> None:
     gateway = await world.gateway()
     cq = "a&amp;b[CQ:face,id=1]"
@@ -143,15 +149,21 @@ async def test_json_under_the_content_type_curl_sends_by_itself_is_json(world: W
 
 async def test_who_is_meant_is_read_as_napcat_reads_it(world: World) -> None:
     gateway = await world.gateway()
-    for fields in (
+    to_the_group: tuple[dict[str, Any], ...] = (
         {"message_type": "group", "group_id": 1, "user_id": 2},
         {"group_id": 1, "user_id": 2},
         {"group_id": "1", "user_id": None},
         {"message_type": "group", "group_id": "1", "user_id": 0},
-    ):
+    )
+    for fields in to_the_group:
         assert is_delivered(await call(gateway, "send_msg", {"message": "to the group", **fields}), world)
     assert len(world.napcat.texts("group:1")) == 4
-    for fields in ({"message_type": "private", "user_id": 2}, {"user_id": 2, "group_id": 0}, {"user_id": "2"}):
+    to_the_person: tuple[dict[str, Any], ...] = (
+        {"message_type": "private", "user_id": 2},
+        {"user_id": 2, "group_id": 0},
+        {"user_id": "2"},
+    )
+    for fields in to_the_person:
         assert is_delivered(await call(gateway, "send_msg", {"message": "to the person", **fields}), world)
     assert len(world.napcat.texts("private:2")) == 3
     await call(gateway, "send_group_msg", {**JOB, "user_id": 2, "message_type": "private"})
@@ -189,11 +201,12 @@ async def test_every_wrong_field_is_told_with_what_to_write(world: World) -> Non
 
 async def test_the_echo_comes_back_as_it_was_given(world: World) -> None:
     gateway = await world.gateway()
-    for echo in ("a", "", 0, 1.5, False, None, [], {"deep": [{"a": None}]}, "你好"):
+    echoes: tuple[Any, ...] = ("a", "", 0, 1.5, False, None, [], {"deep": [{"a": None}]}, "你好")
+    for echo in echoes:
         assert (await call(gateway, "send_group_msg", {**JOB, "echo": echo}))["echo"] == echo
         assert (await call(gateway, "send_group_msg", {"group_id": "x", "echo": echo}))["echo"] == echo
         assert (await call(gateway, "get_status", {"echo": echo}))["echo"] == echo
-    assert b"echo" not in world.napcat.received[0].raw
+    assert "echo" not in world.napcat.received[0].body
 
 
 async def test_a_message_in_parts_is_told_by_its_first_id_and_all_of_them(world: World) -> None:
@@ -216,6 +229,16 @@ async def test_what_qq_refuses_is_told_in_its_words_and_never_as_a_stack_trace(w
     thrown = await call(gateway, "send_group_msg", {**JOB, "group_id": 2})
     assert thrown["status"] == "failed"
     assert "/app" not in json.dumps(thrown)
+
+
+async def test_a_message_of_which_only_the_first_part_was_delivered_failed_and_says_so(world: World) -> None:
+    world.napcat.behave("group:1", "normal", times=1)
+    world.napcat.behave("group:1", "kick")
+    gateway = await world.gateway()
+    video = {"type": "video", "data": {"file": "https://example.com/a.mp4"}}
+    envelope = await call(gateway, "send_group_msg", {"group_id": 1, "message": ["before", video, "after"]})
+    assert envelope["status"] == "failed"
+    assert envelope["message"].endswith("; 1 of 3 parts were delivered")
 
 
 async def test_a_job_that_expires_or_is_cancelled_failed(world: World) -> None:

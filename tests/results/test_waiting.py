@@ -167,7 +167,7 @@ async def test_hundreds_of_jobs_that_end_while_they_are_asked_for_are_all_told(w
 
         async def end_of(number: int) -> str | None:
             receipt = await ends.of(await post(gateway, group_id=str(1 + number % 7)), 20)
-            return receipt and receipt.state
+            return receipt.state if receipt else None
 
         async with asyncio.timeout(30):
             assert set(await asyncio.gather(*(end_of(n) for n in range(300)))) == {"delivered"}
@@ -230,6 +230,6 @@ async def test_what_others_write_into_the_stream_disturbs_nobody(world: World) -
     gateway = await world.gateway()
     job = await post(gateway)
     asked = asyncio.create_task(gateway.get(f"/v1/jobs/{job}?wait=20s"))
-    for fields in ({"x": "y"}, {"receipt": "{"}, {"receipt": f'{{"id": "{job}", "state": "delivered"}}'}):
-        await world.clients.commands.xadd("gw:{main}:receipts", dict(fields))
+    for name, text in (("x", "y"), ("receipt", "{"), ("receipt", f'{{"id": "{job}", "state": "delivered"}}')):
+        await world.clients.commands.xadd("gw:{main}:receipts", {name: text})
     assert (await asked).json["message_ids"]
