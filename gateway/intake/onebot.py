@@ -72,7 +72,7 @@ class OneBot:
         fields: Fields = {}
         try:
             fields, key = await self._opened(request)
-            if action.removesuffix("_async") in _SENDS:
+            if _plain(action) in _SENDS:
                 return await self._send(request, action, account, fields, key)
             return await self._pass(action, account, fields, key)
         except _Answered as early:
@@ -88,7 +88,7 @@ class OneBot:
     ) -> web.Response:
         """Admit a message, and answer when it has ended: at once for `…_async` and for one that is scheduled."""
         echo = fields.get("echo")
-        asked = (action.removesuffix("_async"), _without(fields, "echo", "access_token"), account)
+        asked = (_plain(action), _without(fields, "echo", "access_token"), account)
         large = len(await request.read()) >= _LARGE
         raw = await asyncio.to_thread(job_of, *asked) if large else job_of(*asked)
         submission = await self._admission.prepare(raw, key=request.headers.get("Idempotency-Key"))
@@ -145,6 +145,11 @@ class OneBot:
         if "send" not in key.scopes:
             raise _Answered(403, f"the key {key.name!r} has no scope 'send'; see auth.keys")
         return key
+
+
+def _plain(action: str) -> str:
+    """Return the action that this one is an alias of; all sends are paced, so `…_rate_limited` says nothing more."""
+    return re.sub(r"_(async|rate_limited)$", "", action)
 
 
 async def _body(request: web.Request) -> Fields:

@@ -322,6 +322,11 @@ async def test_no_path_of_the_gateway_is_taken_by_a_client_action(world: World) 
     assert (await gateway.get("/v1/jbos")).json["code"] == "not_found"
 
 
+async def test_an_action_is_taken_under_the_other_name_that_napcat_takes_it_under(world: World) -> None:
+    gateway = await world.gateway()
+    assert is_delivered(await call(gateway, "send_group_msg_rate_limited", JOB), world)
+
+
 async def test_a_trailing_slash_is_fine_and_another_method_is_not(world: World) -> None:
     gateway = await world.gateway()
     assert is_delivered(told(await gateway.post("/send_group_msg/", JOB)), world)
