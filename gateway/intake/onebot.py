@@ -79,7 +79,7 @@ class OneBot:
             told = envelope("failed", early.status, None, early.words, fields.get("echo"))
             return web.json_response(told, status=early.status)
         except Refused as refusal:
-            status = {"json_invalid": 400, "target_forbidden": 403}.get(refusal.code, 200)
+            status = {"json_invalid": 400, "target_forbidden": 403, "too_large": 413}.get(refusal.code, 200)
             retcode = 400 if status == 200 else status
             return web.json_response(onebot_answer.refused(refusal, retcode, fields.get("echo")), status=status)
 
