@@ -1,7 +1,7 @@
 """The composition root: wires the rooms together and owns their beginning and end; nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from aiohttp import web
@@ -14,9 +14,12 @@ from gateway.forward.listener import Listener
 from gateway.forward.napcat import napcat_of
 from gateway.forward.reconcile import Reconciler
 from gateway.forward.rules import load_rules
+from gateway.forward.verdict import clean
 from gateway.forward.watch import Watch
 from gateway.intake.admission import Admission
 from gateway.intake.api import JobsIntake
+from gateway.intake.onebot import OneBot
+from gateway.intake.onebot_pass import Ask, PassThrough
 from gateway.intake.pressure import Pressure
 from gateway.intake.reader import ListReader, SourceReader
 from gateway.lanes.operator import Operator
@@ -25,10 +28,12 @@ from gateway.lanes.runner import Errands, LaneRunner
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.monitor.status import Monitor
 from gateway.results.receipts import Receipts
+from gateway.results.waiting import Endings
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server, state_dir
+from gateway.store.feed import Feed
 from gateway.store.keys import Keys
 from gateway.store.scripts import Scripts
 from gateway.store.server import OLDEST, server_numbers
@@ -43,6 +48,8 @@ STOPPING = web.AppKey("stopping", asyncio.Event)
 """Set as soon as the end has begun: from then on no new job is taken."""
 WORK = web.AppKey("work", AsyncExitStack)
 """What reads jobs, moves lanes and hears events; it ends before the rest."""
+STOPPERS = web.AppKey("stoppers", list[Callable[[], None]])
+"""What lets requests go that wait for something, when the server stops."""
 _REMEDY = (
     "start Redis there, set redis.url to a running Redis or Valkey, or leave redis.url empty for the embedded server"
 )
@@ -62,8 +69,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> web.Applicatio
     app[CLOCK] = clock or Clock()
     app[STOPPING] = asyncio.Event()
     app[WORK] = AsyncExitStack()
+    app[STOPPERS] = []
     app.cleanup_ctx.append(_gateway)
-    app.on_shutdown.append(_stop_taking)
+    app.on_shutdown.extend([_stop_taking, _let_go])
     return app
 
 
@@ -80,6 +88,11 @@ async def _stop_taking(app: web.Application) -> None:
     app[STOPPING].set()
 
 
+async def _let_go(app: web.Application) -> None:
+    for stop in app[STOPPERS]:
+        stop()
+
+
 async def _gateway(app: web.Application) -> AsyncIterator[None]:
     settings, clock = app[SETTINGS], app[CLOCK]
     async with AsyncExitStack() as stack:
@@ -91,6 +104,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
 
         runners: dict[str, LaneRunner] = {}
         watches: dict[str, Watch] = {}
+        asks: dict[str, Ask] = {}
         replica, rules = clock.token(), load_rules(settings.delivery.rules)
         for account in settings.accounts:
             napcat = await stack.enter_async_context(napcat_of(account, settings.delivery.slack))
@@ -101,6 +115,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
             errands = Errands(forwarder.forward, reconciler.look, watch.probe, watch.examine)
             runners[account.name] = LaneRunner(account.name, policy, scripts, errands, clock, replica)
             watches[account.name] = watch
+            asks[account.name] = napcat.ask
         bell = Bell(clients, keys, {name: runner.wake for name, runner in runners.items()})
         known = {account.name: account for account in settings.accounts}
         events = Events(known, policies, scripts, bell, clock, watches, runners)
@@ -117,6 +132,10 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         )
         await work.enter_async_context(_lanes(settings, supervisor, runners, bell))
 
+        endings = Endings(scripts, Feed(clients, keys), clock)
+        supervisor.start("endings", endings.run)
+        app[STOPPERS].append(endings.stop)
+
         pressure = Pressure(clients, clock)
         admission = Admission(settings, scripts, bell, pressure, clock)
         accounts = list(runners)
@@ -132,12 +151,18 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         stopping = app[STOPPING]
         monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock, stopping)
         operator = Operator(settings, policies, scripts, bell)
+        receipts = Receipts(scripts, endings, accounts)
         guard = Guard(settings.auth, clock, stopping)
         app.on_response_prepare.append(guard.tell_rate)
+        pass_through = PassThrough(settings.onebot.pass_, asks, clean)
+        onebot = OneBot(settings.onebot, accounts, guard, admission, endings.of, pass_through)
         app.router.add_routes(
             [
                 web.post("/v1/jobs", guard("send", takes(JobsIntake(admission, scripts).post))),
-                web.get("/v1/jobs/{id:[^/]+}", guard("read", takes(Receipts(scripts, accounts).get, "account"))),
+                web.get(
+                    "/v1/jobs/{id:[^/]+}",
+                    guard("read", takes(receipts.get, "account", "wait")),
+                ),
                 web.delete("/v1/jobs/{id:[^/]+}", guard("send", takes(operator.cancel))),
                 web.post("/v1/targets/{kind}/{id}/park", guard("admin", takes(operator.park, "account"))),
                 web.post("/v1/targets/{kind}/{id}/release", guard("admin", takes(operator.release, "account"))),
@@ -148,6 +173,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
                 web.get("/status", guard("read", monitor.get)),
                 web.get("/healthz/live", monitor.live),
                 web.get("/healthz/ready", monitor.ready),
+                *onebot.routes(),
             ]
         )
         yield

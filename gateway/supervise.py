@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from gateway.clock import Clock
 from gateway.telemetry import Event, Log, told
@@ -66,7 +67,7 @@ class Supervisor:
             self._log.info(Event.TASK_RECOVERED, task=name)
 
 
-async def end(tasks: set[asyncio.Task[None]]) -> None:
+async def end(tasks: set[asyncio.Task[Any]]) -> None:
     """Cancel TASKS and wait for their end; none is left behind, however often the caller is cancelled meanwhile."""
     running, cancelled = tasks, False
     while running:

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.model.action import HARMLESS, why_not_passed
 from gateway.model.duration import Milliseconds
 from gateway.model.rate import RateField, parse_rate
 from gateway.model.verdict import Implementation, Rule
@@ -242,14 +243,20 @@ class Route(Section):
     account: str
 
 
-class Onebot(Section):
-    """The drop-in OneBot endpoints (not served yet)."""
+def _passable(action: str) -> str:
+    if why := why_not_passed(action):
+        raise ValueError(f"{action!r:.60} is not passed through: {why}")
+    return action
 
-    wait: Milliseconds = Field(60_000, description="how long an answer waits for its job to end (not served yet)")
-    pass_: tuple[str, ...] = Field(
-        ("get_status", "get_login_info", "get_version_info", "can_send_image", "can_send_record"),
-        alias="pass",
-        description="actions passed through to the account (not served yet)",
+
+class Onebot(Section):
+    """The drop-in OneBot endpoints."""
+
+    wait: Milliseconds = Field(
+        60_000, le=600_000, description="how long an answer waits for its job to end; then it says async, with the job"
+    )
+    pass_: tuple[Annotated[str, AfterValidator(_passable)], ...] = Field(
+        HARMLESS, alias="pass", description="other actions, passed through to the account's NapCat"
     )
 
 

@@ -50,13 +50,20 @@ class Guard:
                 request[KEY] = key
                 if scope not in key.scopes:
                     return problem(403, "forbidden", f"the key {key.name!r} has no scope {scope!r}; see auth.keys")
-            if scope == "send":
-                refusal = self._stopped(request) or self._over_rate(key)
-                if refusal is not None:
-                    return refusal
+            if scope == "send" and (refusal := self.turned_away(request, key)) is not None:
+                return refusal
             return await handler(request)
 
         return guarded
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no keys are configured, and everyone on this machine may call."""
+        return not self._keys
+
+    def turned_away(self, request: web.Request, key: Key | None) -> web.Response | None:
+        """Count a request of KEY that would send; return its refusal when we stop, or when it is one too many."""
+        return self._stopped(request) or self._over_rate(key)
 
     async def tell_rate(self, request: web.Request, response: web.StreamResponse) -> None:
         """Write into every answer to a key that has a rate how much of it is left.
@@ -98,9 +105,11 @@ class Guard:
 
     def _key(self, request: web.Request) -> Key | None:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        return self.key_of(given) if scheme.lower() == "bearer" else None
+
+    def key_of(self, given: str) -> Key | None:
+        """Return the configured key that was GIVEN; None when it is none."""
         digest = sha256_of(given.strip())
-        if scheme.lower() != "bearer":
-            return None
         found = None
         for key in self._keys:  # every key is compared, so that the time taken tells nothing
             if hmac.compare_digest(key.sha256, digest):

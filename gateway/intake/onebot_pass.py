@@ -1,0 +1,46 @@
+"""OneBot actions that send nothing: passed through to an account's NapCat, and its answer passed back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from gateway.intake.onebot_answer import Envelope, envelope, passed
+from gateway.model.action import HARMLESS
+from gateway.model.errors import Refused
+from gateway.model.verdict import Answer
+from gateway.settings import Key
+
+Ask = Callable[[str, Mapping[str, Any], int], Awaitable[tuple[Answer, Any]]]
+"""Calls an action of an account's NapCat with its parameters, for at most so many ms; returns answer and data."""
+
+_LIMIT_S = 10.0
+
+
+class PassThrough:
+    """Asks NapCat what a client wants to know, one call at a time for each account: sending comes first."""
+
+    def __init__(self, actions: tuple[str, ...], asks: Mapping[str, Ask], clean: Callable[[str], str]) -> None:
+        """Pass ACTIONS to the accounts that ASKS reach, the first being the default; CLEAN makes words presentable."""
+        self._actions = frozenset(actions)
+        self._asks = asks
+        self._clean = clean
+        self._turns = {account: asyncio.Lock() for account in asks}
+
+    async def __call__(
+        self, account: str | None, action: str, params: Mapping[str, Any], echo: Any, key: Key | None
+    ) -> Envelope | None:
+        """Return the answer of ACCOUNT's NapCat (None: the first account's); None when ACTION is not passed.
+
+        A key that reaches only some targets gets only what names no chat. Raises Refused for the rest.
+        """
+        if action not in self._actions:
+            return None
+        if key is not None and "*" not in key.targets and action not in HARMLESS:
+            raise Refused("target_forbidden", f"this key has target patterns, which {action} could reach around")
+        name = account or next(iter(self._asks))
+        try:
+            async with asyncio.timeout(_LIMIT_S), self._turns[name]:
+                answer, data = await self._asks[name](action, params, round(_LIMIT_S * 1000))
+        except TimeoutError:
+            return envelope("failed", 200, None, f"NapCat did not answer within {_LIMIT_S:.0f} s", echo)
+        return passed(answer, data, self._clean(answer.text), echo)

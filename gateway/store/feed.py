@@ -1,0 +1,50 @@
+"""The receipts streams, followed: what became of jobs, as it happens."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from gateway.store.client import Clients, answered_within, translated
+from gateway.store.keys import RING, Keys
+
+
+class Told(NamedTuple):
+    """One entry of an account's receipts stream: its id, and the receipt as JSON."""
+
+    account: str
+    entry: str
+    receipt: bytes
+
+
+class Feed:
+    """The receipts streams of all accounts; every call may raise StoreUnavailable."""
+
+    def __init__(self, clients: Clients, keys: Keys) -> None:
+        """Use the blocking client for waiting and the other for everything else."""
+        self._clients = clients
+        self._keys = keys
+
+    async def last(self, account: str) -> str:
+        """Return the id of the last entry in the stream of ACCOUNT, `0-0` when there is none."""
+        with translated():
+            entries: Any = await self._clients.commands.xrevrange(self._stream(account), count=1)
+        return entries[0][0].decode() if entries else "0-0"
+
+    async def next(self, after: Mapping[str, str], most: int, wait_ms: int) -> list[Told]:
+        """Return up to MOST entries of each account in AFTER that follow the id given there, oldest first.
+
+        Waits up to WAIT_MS for the first one of any account.
+        """
+        streams = {self._stream(account): account for account in after}
+        # mypy: a dict's key type is not covariant
+        positions: dict[Any, Any] = {stream: after[account] for stream, account in streams.items()}
+        async with answered_within(wait_ms / 1000 + 5):
+            with translated():
+                reply: Any = await self._clients.blocking.xread(positions, count=most, block=wait_ms)
+        return [
+            Told(streams[stream.decode()], entry.decode(), fields.get(b"receipt", b"{}"))
+            for stream, entries in (reply or {}).items()
+            for entry, fields in entries
+        ]
+
+    def _stream(self, account: str) -> str:
+        return self._keys.account(account)[RING.index("receipts")]
