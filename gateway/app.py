@@ -18,6 +18,7 @@ from gateway.forward.verdict import clean
 from gateway.forward.watch import Watch
 from gateway.intake.admission import Admission
 from gateway.intake.api import JobsIntake
+from gateway.intake.batch import BatchIntake
 from gateway.intake.onebot import OneBot
 from gateway.intake.onebot_pass import Ask, PassThrough
 from gateway.intake.pressure import Pressure
@@ -151,14 +152,15 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         stopping = app[STOPPING]
         monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock, stopping)
         operator = Operator(settings, policies, scripts, bell)
-        receipts = Receipts(scripts, endings, accounts)
+        jobs, receipts = JobsIntake(admission, scripts), Receipts(scripts, endings, accounts)
         guard = Guard(settings.auth, clock, stopping)
         app.on_response_prepare.append(guard.tell_rate)
         pass_through = PassThrough(settings.onebot.pass_, asks, clean)
         onebot = OneBot(settings.onebot, accounts, guard, admission, endings.of, pass_through)
         app.router.add_routes(
             [
-                web.post("/v1/jobs", guard("send", takes(JobsIntake(admission, scripts).post))),
+                web.post("/v1/jobs", guard("send", takes(jobs.post))),
+                web.post("/v1/jobs/batch", guard("send", takes(BatchIntake(admission, jobs.state, guard).post))),
                 web.get(
                     "/v1/jobs/{id:[^/]+}",
                     guard("read", takes(receipts.get, "account", "wait")),

@@ -38,14 +38,14 @@ class JobsIntake:
         return web.json_response(
             {
                 "id": admitted.id,
-                "state": await self._state(admitted) if duplicate else "queued",
+                "state": await self.state(admitted) if duplicate else "queued",
                 "duplicate": duplicate,
             },
             status=202,
             headers={"Location": f"/v1/jobs/{admitted.id}"},
         )
 
-    async def _state(self, admitted: Admitted) -> str:
+    async def state(self, admitted: Admitted) -> str:
         """Return how far the first job of a duplicate has come."""
         account, _, job_id = admitted.id.partition(".")
         document = await self._scripts.read(account, job_id=job_id)

@@ -1,0 +1,110 @@
+"""`POST /v1/jobs/batch`: many jobs in one call, each taken or refused by itself."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from gateway.convert import parse_document
+from gateway.intake.admission import Admission, Admitted, key_reused
+from gateway.model.errors import Fault, Refused, StoreUnavailable
+from gateway.store.values import Submission
+from gateway.web import KEY, Guard, may_use
+
+MOST_JOBS = 1_000
+_AT_ONCE = 128  # put into their lanes in one go: bounds the time Redis is held
+_LARGE = 64 * 1024  # bytes of a batch that is read in a thread
+
+_STOPPING = "stopping", "this gateway is stopping; try again"
+_TOO_MANY = "rate_exceeded", "this key may not send so much at once; see auth.keys[].rate"
+
+Item = dict[str, Any]
+
+
+class BatchIntake:
+    """Takes `{"jobs": [...]}`: what is wrong with one job is told in its place and keeps back no other."""
+
+    def __init__(self, admission: Admission, state: Callable[[Admitted], Awaitable[str]], guard: Guard) -> None:
+        """Admit through the one door; STATE tells how far a job has come, GUARD how many a key may send."""
+        self._admission = admission
+        self._state = state
+        self._guard = guard
+
+    async def post(self, request: web.Request) -> web.Response:
+        """Answer 202 with one result a job, in their order: `{id, state, duplicate}` or `{code, detail, errors}`."""
+        if request.content_type != "application/json":
+            raise Refused("content_type", f"send the batch as application/json, not {request.content_type}")
+        if "Idempotency-Key" in request.headers:
+            raise Refused("batch_invalid", "an Idempotency-Key is for one job; give each job of a batch its own `key`")
+        jobs = await _jobs(await request.read())
+        items: list[Item | None] = [None] * len(jobs)
+        submissions: dict[int, Submission] = {}
+        for place, job in enumerate(jobs):
+            try:
+                submissions[place] = await self._prepare(request, job, first=place == 0)
+            except Refused as refusal:
+                items[place] = _refusal(refusal)
+            if place % 16 == 15:
+                await asyncio.sleep(0)  # a thousand jobs take a tenth of a second; the lanes go on meanwhile
+        places = list(submissions)
+        for start in range(0, len(places), _AT_ONCE):
+            some = places[start : start + _AT_ONCE]
+            for place, item in zip(some, await self._admit([submissions[one] for one in some]), strict=True):
+                items[place] = item
+        return web.json_response({"items": items}, status=202)
+
+    async def _prepare(self, request: web.Request, job: Any, *, first: bool) -> Submission:
+        """Return a job ready to be admitted; raises Refused. Each job counts by itself in the rate of the key."""
+        if not isinstance(job, dict):
+            raise Refused("job_invalid", "this is no job", [Fault("job", "write an object: {…}", "object")])
+        key = request.get(KEY)
+        if not first and (refusal := self._guard.turned_away(request, key)) is not None:
+            stopping = refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
+            raise Refused(*_STOPPING if stopping else _TOO_MANY)
+        submission = await self._admission.prepare(json.dumps(job).encode("ascii"))
+        if not may_use(key, submission.target):
+            raise Refused("forbidden", f"this key may not send to {submission.target}; see auth.keys[].targets")
+        return submission
+
+    async def _admit(self, submissions: Sequence[Submission]) -> list[Item]:
+        try:
+            admitted = await self._admission.admit(submissions)
+        except StoreUnavailable as error:
+            lost = Refused("store_unavailable", f"{error}; send it again, with the same key")
+            return [_refusal(lost)] * len(submissions)
+        return [await self._told(*one) for one in zip(submissions, admitted, strict=True)]
+
+    async def _told(self, submission: Submission, admitted: Admitted) -> Item:
+        if admitted.outcome == "full":
+            words = f"account {submission.account!r} has intake.max_queued jobs waiting; try again later"
+            return _refusal(Refused("queue_full", words))
+        if admitted.outcome == "conflict":
+            return _refusal(key_reused(submission.key))
+        duplicate = admitted.outcome == "duplicate"
+        state = await self._state(admitted) if duplicate else "queued"
+        return {"id": admitted.id, "state": state, "duplicate": duplicate}
+
+
+async def _jobs(raw: bytes) -> list[Any]:
+    """Return the jobs of a batch, each still to be looked at; raises Refused when this is no batch."""
+    document = await asyncio.to_thread(parse_document, raw) if len(raw) >= _LARGE else parse_document(raw)
+    faults = [
+        Fault(name, "unknown field; a batch is {jobs: […]}", "unknown_field") for name in document.keys() - {"jobs"}
+    ]
+    jobs = document.get("jobs")
+    if not isinstance(jobs, list) or not jobs:
+        faults.append(Fault("jobs", "give a list of jobs", "list"))
+    elif len(jobs) > MOST_JOBS:
+        faults.append(Fault("jobs", f"give at most {MOST_JOBS} jobs, and the rest in another batch", "too_long"))
+    if faults or not isinstance(jobs, list):
+        raise Refused("batch_invalid", "this is no batch of jobs", faults)
+    return jobs
+
+
+def _refusal(refusal: Refused) -> Item:
+    told: Item = {"code": refusal.code, "detail": refusal.detail}
+    return told | {"errors": [asdict(fault) for fault in refusal.errors]} if refusal.errors else told
