@@ -114,6 +114,12 @@ PROMISES: tuple[Promise, ...] = (
 """What holds whatever happens to NapCat and the replicas."""
 
 
+OVER_ONE_CONNECTION = tuple(
+    promise for promise in PROMISES if promise is not a_job_is_given_up_only_when_nobody_can_tell
+)
+"""The same where all calls share a connection: one that is lost leaves the fate of all of them open."""
+
+
 def broken(evidence: Evidence, promises: Sequence[Promise] = PROMISES) -> list[str]:
     """Return a line for each promise that was broken: its name, and by which job."""
     lines = []

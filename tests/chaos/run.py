@@ -66,10 +66,10 @@ class Run:
         )
 
 
-async def run(seed: int, folder: Path) -> Run:
-    """Live through SEED; the logs of the replicas lie in FOLDER afterwards."""
+async def run(seed: int, folder: Path, transport: str = "http") -> Run:
+    """Live through SEED, NapCat being reached by TRANSPORT; the logs of the replicas lie in FOLDER afterwards."""
     plan, began = make_plan(seed), time.monotonic()
-    async with world(folder) as made:
+    async with world(folder, transport) as made:
         for target, encounters in plan.encounters.items():
             for encounter in encounters:
                 made.napcat.behave(target, encounter.name, 1, **encounter.options)
