@@ -111,6 +111,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
             napcat = await stack.enter_async_context(napcat_of(account, settings.delivery.slack))
             policy = policies[account.name]
             watch = Watch(account, napcat, rules, scripts, clock)
+            stack.push_async_callback(watch.close)
             forwarder = Forwarder(account.name, napcat, watch, rules, settings.delivery.retry, clock)
             reconciler = Reconciler(account.name, napcat, watch, policy, scripts, trust=settings.delivery.trust_history)
             errands = Errands(forwarder.forward, reconciler.look, watch.probe, watch.examine)
@@ -153,7 +154,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock, stopping)
         operator = Operator(settings, policies, scripts, bell)
         jobs, receipts = JobsIntake(admission, scripts), Receipts(scripts, endings, accounts)
-        guard = Guard(settings.auth, clock, stopping)
+        guard = Guard(settings.auth, clock, stopping, settings.http.host)
         app.on_response_prepare.append(guard.tell_rate)
         pass_through = PassThrough(settings.onebot.pass_, asks, clean)
         onebot = OneBot(settings.onebot, accounts, guard, admission, endings.of, pass_through)

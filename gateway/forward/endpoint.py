@@ -5,6 +5,10 @@ from urllib.parse import urlsplit
 from gateway.model.errors import SettingsInvalid
 from gateway.settings import Account
 
+QUESTIONS = 6
+"""Calls at once that send nothing, beside those that do: looks into two chats, one mute, one action that is passed
+through, and whether the account works, so that a busy account can always be asked how it is."""
+
 HTTP = frozenset({"http", "https"})
 _OTHER = {"http": "ws", "https": "wss"}
 

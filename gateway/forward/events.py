@@ -152,7 +152,7 @@ class Events:
             return None
         if abs(self._clock.epoch_ms() / 1000 - event.time) > _FRESH_S:
             return "old"
-        if isinstance(event, GroupBan) and event.time < self._bans.get((event.self_id, event.group_id), 0):
+        if isinstance(event, GroupBan) and event.time < self._bans.get((event.group_id, event.user_id), 0):
             return "overtaken"
         return "repeated" if _digest(body) in self._seen else None
 
@@ -164,7 +164,7 @@ class Events:
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         if isinstance(event, GroupBan):
-            self._bans[event.self_id, event.group_id] = event.time
+            self._bans[event.group_id, event.user_id] = event.time
             if len(self._bans) > _REMEMBERED:
                 self._bans.popitem(last=False)
 

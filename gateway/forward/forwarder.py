@@ -1,5 +1,6 @@
 """From a claim to an outcome: one NapCat call, judged and logged."""
 
+import asyncio
 from collections.abc import Sequence
 
 from gateway.clock import Clock
@@ -33,10 +34,16 @@ class Forwarder:
         self._clock = clock
         self._log = Log(account=account)
 
+    async def _ready(self, claim: Claim) -> bool:
+        try:
+            return await self._watch.ready(claim.start_by)
+        except asyncio.CancelledError:
+            return False  # we stop, and nothing has left: the lane is handed back as it was
+
     async def forward(self, claim: Claim) -> Outcome:
         """Post the claim's part and return what came of it; a claim past its start time is handed back unsent."""
         try:
-            if not await self._watch.ready():
+            if not await self._ready(claim):
                 return Outcome(claim, "unstarted")
             began = self._clock.monotonic()
             answer = await self._napcat.call(claim.part, lambda: self._clock.monotonic() <= claim.start_by)

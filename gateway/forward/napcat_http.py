@@ -19,13 +19,12 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
 from gateway.forward.answer import LARGEST_ANSWER, Reply, read_answer
-from gateway.forward.endpoint import authorization, check_endpoint
+from gateway.forward.endpoint import QUESTIONS, authorization, check_endpoint
 from gateway.forward.failure import failure_of
 from gateway.model.errors import NotSent
 from gateway.model.part import Part
 from gateway.model.verdict import Answer, Failure
 
-_QUESTIONS = 2  # calls that send nothing have connections of their own, so that a busy account can be asked how it is
 _IDLE_S = 3.5  # NapCat's server closes idle sockets after 5 s; one that is just closing turns a send into `reset`
 _CHUNK = 2**20  # more than this in one write would hold up the loop
 
@@ -49,7 +48,7 @@ class NapCatHttp:
         self._endpoint = endpoint.rstrip("/")
         self._slack_ms = slack_ms
         self._connect_s = connect_ms / 1000
-        self._limit = max_in_flight + _QUESTIONS
+        self._limit = max_in_flight + QUESTIONS
         self._in_flight = 0
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", **authorization(token)}
         self._session = aiohttp.ClientSession(

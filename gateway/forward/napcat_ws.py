@@ -23,14 +23,13 @@ from typing import Any, Self
 import aiohttp
 
 from gateway.forward.answer import Reply
-from gateway.forward.endpoint import HTTP, authorization, check_endpoint, websocket_address
+from gateway.forward.endpoint import HTTP, QUESTIONS, authorization, check_endpoint, websocket_address
 from gateway.forward.failure import unreached
 from gateway.forward.ws_connection import Connection, failed
 from gateway.model.errors import NotSent
 from gateway.model.part import Part
 from gateway.model.verdict import Answer
 
-_QUESTIONS = 2  # calls that send nothing have turns of their own, so that a busy account can be asked how it is
 _HEARTBEAT_S = 30.0  # between the signs of life asked for on an idle connection; a half-open one shows by their lack
 _GOODBYE_S = 0.25  # how long the peer may take to answer our goodbye
 _LARGEST_FRAME = 16 * 1024**2
@@ -59,7 +58,7 @@ class NapCatWs:
         self._address = websocket_address(endpoint)
         self._slack_ms = slack_ms
         self._connect_s = connect_ms / 1000
-        self._turns = asyncio.Semaphore(max_in_flight + _QUESTIONS)
+        self._turns = asyncio.Semaphore(max_in_flight + QUESTIONS)
         self._echoes = itertools.count(1)
         self._connection: Connection | None = None
         self._connecting: asyncio.Task[Connection | Reply] | None = None

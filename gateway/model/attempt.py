@@ -17,6 +17,7 @@ class Claim:
     part_no   index of the part, from 0
     retries   retries already spent on this part
     start_by  local monotonic seconds after which the request must not start any more
+    pardoned_by, pardons  the rule by which the attempts of this part right before cost nothing, and how many these are
     """
 
     job_id: str
@@ -27,6 +28,8 @@ class Claim:
     part: Part
     retries: int
     start_by: float
+    pardoned_by: str = ""
+    pardons: int = 0
 
 
 Settlement = Literal["delivered", "retry", "unknown", "rejected", "dead", "unstarted"]

@@ -276,9 +276,9 @@ class Key(Section):
     """One API key, stored as its SHA-256."""
 
     name: Annotated[str, _form(r"[A-Za-z0-9_.-]{1,64}", "1 to 64 letters, digits, _ . or -")]
-    sha256: Annotated[str, _form(r"[0-9a-f]{64}", "the 64 lower-case hex digits of the key's SHA-256")] = Field(
-        description="hex SHA-256 of the key"
-    )
+    sha256: Annotated[
+        str, _form(r"(?!e3b0c44298fc1c14)[0-9a-f]{64}", "the 64 lower-case hex digits of the key's SHA-256")
+    ] = Field(description="hex SHA-256 of the key")
     scopes: frozenset[Literal["send", "read", "admin"]] = frozenset({"send", "read"})
     targets: tuple[KeyPattern, ...] = Field(("*",), description="target patterns this key may use")
     rate: RateField | None = Field(None, description="requests with scope send, counted by each replica for itself")

@@ -338,7 +338,8 @@ def _effects(outcome: Outcome) -> str:
 
 
 def _claim(fields: list[Any], start_by: float) -> Claim:
-    job_id, target, token, n, part_no, retries, action, body, timeout_ms, fetch_ms, fingerprint, nodes = fields
+    job_id, target, token, n, part_no, retries, rule, pardons, *part = fields
+    action, body, timeout_ms, fetch_ms, fingerprint, nodes = part
     return Claim(
         job_id=job_id.decode(),
         target=parse_target(target.decode()),
@@ -347,6 +348,8 @@ def _claim(fields: list[Any], start_by: float) -> Claim:
         part_no=part_no,
         part=Part(action.decode(), body, timeout_ms, fetch_ms, fingerprint.decode(), bool(nodes)),
         retries=retries,
+        pardoned_by=rule.decode(),
+        pardons=pardons if rule else 0,
         start_by=start_by,
     )
 

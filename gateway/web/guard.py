@@ -4,7 +4,9 @@ import asyncio
 import hmac
 import math
 from fnmatch import fnmatchcase
+from ipaddress import ip_address
 from typing import Literal
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -26,9 +28,10 @@ class Guard:
     What passes for the scope `send` is counted by the rate of its key, in this process: each replica counts by itself.
     """
 
-    def __init__(self, auth: Auth, clock: Clock, stopping: asyncio.Event) -> None:
+    def __init__(self, auth: Auth, clock: Clock, stopping: asyncio.Event, host: str = "") -> None:
         """Know the keys of AUTH; from STOPPING on nothing new is let in that would be sent."""
         self._keys = auth.keys
+        self._host = host
         self._clock = clock
         self._stopping = stopping
         # Two keys of one name are one client that changes its secret: they share what it may send.
@@ -38,6 +41,8 @@ class Guard:
         """Return HANDLER behind a check for SCOPE; the key is kept as `request[KEY]`."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
+            if (stranger := self.from_elsewhere(request)) is not None:
+                return stranger
             key = self._key(request)
             if self._keys and key is None:
                 return problem(
@@ -60,6 +65,34 @@ class Guard:
     def is_open(self) -> bool:
         """Whether no keys are configured, and everyone on this machine may call."""
         return not self._keys
+
+    def from_elsewhere(self, request: web.Request) -> web.Response | None:
+        """Return the refusal of a request that a page of another site made somebody's browser send.
+
+        Without keys everyone on this machine may call, and so may every page that a browser on it shows: by a form, or
+        under a name of its own that points here. A key is what such a page does not have.
+        """
+        if not self.is_open:
+            return None
+        host = request.headers.get("Host", "")
+        origin = request.headers.get("Origin")
+        same = request.headers.get("Sec-Fetch-Site", "none") in {"none", "same-origin"}
+        if same and (origin is None or origin.partition("://")[2] == host) and self._is_here(host):
+            return None
+        detail = (
+            "a page of another site may not call, and not by a name that is not this machine's; configure auth.keys"
+        )
+        return problem(403, "foreign", detail)
+
+    def _is_here(self, host: str) -> bool:
+        name = urlsplit(f"//{host}").hostname or ""
+        if name in {"", "localhost", self._host} or name.endswith(".localhost"):
+            return True
+        try:
+            ip_address(name)
+        except ValueError:
+            return False
+        return True
 
     def turned_away(self, request: web.Request, key: Key | None) -> web.Response | None:
         """Count a request of KEY that would send; return its refusal when we stop, or when it is one too many."""

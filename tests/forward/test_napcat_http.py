@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.forward.answer import LARGEST_ANSWER
+from gateway.forward.endpoint import QUESTIONS
 from gateway.forward.napcat_http import NapCatHttp
 from gateway.model.errors import NotSent, SettingsInvalid
 from gateway.model.part import Part
@@ -228,14 +229,14 @@ async def test_a_connection_that_does_not_come_about_in_time() -> None:
 
 async def test_no_connection_is_free() -> None:
     async with listening(raw()) as peer, napcat(peer.port, max_in_flight=1) as client:
-        # One call, and the two connections that are there for questions.
-        others = [asyncio.create_task(client.call(PART._replace(timeout_ms=60_000))) for _ in range(3)]
-        await until(lambda: len(peer.heads) == 3)
+        # One call, and the connections that are there for questions.
+        others = [asyncio.create_task(client.call(PART._replace(timeout_ms=60_000))) for _ in range(1 + QUESTIONS)]
+        await until(lambda: len(peer.heads) == 1 + QUESTIONS)
         assert (await client.call(PART)).error == "pool"
         for call in others:
             call.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        assert len(peer.heads) == 3
+        assert len(peer.heads) == 1 + QUESTIONS
 
 
 # What may have arrived

@@ -209,3 +209,62 @@ async def test_an_end_of_a_mute_that_is_none_changes_nothing(
         await until(lambda: napcat.asked["get_group_member_info"])
         await gateway.shows("key:a", "waiting", "parked")
         assert (await gateway.get("/status")).status == 200
+
+
+async def test_of_many_that_wait_for_one_answer_none_goes_under_another_number(world: World) -> None:
+    clock = Later()
+    async with odd() as napcat:
+        gateway = await started(world, clock, endpoint=napcat.url, self_id="10001")
+        try:
+            await world.add(JOB)
+            await gateway.shows("key:a", "delivered")
+            napcat.data["get_login_info"] = {"user_id": 20002}
+            napcat.wait_s = {"get_status": 0.02}
+            clock.seconds = 6.0
+            await world.add(*({"group_id": n, "message": "x", "key": f"{n}"} for n in range(1, 9)))
+            await until(lambda: paused_for(gateway), lambda found: found == ["wrong_account"])
+            await gateway.shows("key:8", "waiting", "paused")
+            assert napcat.asked["send_group_msg"] == 1
+        finally:
+            await gateway.stop()
+
+
+async def test_all_who_wait_for_a_napcat_that_hangs_share_one_question(world: World) -> None:
+    clock = Later()
+    async with odd() as napcat:
+        gateway = await started(world, clock, endpoint=napcat.url)
+        try:
+            await world.add(JOB)
+            await gateway.shows("key:a", "delivered")
+            asked = napcat.asked["get_status"]
+            napcat.wait_s = {"get_status": 10.0}
+            clock.seconds = 6.0
+            await world.add(*({"group_id": n, "message": "x", "key": f"{n}"} for n in range(1, 6)))
+            await until(lambda: paused_for(gateway), lambda found: found == ["no_answer"])
+            assert napcat.asked["get_status"] == asked + 1
+            for n in range(1, 6):
+                assert (await gateway.shows(f"key:{n}", "waiting", "paused")).attempts == []
+        finally:
+            await gateway.stop()
+
+
+async def test_a_stop_while_it_is_asked_who_is_there_leaves_the_job_as_it_was(world: World) -> None:
+    clock = Later()
+    async with odd() as napcat:
+        gateway = Gateway(
+            world.settings(accounts=[world.account(endpoint=napcat.url)], delivery={"timeout": "1s", "slack": "500ms"}),
+            world.folder,
+            clock,
+        )
+        await gateway.start()
+        await world.add(JOB)
+        await gateway.shows("key:a", "delivered")
+        napcat.wait_s = {"get_status": 3.0}
+        asked, clock.seconds = napcat.asked["get_status"], 6.0
+        await world.add({**JOB, "key": "b"})
+        await until(lambda: napcat.asked["get_status"] > asked)
+        await gateway.stop()
+        napcat.wait_s = {}
+        second = await world.gateway(accounts=[world.account(endpoint=napcat.url)])
+        receipt = await second.shows("key:b", "delivered")
+        assert [attempt.verdict for attempt in receipt.attempts or []] == ["delivered"]

@@ -280,6 +280,7 @@ def test_effects_are_what_the_table_asks_for() -> None:
         ("not_connected", "pause", 1_000, 1, False),
         ("bad_token", "pause", 1_000, 1, False),
         ("redirected", "pause", 30_000, 1, False),
+        ("no_answer", "pause", 1_000, 3, True),
         ("unknown_action", "pause", 30_000, 1, True),
         ("busy", "pause", 1_000, 5, True),
         ("adapter_closed", "pause", 1_000, 1, False),

@@ -381,9 +381,13 @@ class Account:
 
     def release(self, name: str, reasons: str, *, operator: bool) -> bool:
         self.ended = []
-        if name not in self.holds or self._is_the_operators(name, operator):
+        if name not in self.holds:
             return False
         hold = self.holds[name]
+        if self._is_the_operators(name, operator):
+            if hold.under and (not reasons or hold.under.reason in reasons.split()):
+                hold.under = None
+            return False
         if reasons and hold.reason not in reasons.split():
             return False
         if name == "account" and not operator and not self.held(name):
@@ -598,7 +602,8 @@ class Account:
             target = job_id.removeprefix(MUTED)
             if target != job_id:
                 hold = self.holds.get(target)
-                if hold and hold.reason == "muted" and not hold.operator and hold.until > self.now:
+                hold = hold.under if hold and hold.operator else hold
+                if hold and hold.reason == "muted" and hold.until > self.now:
                     self.looks[job_id] = self.now + ASK_AGAIN
                     looks.append(("", target))
                 else:

@@ -159,3 +159,24 @@ async def test_what_was_let_go_while_napcat_was_asked_stays_let_go(slow: SlowBen
     await slow.scripts.release("main", "group:1", "muted", operator=False)
     assert await slow.scripts.mute("main", "group:1", slow.now + 3_600_000) == 0
     assert await goes(slow)
+
+
+async def test_a_mute_that_is_lifted_while_an_operator_holds_the_group_is_over_when_that_ends(slow: SlowBench) -> None:
+    await muted(slow, 86_400_000)
+    await slow.scripts.hold("main", "group:1", "quarrel", operator=True, milliseconds=2_000)
+    assert not await slow.scripts.release("main", "group:1", "muted", operator=False)
+    await slow.move(1_999)
+    assert not await goes(slow)
+    await slow.move(1)
+    assert await goes(slow)
+
+
+async def test_a_muted_group_is_asked_about_also_while_an_operator_holds_it(slow: SlowBench) -> None:
+    await muted(slow, 86_400_000)
+    await slow.scripts.hold("main", "group:1", "quarrel", operator=True, milliseconds=1_200_000)
+    await slow.move(600_000)
+    assert len((await slow.tick()).looks) == 1
+    assert await slow.scripts.mute("main", "group:1", 0) == slow.now + 600_000
+    assert not await goes(slow)
+    await slow.move(600_000)
+    assert await goes(slow)

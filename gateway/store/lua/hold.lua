@@ -14,10 +14,17 @@ write_though_full()
 
 local old = hold_of(name)
 local active = old and old['until'] > now
-if active and old.operator and not operator then return {0, whole(old['until'])} end
 
 local function meant(held)
   return reason == '' or (' ' .. reason .. ' '):find(' ' .. held.reason .. ' ', 1, true) ~= nil
+end
+
+if active and old.operator and not operator then
+  if wanted == 'release' and old.under and meant(old.under) then
+    old.under = nil
+    redis.call('HSET', HOLDS, name, cmsgpack.pack(old))
+  end
+  return {0, whole(old['until'])}
 end
 
 if wanted == 'release' then

@@ -8,10 +8,11 @@
 local SOON = 600000
 local target, ends = ARGV[1], tonumber(ARGV[2])
 local held = hold_of(target)
-if not held or held.operator or held.reason ~= 'muted' or held['until'] <= now then return '0' end
+local park = held and held.operator and held.under or held
+if not park or park.operator or park.reason ~= 'muted' or park['until'] <= now then return '0' end
 
 write_though_full()
-held['until'] = ends > now and ends or math.min(held['until'], now + SOON)
+park['until'] = ends > now and ends or math.min(park['until'], now + SOON)
 redis.call('HSET', HOLDS, target, cmsgpack.pack(held))
 if not redis.call('ZSCORE', FLIGHTS, target) then turn(target, now) end
-return whole(held['until'])
+return whole(park['until'])

@@ -11,7 +11,8 @@
 -- Steps settle → reap → schedule → claim, in this order: what is settled here can be claimed here.
 -- Reply {ms to the next turn (-1: nothing to wait for), has the account work (0 or 1), claims, ended, noted, looks, probe
 --       (1: ask NapCat whether the account works)}
---       claim: {job, target, token, n, part number, retries, action, body, timeout (ms), fetch (ms), fingerprint, nodes}
+--       claim: {job, target, token, n, part number, retries, rule of the attempts before this one that cost nothing ("":
+--         none), how many in a row, action, body, timeout (ms), fetch (ms), fingerprint, nodes}
 --       ended: {job, target, state, code}
 --       noted: {held | slowed | recovered | resumed, target or "account", reason, until (ms)}
 --       look: {job, target}: ask for the history of this target; without a job: whether it is still muted
@@ -153,6 +154,7 @@ local function complete(job, attempt, item)
   attempt.free = item.spends == 0 or nil
   local before = job.attempts[#job.attempts - 1]
   if attempt.free and before and before.free and before.rule == attempt.rule and before.part == attempt.part then
+    attempt.times = (before.times or 1) + 1
     table.remove(job.attempts, #job.attempts - 1)
   end
 end
@@ -484,7 +486,8 @@ local ASK_AGAIN = 600000
 
 local function still_muted(name)
   local held = hold_of(name)
-  return held and held.reason == 'muted' and not held.operator and held['until'] > now
+  if held and held.operator then held = held.under end
+  return held and held.reason == 'muted' and held['until'] > now
 end
 
 -- What unknown jobs wait for: a look at the history, soon and once more late; then the end of settling, which neither a
@@ -587,9 +590,11 @@ local function claim(job, passes)
 end
 
 local function claimed(job)
-  local attempt = job.attempts[#job.attempts]
+  local attempt, before = job.attempts[#job.attempts], job.attempts[#job.attempts - 1]
   local part = job.parts[attempt.part + 1]
-  return {job.id, job.target, attempt.token, attempt.n, attempt.part, job.retries, unpack(part, 1, 6)}
+  local pardoned = before and before.free and before.part == attempt.part
+  return {job.id, job.target, attempt.token, attempt.n, attempt.part, job.retries, pardoned and before.rule or '',
+    pardoned and before.times or 1, unpack(part, 1, 6)}
 end
 
 -- Claim due lanes, the one that waited longest first. Returns the claimed jobs and when to look again.
