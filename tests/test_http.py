@@ -12,7 +12,7 @@ import pytest
 from gateway.telemetry import configure_logging
 from tests.world import Gateway, World, until
 
-HEAD = b"POST /v1/jobs HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
+HEAD = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 JOB = b'{"group_id": "1", "message": "hello"}'
 HASTY = {"port": 0, "timeout": "200ms", "keepalive": "400ms", "max_body": "1KiB"}
 AT_ONCE = 5.0
