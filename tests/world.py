@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,20 @@ class Reply:
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+@asynccontextmanager
+async def serving(method: str, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """Serve every path of METHOD by HANDLER on a free port of loopback, and yield the address."""
+    app = web.Application()
+    app.router.add_route(method, "/{path:.*}", handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
 
 
 async def until(look: Callable[[], Any], fits: Callable[[Any], Any] = bool, deadline: float = 10.0) -> Any:

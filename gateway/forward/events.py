@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -23,7 +23,8 @@ from gateway.forward.reports import (
     Report,
     SentMessage,
 )
-from gateway.forward.watch import PROBED_AWAY
+from gateway.forward.watch import LONGEST_MUTE_S, OFFLINE, PROBED_AWAY, Watch
+from gateway.lanes.runner import LaneRunner
 from gateway.model.instant import format_instant
 from gateway.settings import Account
 from gateway.store.bell import Bell
@@ -32,28 +33,10 @@ from gateway.store.values import TickPolicy
 from gateway.telemetry import Event, Log
 from gateway.web import problem
 
-_OFFLINE = "bot_offline"
-_OFFLINE_MS = 1_000  # the first pause of an account that is offline; NapCat is asked after it
-_LONGEST_MUTE_S = 60 * 86_400  # QQ mutes for 30 days at most
 _UNTIL_LIFTED_S = 600  # how long a group whose mute has no end is parked; its lifting is an event of its own
 _TELL_S = 60.0  # between two lines of the log about events refused for the same reason
 _FRESH_S = 300  # notices older than this act no more: a recorded one cannot be played again later
 _REMEMBERED = 1_000  # notices known to have been taken, so that one is not played again at once either
-
-
-class Knows(Protocol):
-    """What knows which QQ number is, or has to be, logged in; "" while that is not known."""
-
-    @property
-    def number(self) -> str:
-        """Return the number."""
-
-
-class Rechecks(Protocol):
-    """What can find out whether an account works."""
-
-    def recheck(self) -> None:
-        """Begin to find out."""
 
 
 class Events:
@@ -69,8 +52,8 @@ class Events:
         scripts: Scripts,
         bell: Bell,
         clock: Clock,
-        watches: Mapping[str, "Knows"],
-        lanes: Mapping[str, "Rechecks"],
+        watches: Mapping[str, Watch],
+        lanes: Mapping[str, LaneRunner],
     ) -> None:
         """Act through SCRIPTS; ring the BELL when something may go on; WATCHES know who is logged in."""
         self._accounts = accounts
@@ -208,7 +191,7 @@ class Events:
         if ban.sub_type == "lift_ban":
             await self._release(account, group, "muted")
         else:
-            seconds = min(ban.duration, _LONGEST_MUTE_S) if ban.duration > 0 else _UNTIL_LIFTED_S
+            seconds = min(ban.duration, LONGEST_MUTE_S) if ban.duration > 0 else _UNTIL_LIFTED_S
             await self._hold(account, group, "muted", 1_000 * seconds)
 
     async def _kicked(self, account: str, kicked: Kicked) -> None:
@@ -236,14 +219,14 @@ class Events:
 
     async def _offline(self, account: str, _: BotOffline) -> None:
         """Pause an account that QQ has logged out; NapCat is asked now and then whether it is back."""
-        await self._hold(account, "account", _OFFLINE, _OFFLINE_MS)
+        await self._hold(account, "account", *OFFLINE)
 
     async def _beat(self, account: str, beat: Heartbeat) -> None:
         """Look at once whether an account is back that says it is online, and pause one that says it is not."""
         if beat.status.online:
-            await self._release(account, "account", _OFFLINE)
+            await self._release(account, "account", OFFLINE.reason)
         else:
-            await self._hold(account, "account", _OFFLINE, _OFFLINE_MS)
+            await self._hold(account, "account", *OFFLINE)
 
     async def _connected(self, account: str, _: Lifecycle) -> None:
         """Look at once whether the account works: NapCat may have been away, and be back as somebody else."""

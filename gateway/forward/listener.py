@@ -10,7 +10,7 @@ from aiohttp import WSCloseCode, WSMsgType
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.clock import Clock
-from gateway.forward.endpoint import events_address
+from gateway.forward.endpoint import authorization, events_address
 from gateway.forward.failure import words
 from gateway.model.errors import StoreRefuses, StoreUnavailable
 from gateway.model.listening import Listening
@@ -122,7 +122,7 @@ class Listener:
         token = self._account.token.get_secret_value()
         async with aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Authorization": f"Bearer {token}"} if token else {},
+            headers=authorization(token),
             trust_env=False,
         ) as session:
             pause = self._first_pause

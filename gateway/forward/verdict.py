@@ -89,11 +89,11 @@ def decide(
     waits = rule.waits or schedule
     settlement: Settlement = ruling.verdict.value
     planned: int | None = None
-    spends = rule.spends or _at_fault(claim, rule)
-    held = holds(rule) and not _at_fault(claim, rule)
+    at_fault = _at_fault(claim, rule)
+    spends = rule.spends or at_fault
     if ruling.verdict is Verdict.RETRY:
         if not spends:
-            planned = None if held else max(next(iter(waits), 0), NO_SCHEDULE_MS)
+            planned = None if holds(rule) else max(next(iter(waits), 0), NO_SCHEDULE_MS)
         elif claim.retries < len(waits):
             planned = waits[claim.retries]
         else:
@@ -109,7 +109,7 @@ def decide(
         rule=rule.name,
         wait_ms=wait_ms,
         spends=spends,
-        effect=None if _at_fault(claim, rule) else rule.effect,
+        effect=None if at_fault else rule.effect,
         hold_ms=rule.hold if rule.effect else 0,
         after=rule.after,
         widespread=rule.widespread,

@@ -21,9 +21,11 @@ PROBED_AWAY = (
 )
 """Reasons of a pause that asking NapCat can refute; the others rest until their time is over."""
 
+LONGEST_MUTE_S = 60 * 86_400
+"""What claims to be a longer mute is none: QQ mutes for 30 days at most."""
+
 _ANSWER_MS = 2_500  # how long NapCat may take to answer a question
 _SILENCE_S = 5.0  # a NapCat that was not heard for this long may be another one; it takes longer to start and log in
-_LONGEST_MUTE_S = 60 * 86_400  # QQ mutes for 30 days at most
 _NUMBER = re.compile(r"[1-9][0-9]{4,19}", re.ASCII)
 _PAUSE_MS = 1_000  # the first pause; the lanes double it up to 30 s
 _IMPLEMENTATIONS: dict[str, Implementation] = {
@@ -43,6 +45,9 @@ class Finding(NamedTuple):
     reason: str
     pause_ms: int
 
+
+OFFLINE = Finding("bot_offline", _PAUSE_MS)
+"""QQ has logged the account out."""
 
 _WELL = Finding("", _PAUSE_MS)
 
@@ -146,7 +151,7 @@ class Watch:
         async with self._examining:
             reply = await self._napcat.ask("get_group_member_info", params, _ANSWER_MS)
         ends = _field(reply, "shut_up_timestamp")
-        if type(ends) is int and 0 <= ends < self._clock.epoch_ms() // 1_000 + _LONGEST_MUTE_S:
+        if type(ends) is int and 0 <= ends < self._clock.epoch_ms() // 1_000 + LONGEST_MUTE_S:
             await self._scripts.mute(self._account, str(target), ends * 1_000)
 
     async def _look(self) -> tuple[Finding | None, str]:
@@ -172,7 +177,7 @@ class Watch:
         answer = reply.answer
         if answer.status == "ok":
             online = _field(reply, "online")
-            return _WELL if online is True or not _has(reply, "online") else Finding("bot_offline", _PAUSE_MS)
+            return _WELL if online is True or not _has(reply, "online") else OFFLINE
         rule = judge(answer, self._rules, self.implementation).rule
         if rule.effect == "pause":
             return Finding(rule.name, rule.hold)

@@ -86,6 +86,16 @@ class Admission:
         return [admitted[place] for place in range(len(submissions))]
 
 
+def queue_full(account: str) -> Refused:
+    """Return the refusal of a job for which ACCOUNT has no room now."""
+    return Refused("queue_full", f"account {account!r} has intake.max_queued jobs waiting; try again later")
+
+
+def out_of_reach(target: str, code: str = "forbidden") -> Refused:
+    """Return the refusal of a job for a target that its key does not reach."""
+    return Refused(code, f"this key may not send to {target}; see auth.keys[].targets")
+
+
 def key_reused(key: str | None) -> Refused:
     """Return the refusal of a key that was given before with other fields."""
     return Refused(

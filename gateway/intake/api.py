@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.intake.admission import Admission, Admitted, key_reused
+from gateway.intake.admission import Admission, Admitted, key_reused, out_of_reach, queue_full
 from gateway.model.errors import Refused
 from gateway.model.receipt import Receipt
 from gateway.store.scripts import Scripts
@@ -23,15 +23,12 @@ class JobsIntake:
             raise Refused("content_type", f"send the job as application/json, not {request.content_type}")
         submission = await self._admission.prepare(await request.read(), key=request.headers.get("Idempotency-Key"))
         if not may_use(request.get(KEY), submission.target):
-            return problem(403, "forbidden", f"this key may not send to {submission.target}; see auth.keys[].targets")
+            refusal = out_of_reach(submission.target)
+            return problem(403, refusal.code, refusal.detail)
         admitted = (await self._admission.admit([submission]))[0]
         if admitted.outcome == "full":
-            return problem(
-                503,
-                "queue_full",
-                f"account {submission.account!r} has intake.max_queued jobs waiting; try again later",
-                headers={"Retry-After": "5"},
-            )
+            refusal = queue_full(submission.account)
+            return problem(503, refusal.code, refusal.detail, headers={"Retry-After": "5"})
         if admitted.outcome == "conflict":
             raise key_reused(submission.key)
         duplicate = admitted.outcome == "duplicate"

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.convert import parse_document
-from gateway.intake.admission import Admission, Admitted, key_reused
+from gateway.intake.admission import Admission, Admitted, key_reused, out_of_reach, queue_full
 from gateway.model.errors import Fault, Refused, StoreUnavailable
 from gateway.store.values import Submission
 from gateway.web import KEY, Guard, may_use
@@ -67,7 +67,7 @@ class BatchIntake:
             raise Refused(*_STOPPING if stopping else _TOO_MANY)
         submission = await self._admission.prepare(json.dumps(job).encode("ascii"))
         if not may_use(key, submission.target):
-            raise Refused("forbidden", f"this key may not send to {submission.target}; see auth.keys[].targets")
+            raise out_of_reach(submission.target)
         return submission
 
     async def _admit(self, submissions: Sequence[Submission]) -> list[Item]:
@@ -80,8 +80,7 @@ class BatchIntake:
 
     async def _told(self, submission: Submission, admitted: Admitted) -> Item:
         if admitted.outcome == "full":
-            words = f"account {submission.account!r} has intake.max_queued jobs waiting; try again later"
-            return _refusal(Refused("queue_full", words))
+            return _refusal(queue_full(submission.account))
         if admitted.outcome == "conflict":
             return _refusal(key_reused(submission.key))
         duplicate = admitted.outcome == "duplicate"

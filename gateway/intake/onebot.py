@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.intake import onebot_answer
-from gateway.intake.admission import Admission, key_reused
+from gateway.intake.admission import Admission, key_reused, out_of_reach, queue_full
 from gateway.intake.onebot_answer import Envelope, envelope
 from gateway.intake.onebot_request import Fields, job_of, read_form, read_json
 from gateway.model.errors import Refused
@@ -97,11 +97,11 @@ class OneBot:
         raw = await asyncio.to_thread(job_of, *asked) if large else job_of(*asked)
         submission = await self._admission.prepare(raw, key=request.headers.get("Idempotency-Key"))
         if not may_use(key, submission.target):
-            raise Refused("target_forbidden", f"this key may not send to {submission.target}; see auth.keys[].targets")
+            raise out_of_reach(submission.target, "target_forbidden")
         admitted = (await self._admission.admit([submission]))[0]
         if admitted.outcome == "full":
-            words = f"account {submission.account!r} has intake.max_queued jobs waiting; try again later"
-            return problem(503, "queue_full", words, headers={"Retry-After": "5"})
+            refusal = queue_full(submission.account)
+            return problem(503, refusal.code, refusal.detail, headers={"Retry-After": "5"})
         if admitted.outcome == "conflict":
             raise key_reused(submission.key)
         job = parse_job_id(admitted.id)

@@ -15,7 +15,7 @@ from gateway.store.keys import Keys
 from gateway.store.scripts import Role, Scripts
 from gateway.supervise import Supervisor
 from tests.forward.test_notices import SELF
-from tests.world import World, until
+from tests.world import World, serving, until
 
 LEASE = "gw:{main}:listener"
 
@@ -38,16 +38,8 @@ class Peer:
     @asynccontextmanager
     async def serve(self) -> AsyncIterator["Peer"]:
         """Run for the length of an `async with` block."""
-        app = web.Application()
-        app.router.add_get("/{path:.*}", self._hold)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        try:
+        async with serving("GET", self._hold) as self.url:
             yield self
-        finally:
-            await runner.cleanup()
 
     async def _hold(self, request: web.Request) -> web.WebSocketResponse:
         self.requests.append(request)

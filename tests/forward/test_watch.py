@@ -12,7 +12,7 @@ from aiohttp import web
 
 from gateway.clock import Clock
 from gateway.sandbox.napcat import StandIn
-from tests.world import Gateway, World, until
+from tests.world import Gateway, World, serving, until
 
 JOB = {"group_id": 1, "message": "x", "key": "a"}
 WELL = {
@@ -54,16 +54,8 @@ class Odd:
 @asynccontextmanager
 async def odd() -> AsyncIterator[Odd]:
     napcat = Odd()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", napcat.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    napcat.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with serving("*", napcat.answer) as napcat.url:
         yield napcat
-    finally:
-        await runner.cleanup()
 
 
 async def main(gateway: Gateway) -> dict[str, Any]:
@@ -75,10 +67,17 @@ async def paused_for(gateway: Gateway) -> list[str]:
     return [hold["reason"] for hold in (await main(gateway))["holds"] if hold["target"] == "account"]
 
 
-async def started(world: World, clock: Clock, **account: Any) -> Gateway:
+@asynccontextmanager
+async def after_a_message(world: World, clock: Clock, **account: Any) -> AsyncIterator[Gateway]:
+    """Yield a gateway that has heard its NapCat: a message was delivered just now."""
     gateway = Gateway(world.settings(accounts=[world.account(**account)]), world.folder, clock)
     await gateway.start()
-    return gateway
+    try:
+        await world.add(JOB)
+        await gateway.shows("key:a", "delivered")
+        yield gateway
+    finally:
+        await gateway.stop()
 
 
 async def test_nothing_that_waited_goes_before_it_is_known_who_is_logged_in(world: World) -> None:
@@ -95,18 +94,13 @@ async def test_nothing_that_waited_goes_before_it_is_known_who_is_logged_in(worl
 
 async def test_after_a_silence_it_is_asked_who_is_logged_in_before_anything_is_sent(world: World) -> None:
     clock = Later()
-    gateway = await started(world, clock)
-    try:
-        await world.add(JOB)
-        await gateway.shows("key:a", "delivered")
+    async with after_a_message(world, clock) as gateway:
         await world.napcat.stop()
         async with StandIn(port=world.napcat.port, self_id="20002").serve() as other:
             clock.seconds = 6.0
             await world.add({**JOB, "key": "b"})
             await until(lambda: paused_for(gateway), lambda found: found == ["wrong_account"])
             assert other.received == []
-    finally:
-        await gateway.stop()
 
 
 async def test_a_websocket_that_was_lost_may_lead_to_somebody_else(world: World) -> None:
@@ -135,19 +129,13 @@ async def test_an_operator_cannot_resume_into_the_wrong_number_when_the_settings
 
 async def test_a_napcat_that_hangs_after_a_silence_costs_no_message_its_certainty(world: World) -> None:
     clock = Later()
-    async with odd() as napcat:
-        gateway = await started(world, clock, endpoint=napcat.url)
-        try:
-            await world.add(JOB)
-            await gateway.shows("key:a", "delivered")
-            napcat.wait_s = {"get_status": 10.0, "send_group_msg": 10.0}
-            clock.seconds = 6.0
-            await world.add({**JOB, "key": "b"})
-            await until(lambda: paused_for(gateway), lambda found: found == ["no_answer"])
-            receipt = await gateway.shows("key:b", "waiting", "paused")
-            assert (receipt.attempts, napcat.asked["send_group_msg"]) == ([], 1)
-        finally:
-            await gateway.stop()
+    async with odd() as napcat, after_a_message(world, clock, endpoint=napcat.url) as gateway:
+        napcat.wait_s = {"get_status": 10.0, "send_group_msg": 10.0}
+        clock.seconds = 6.0
+        await world.add({**JOB, "key": "b"})
+        await until(lambda: paused_for(gateway), lambda found: found == ["no_answer"])
+        receipt = await gateway.shows("key:b", "waiting", "paused")
+        assert (receipt.attempts, napcat.asked["send_group_msg"]) == ([], 1)
 
 
 @pytest.mark.parametrize("number", [0, -1, "", "abc", None, True, 1.5, [10001], "１０００１", 10**30, "1" * 1000])
@@ -213,39 +201,27 @@ async def test_an_end_of_a_mute_that_is_none_changes_nothing(
 
 async def test_of_many_that_wait_for_one_answer_none_goes_under_another_number(world: World) -> None:
     clock = Later()
-    async with odd() as napcat:
-        gateway = await started(world, clock, endpoint=napcat.url, self_id="10001")
-        try:
-            await world.add(JOB)
-            await gateway.shows("key:a", "delivered")
-            napcat.data["get_login_info"] = {"user_id": 20002}
-            napcat.wait_s = {"get_status": 0.02}
-            clock.seconds = 6.0
-            await world.add(*({"group_id": n, "message": "x", "key": f"{n}"} for n in range(1, 9)))
-            await until(lambda: paused_for(gateway), lambda found: found == ["wrong_account"])
-            await gateway.shows("key:8", "waiting", "paused")
-            assert napcat.asked["send_group_msg"] == 1
-        finally:
-            await gateway.stop()
+    async with odd() as napcat, after_a_message(world, clock, endpoint=napcat.url, self_id="10001") as gateway:
+        napcat.data["get_login_info"] = {"user_id": 20002}
+        napcat.wait_s = {"get_status": 0.02}
+        clock.seconds = 6.0
+        await world.add(*({"group_id": n, "message": "x", "key": f"{n}"} for n in range(1, 9)))
+        await until(lambda: paused_for(gateway), lambda found: found == ["wrong_account"])
+        await gateway.shows("key:8", "waiting", "paused")
+        assert napcat.asked["send_group_msg"] == 1
 
 
 async def test_all_who_wait_for_a_napcat_that_hangs_share_one_question(world: World) -> None:
     clock = Later()
-    async with odd() as napcat:
-        gateway = await started(world, clock, endpoint=napcat.url)
-        try:
-            await world.add(JOB)
-            await gateway.shows("key:a", "delivered")
-            asked = napcat.asked["get_status"]
-            napcat.wait_s = {"get_status": 10.0}
-            clock.seconds = 6.0
-            await world.add(*({"group_id": n, "message": "x", "key": f"{n}"} for n in range(1, 6)))
-            await until(lambda: paused_for(gateway), lambda found: found == ["no_answer"])
-            assert napcat.asked["get_status"] == asked + 1
-            for n in range(1, 6):
-                assert (await gateway.shows(f"key:{n}", "waiting", "paused")).attempts == []
-        finally:
-            await gateway.stop()
+    async with odd() as napcat, after_a_message(world, clock, endpoint=napcat.url) as gateway:
+        asked = napcat.asked["get_status"]
+        napcat.wait_s = {"get_status": 10.0}
+        clock.seconds = 6.0
+        await world.add(*({"group_id": n, "message": "x", "key": f"{n}"} for n in range(1, 6)))
+        await until(lambda: paused_for(gateway), lambda found: found == ["no_answer"])
+        assert napcat.asked["get_status"] == asked + 1
+        for n in range(1, 6):
+            assert (await gateway.shows(f"key:{n}", "waiting", "paused")).attempts == []
 
 
 async def test_a_stop_while_it_is_asked_who_is_there_leaves_the_job_as_it_was(world: World) -> None:

@@ -48,6 +48,12 @@ local function hold_of(name)
   return packed and cmsgpack.unpack(packed)
 end
 
+-- A target that is muted is asked about: how long, and whether its mute was lifted unheard. It stands among the jobs of
+-- LOOKS, with this before its name.
+local MUTED, ASK_AGAIN = 'muted:', 600000
+
+local function ask_about_mute(target, at) redis.call('ZADD', LOOKS, at, MUTED .. target) end
+
 -- A hold that ran out is remembered for the next one of its target, which may never come.
 local MANY_HOLDS = 256
 

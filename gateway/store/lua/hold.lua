@@ -56,7 +56,7 @@ else
     operator = operator or nil,
     under = operator and active and (old.operator and old.under or not old.operator and old) or nil,
   }))
-  if reason == 'muted' and not operator then redis.call('ZADD', LOOKS, now + 600000, 'muted:' .. name) end
+  if reason == 'muted' and not operator then ask_about_mute(name, now + ASK_AGAIN) end
 end
 if name ~= 'account' and not redis.call('ZSCORE', FLIGHTS, name) then turn(name, now) end
 return {1, whole(ends)}

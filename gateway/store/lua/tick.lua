@@ -199,7 +199,7 @@ local function take_effect(effect, name, ms, reason)
     slow(effect == 'slow_account' and 'account' or name, ms, reason)
   else
     hold(effect == 'pause' and 'account' or name, ms, reason)
-    if effect == 'park' and reason == 'muted' then redis.call('ZADD', LOOKS, now, 'muted:' .. name) end
+    if effect == 'park' and reason == 'muted' then ask_about_mute(name, now) end
   end
 end
 
@@ -480,10 +480,6 @@ local function give_up_settling(job)
   save(job)
 end
 
--- A target that is muted is asked about as well (its member here begins so): its mute may have been lifted unheard.
-local MUTED = 'muted:'
-local ASK_AGAIN = 600000
-
 local function still_muted(name)
   local held = hold_of(name)
   if held and held.operator then held = held.under end
@@ -498,7 +494,7 @@ local function due_looks()
     local target = id:sub(1, #MUTED) == MUTED and id:sub(#MUTED + 1)
     local job = not target and load(id)
     if target and still_muted(target) then
-      redis.call('ZADD', LOOKS, now + ASK_AGAIN, id)
+      ask_about_mute(target, now + ASK_AGAIN)
       looks[#looks + 1] = {'', target}
     elseif not job or job.state ~= 'unknown' then
       redis.call('ZREM', LOOKS, id)
