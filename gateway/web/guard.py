@@ -85,12 +85,11 @@ class Guard:
         return problem(403, "foreign", detail)
 
     def _is_here(self, host: str) -> bool:
-        name = urlsplit(f"//{host}").hostname or ""
-        if name in {"", "localhost", self._host} or name.endswith(".localhost"):
-            return True
         try:
-            ip_address(name)
-        except ValueError:
+            name = urlsplit(f"//{host}").hostname or ""
+            if name not in {"", "localhost", self._host} and not name.endswith(".localhost"):
+                ip_address(name)
+        except ValueError:  # a name of somewhere else, or none at all
             return False
         return True
 

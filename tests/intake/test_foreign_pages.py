@@ -15,6 +15,8 @@ PATHS = ("/v1/accounts/main/pause", "/v1/targets/group/1/park", "/v1/jobs", "/se
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Host": "evil.example:8080"},
+        {"Host": "[::1"},
+        {"Host": "[evil]:80"},
         {"Host": "evil.example:8080", "Origin": "http://evil.example:8080"},
     ],
 )
