@@ -23,7 +23,7 @@ RING = (
     "tick:",  # + replica: STRING, sequence number and claims of its last tick
     "unsettled:",  # + target: SET of jobs with an attempt nobody knows the fate of
     "aside:",  # + target + ":" + requester: ZSET job → place; they wait for their requester's rate
-    "messages:",  # + target: HASH message id → "<ms> <job>": parts delivered in the last day, whose events are no news
+    "messages:",  # + day: HASH message id → "<target> <job>": parts delivered then, whose events are no news
     "collapse:",  # + target + ":" + collapse key: STRING, the job that the next one of this key replaces
     "limits",  # HASH the limits stamps are counted by, those before them, and since when
     "blocked:",  # + digest: ZSET target → ms: lanes that wait until this medium is not being sent, and since when

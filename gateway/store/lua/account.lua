@@ -33,6 +33,21 @@ local function whole(number) return string.format('%.0f', number) end
 -- than it takes, as a tick does, and for what lets one happen.
 local function write_though_full() redis.call('ZREM', DUE, '') end
 
+-- Messages ----------------------------------------------------------------------------------------------------------
+
+-- Whose message is whose is known until the end of the next day: for late events, and for its recall.
+local DAY = 86400000
+
+local function messages_of(days_ago) return MESSAGES .. whole(math.floor(now / DAY) - days_ago) end
+
+-- The target and the job that MESSAGE_ID is known to belong to, if any.
+local function whose(message_id)
+  for days_ago = 0, 1 do
+    local known = redis.call('HGET', messages_of(days_ago), whole(message_id))
+    if known then return string.match(known, '^(%S+) (%S+)$') end
+  end
+end
+
 -- Holds -------------------------------------------------------------------------------------------------------------
 
 -- A pause of the account that has run out is half open: a replica asks NapCat (`probing`: until when it has time for

@@ -19,24 +19,17 @@ local function unstamp(job, token)
   each_scope(job, function(key) redis.call('ZREM', key, whole(token)) end)
 end
 
-local KNOWN_FOR = 86400000 -- how long a message is known to be ours: for late events, and for its recall (ms)
-local MOST_KNOWN, SPARE = 500, 64 -- of one target; the oldest are forgotten when there are so many more
-
 -- Remember that MESSAGE_ID is accounted for by JOB: an event that reports it later is no evidence of another attempt.
 local function remember_answered(job, message_id)
-  local key = MESSAGES .. job.target
-  redis.call('HSET', key, whole(message_id), whole(now) .. ' ' .. job.id)
-  redis.call('PEXPIRE', key, KNOWN_FOR)
-  if redis.call('HLEN', key) < MOST_KNOWN + SPARE then return end
-  local known, oldest = redis.call('HGETALL', key), {}
-  for i = 2, #known, 2 do oldest[i / 2] = {tonumber(string.match(known[i], '^%d+')), known[i - 1]} end
-  table.sort(oldest, function(a, b) return a[1] < b[1] end)
-  for i = 1, #oldest - MOST_KNOWN do redis.call('HDEL', key, oldest[i][2]) end
+  local key = messages_of(0)
+  redis.call('HSET', key, whole(message_id), job.target .. ' ' .. job.id)
+  redis.call('PEXPIRE', key, 2 * DAY)
 end
 
--- The job that MESSAGE_ID is known to belong to, if any.
+-- The job that MESSAGE_ID in TARGET is known to belong to, if any.
 local function answered_by(target, message_id)
-  return string.match(redis.call('HGET', MESSAGES .. target, whole(message_id)) or '', ' (%S+)$')
+  local where, id = whose(message_id)
+  return where == target and id or nil
 end
 
 local LATEST = 3600000 -- NapCat reports a message up to 30 minutes late (#210); an hour later it is another one

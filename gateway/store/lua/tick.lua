@@ -1,9 +1,8 @@
 -- Settles finished attempts, reaps lapsed leases and claims due lanes of one account; safe to repeat.
--- include: account, attempts
+-- include: account, attempts, rates
 -- ARGV  1 replica  2 sequence number of this tick  3 most claims  4 most calls in flight  5 lease beyond the call's own
 --       time (ms)  6 settle for (ms)  7 keep (ms)  8 receipts stream length  9 on unknown  10 most retries
---       11 limits (JSON: {account, group, private, requester: [[count, period ms]…], observe: {scope: true…},
---         overrides: [[lua pattern, rates, observe]…]})
+--       11 limits
 --       12 number of settlements, then for each 15 fields:
 --         job, token, settlement, verdict, rule, wait (ms), spends (0 or 1), effects (JSON {effect, hold, after, widespread:
 --         {targets, within, effect, hold, reason}}, times in ms, or ""), message id, http status, retcode, result, text,
@@ -20,70 +19,10 @@
 local replica, sequence = ARGV[1], ARGV[2]
 local most_claims, most_flights, lease_slack = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 SETTLE_FOR, KEEP, LENGTH = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local on_unknown, most_retries, limits = ARGV[9], tonumber(ARGV[10]), cjson.decode(ARGV[11])
+local on_unknown, most_retries = ARGV[9], tonumber(ARGV[10])
 local STREAK = 20 -- turns of higher priority that the lowest may wait behind
 local SCAN = 256 -- of each kind looked at in one tick: bounds the time Redis is held
 local budget = SCAN -- jobs that may end or step aside in this tick
-
--- Slowed ------------------------------------------------------------------------------------------------------------
-
--- By how much the rates of a target, or of the account, are slowed: each time twice as much, and half as much again
--- after each time without.
-local SLOWEST = 8
-local slowed, recovers = {}, nil -- entries by name (false: it is not slowed), and when the first of all gets faster
-
--- Let those get faster whose time it is. Only then all of them are looked at, since there may be one for every target.
-local function recover()
-  recovers = tonumber(redis.call('HGET', COUNTS, 'recovers') or nil)
-  if not recovers or recovers > now then return end
-  recovers = nil
-  local packed = redis.call('HGETALL', SLOWED)
-  for i = 1, #packed, 2 do
-    local name, entry = packed[i], cmsgpack.unpack(packed[i + 1])
-    local before = entry.factor
-    while entry['until'] <= now and entry.factor > 1 do
-      entry.factor, entry['until'] = entry.factor / 2, entry['until'] + entry.step
-    end
-    if entry.factor == 1 then
-      redis.call('HDEL', SLOWED, name)
-      note('recovered', name, entry.reason)
-    else
-      if entry.factor < before then redis.call('HSET', SLOWED, name, cmsgpack.pack(entry)) end
-      recovers = math.min(recovers or math.huge, entry['until'])
-    end
-  end
-  if recovers then
-    redis.call('HSET', COUNTS, 'recovers', whole(recovers))
-  else
-    redis.call('HDEL', COUNTS, 'recovers')
-  end
-end
-
-local function slowed_of(name)
-  if slowed[name] == nil then
-    local packed = recovers and redis.call('HGET', SLOWED, name)
-    slowed[name] = packed and cmsgpack.unpack(packed)
-  end
-  return slowed[name]
-end
-
-local function factor_of(scope) return slowed_of(scope) and slowed[scope].factor or 1 end
-
-local function slow(name, ms, reason)
-  local entry = slowed_of(name)
-  if not entry then
-    entry = {factor = 1, since = now}
-    -- The stamps in the windows count for longer than when they were kept.
-    local left = redis.call('PTTL', RATE .. name)
-    if left > 0 then redis.call('PEXPIRE', RATE .. name, left * SLOWEST) end
-  end
-  entry.factor, entry['until'] = math.min(SLOWEST, entry.factor * 2), now + ms
-  entry.step, entry.reason, entry.at = ms, reason, now
-  slowed[name], recovers = entry, math.min(recovers or math.huge, entry['until'])
-  redis.call('HSET', SLOWED, name, cmsgpack.pack(entry))
-  redis.call('HSET', COUNTS, 'recovers', whole(recovers))
-  note('slowed', name, reason, entry['until'])
-end
 
 -- Media -------------------------------------------------------------------------------------------------------------
 
@@ -348,101 +287,6 @@ end
 
 -- Claim -------------------------------------------------------------------------------------------------------------
 
--- What QQ asks of those who send too often to one target (result 241): to leave this much time between two messages.
-local SLOWED_TARGET = {1, 1100}
-
-local function rates_for(target, given)
-  given = given or limits
-  for _, override in ipairs(given.overrides) do
-    if string.match(target, override[1]) then return override[2], override[3] end
-  end
-  local kind = string.match(target, '^%a+')
-  return given[kind], given.observe[kind]
-end
-
--- The rates of TARGET as they count right now, and whether they are only observed.
-local function rates_now(target)
-  local rates, observed = rates_for(target)
-  if not slowed_of(target) then return rates, observed end
-  local slower = {SLOWED_TARGET}
-  if not observed then
-    for _, rate in ipairs(rates) do slower[#slower + 1] = rate end
-  end
-  return slower, nil
-end
-
-local function most_of(rates)
-  local most = 0
-  for _, rate in ipairs(rates) do most = math.max(most, rate[1]) end
-  return most
-end
-
--- Under the limits before these a scope kept as many stamps as their largest count (those up to LAST_TOKEN). Sends beyond
--- that are forgotten, but none is younger than the oldest that is kept: a rate that counts further back waits for it.
-local before, changed_at, last_token
-
-local function remember_limits()
-  local known = redis.call('HMGET', LIMITS, 'now', 'since', 'before', 'token')
-  if known[1] == ARGV[11] then
-    changed_at, before, last_token = tonumber(known[2]), known[3], tonumber(known[4])
-  elseif known[1] then
-    changed_at, before, last_token = now, known[1], tonumber(redis.call('HGET', COUNTS, 'token') or 0)
-    redis.call('HSET', LIMITS, 'now', ARGV[11], 'since', whole(now), 'before', before, 'token', whole(last_token))
-  else
-    redis.call('HSET', LIMITS, 'now', ARGV[11])
-  end
-end
-
-local function forgotten_until(scope, rate)
-  if not changed_at or changed_at + rate[2] < now then return 0 end
-  if type(before) == 'string' then before = cjson.decode(before) end
-  local old = before[scope] or scope:find('^requester:') and before.requester or rates_for(scope, before)
-  local stamps, kept = redis.call('ZRANGE', RATE .. scope, 0, -1, 'WITHSCORES'), 0
-  for i = 1, #stamps, 2 do
-    if tonumber(stamps[i]) <= last_token then kept = kept + 1 end
-  end
-  if kept == 0 or kept < most_of(old) then return 0 end
-  local oldest = tonumber(stamps[2])
-  return (oldest == math.huge and now or oldest) + rate[2]
-end
-
--- When one more send fits all RATES of SCOPE: its COUNT-th last send must have been answered a period ago; one that is
--- still open will be answered now at the earliest.
-local function opens_at(scope, rates)
-  local at, factor = 0, factor_of(scope)
-  for _, rate in ipairs(rates) do
-    local nth = redis.call('ZREVRANGE', RATE .. scope, rate[1] - 1, rate[1] - 1, 'WITHSCORES')[2]
-    if nth then
-      local answered = tonumber(nth)
-      at = math.max(at, (answered == math.huge and now or answered) + rate[2] * factor)
-    elseif changed_at then
-      at = math.max(at, forgotten_until(scope, rate))
-    end
-  end
-  return at
-end
-
--- When a send to TARGET fits; an observed rate holds nothing up.
-local function target_opens(target)
-  local rates, observed = rates_now(target)
-  return observed and 0 or opens_at(target, rates)
-end
-
-local function account_opens() return limits.observe.account and 0 or opens_at('account', limits.account) end
-
--- Count a send of TOKEN in the windows of SCOPE; one that an OBSERVED rate would have delayed is counted as such.
-local function reserve(scope, rates, token, lease, observed)
-  if #rates == 0 then return end
-  if observed and opens_at(scope, rates) > now then
-    redis.call('HINCRBY', COUNTS, 'observed:' .. string.match(scope, '^%a+'), 1)
-  end
-  local most, longest = most_of(rates), 0
-  for _, rate in ipairs(rates) do longest = math.max(longest, rate[2]) end
-  redis.call('ZADD', RATE .. scope, '+inf', whole(token))
-  redis.call('ZREMRANGEBYRANK', RATE .. scope, 0, -most - 1)
-  redis.call('PEXPIRE', RATE .. scope, longest * (slowed_of(scope) and SLOWEST or 1) + lease)
-end
-
 -- The job whose turn it is in the lane of TARGET: the one begun, else the highest priority; but after STREAK turns
 -- that passed over lower ones, the oldest of these. Returns the job and whether it passes over a lower one (nil: it has
 -- begun, which is no turn of its own).
@@ -704,7 +548,7 @@ end
 -- One that comes after its successor was given up by its replica long ago: nobody would take its claims.
 if known and tonumber(known) > tonumber(sequence) then return {-1, 0, {}, {}, {}, {}, 0} end
 
-remember_limits()
+remember_limits(ARGV[11])
 recover()
 for _, item in ipairs(read_settlements()) do settle(item) end
 for _, target in ipairs(redis.call('ZRANGEBYSCORE', FLIGHTS, '-inf', now, 'LIMIT', 0, SCAN)) do reap(target) end
