@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -20,16 +21,24 @@ from gateway.intake.admission import Admission
 from gateway.intake.api import JobsIntake
 from gateway.intake.batch import BatchIntake
 from gateway.intake.onebot import OneBot
-from gateway.intake.onebot_pass import Ask, PassThrough
+from gateway.intake.onebot_pass import PassThrough
+from gateway.intake.onebot_recall import RecallAction
 from gateway.intake.pressure import Pressure
 from gateway.intake.reader import ListReader, SourceReader
 from gateway.lanes.operator import Operator
 from gateway.lanes.policy import tick_policy
+from gateway.lanes.recall import Recaller
 from gateway.lanes.runner import Errands, LaneRunner
+from gateway.model.action import Ask
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
+from gateway.monitor.lanes import Lanes
 from gateway.monitor.status import Monitor
+from gateway.results.listing import PARAMETERS, Listing
 from gateway.results.receipts import Receipts
+from gateway.results.replay import Replay
+from gateway.results.search import Search
 from gateway.results.waiting import Endings
+from gateway.results.withdrawal import Withdrawal
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.client import Clients, connected
@@ -39,6 +48,7 @@ from gateway.store.keys import Keys
 from gateway.store.scripts import Scripts
 from gateway.store.server import OLDEST, server_numbers
 from gateway.store.sources import Sources
+from gateway.store.values import TickPolicy
 from gateway.supervise import Supervisor
 from gateway.telemetry import Event, Log
 from gateway.web import Guard, in_time, server_limits, speak_problem, takes
@@ -151,35 +161,65 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         await work.enter_async_context(_leased(supervisor, {f"source {reader.source}": reader for reader in readers}))
 
         stopping = app[STOPPING]
-        monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock, stopping)
-        operator = Operator(settings, policies, scripts, bell)
-        jobs, receipts = JobsIntake(admission, scripts), Receipts(scripts, endings, accounts)
         guard = Guard(settings.auth, clock, stopping, settings.http.host)
         app.on_response_prepare.append(guard.tell_rate)
-        pass_through = PassThrough(settings.onebot.pass_, asks, clean)
-        onebot = OneBot(settings.onebot, accounts, guard, admission, endings.of, pass_through)
-        app.router.add_routes(
-            [
-                web.post("/v1/jobs", guard("send", takes(jobs.post))),
-                web.post("/v1/jobs/batch", guard("send", takes(BatchIntake(admission, jobs.state, guard).post))),
-                web.get(
-                    "/v1/jobs/{id:[^/]+}",
-                    guard("read", takes(receipts.get, "account", "wait")),
-                ),
-                web.delete("/v1/jobs/{id:[^/]+}", guard("send", takes(operator.cancel))),
-                web.post("/v1/targets/{kind}/{id}/park", guard("admin", takes(operator.park, "account"))),
-                web.post("/v1/targets/{kind}/{id}/release", guard("admin", takes(operator.release, "account"))),
-                web.post("/v1/accounts/{name}/pause", guard("admin", takes(operator.pause))),
-                web.post("/v1/accounts/{name}/resume", guard("admin", takes(operator.resume))),
-                # Any parameter is passed over here: NapCat may add its token, and a probe what evades caches.
-                web.post("/napcat/{account}/events", events.post),
-                web.get("/status", guard("read", monitor.get)),
-                web.get("/healthz/live", monitor.live),
-                web.get("/healthz/ready", monitor.ready),
-                *onebot.routes(),
-            ]
-        )
+        monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock, stopping)
+        works = _Works(settings, clock, scripts, policies, asks, bell, endings, admission, events, monitor)
+        app.router.add_routes(_routes(works, guard))
         yield
+
+
+@dataclass(frozen=True)
+class _Works:
+    """What moves jobs and tells of them: what the HTTP paths are served with."""
+
+    settings: Settings
+    clock: Clock
+    scripts: Scripts
+    policies: Mapping[str, TickPolicy]
+    asks: Mapping[str, Ask]
+    bell: Bell
+    endings: Endings
+    admission: Admission
+    events: Events
+    monitor: Monitor
+
+
+def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
+    """Return every path that is served, by whom, and for which scope."""
+    settings, scripts, bell, monitor = works.settings, works.scripts, works.bell, works.monitor
+    accounts = list(works.policies)
+    jobs, receipts = JobsIntake(works.admission, scripts), Receipts(scripts, works.endings, accounts)
+    batch = BatchIntake(works.admission, jobs.state, guard)
+    search, recaller = Search(scripts, works.clock, accounts), Recaller(scripts, works.asks, clean)
+    listing, withdrawal = Listing(search), Withdrawal(works.policies, scripts, receipts, recaller, bell)
+    replay = Replay(settings, scripts, receipts, search, bell, works.clock)
+    lanes, operator = Lanes(settings, works.policies, scripts), Operator(settings, scripts, bell)
+    pass_through = PassThrough(settings.onebot.pass_, works.asks, clean)
+    take_back = RecallAction(scripts, recaller, accounts)
+    onebot = OneBot(settings.onebot, accounts, guard, works.admission, works.endings.of, pass_through, take_back)
+    job = "/v1/jobs/{id:[^/]+}"
+    return [
+        web.post("/v1/jobs", guard("send", takes(jobs.post))),
+        web.get("/v1/jobs", guard("read", takes(listing.get, *PARAMETERS))),
+        web.post("/v1/jobs/batch", guard("send", takes(batch.post))),
+        web.post("/v1/jobs/replay", guard("admin", takes(replay.many))),
+        web.get(job, guard("read", takes(receipts.get, "account", "wait"))),
+        web.delete(job, guard("send", takes(withdrawal.delete, "account", "recall"))),
+        web.post(f"{job}/replay", guard("admin", takes(replay.one, "account"))),
+        web.get("/v1/targets/{kind}/{id}", guard("read", takes(lanes.target, "account"))),
+        web.post("/v1/targets/{kind}/{id}/park", guard("admin", takes(operator.park, "account"))),
+        web.post("/v1/targets/{kind}/{id}/release", guard("admin", takes(operator.release, "account"))),
+        web.get("/v1/accounts", guard("read", takes(lanes.accounts))),
+        web.post("/v1/accounts/{name}/pause", guard("admin", takes(operator.pause))),
+        web.post("/v1/accounts/{name}/resume", guard("admin", takes(operator.resume))),
+        # Any parameter is passed over here: NapCat may add its token, and a probe what evades caches.
+        web.post("/napcat/{account}/events", works.events.post),
+        web.get("/status", guard("read", monitor.get)),
+        web.get("/healthz/live", monitor.live),
+        web.get("/healthz/ready", monitor.ready),
+        *onebot.routes(),
+    ]
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ class Event(StrEnum):
     JOB_ATTEMPTED = "job.attempted"
     JOB_WITHHELD = "job.withheld"
     JOB_ENDED = "job.ended"
+    JOB_REPLAYED = "job.replayed"
     LANE_HELD = "lane.held"
     LANE_RELEASED = "lane.released"
     LANE_SLOWED = "lane.slowed"

@@ -21,6 +21,8 @@ Wait = Callable[[JobId, float], Awaitable[Receipt | None]]
 """Returns the receipt of a job once it has ended; None: it has not within so many seconds."""
 Pass = Callable[[str | None, str, Fields, Any, Key | None], Awaitable[Envelope | None]]
 """Passes an action through to an account (None: the first); None: that action is not passed."""
+TakeBack = Callable[[str | None, Fields, Any, Key | None], Awaitable[Envelope]]
+"""Takes a message back that was sent from an account (None: from any)."""
 
 _SENDS = ("send_msg", "send_group_msg", "send_private_msg")
 _ACTION = r"{action:[._]?[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+}"
@@ -46,15 +48,23 @@ class OneBot:
     """
 
     def __init__(
-        self, settings: Onebot, accounts: list[str], guard: Guard, admission: Admission, wait: Wait, pass_on: Pass
+        self,
+        settings: Onebot,
+        accounts: list[str],
+        guard: Guard,
+        admission: Admission,
+        wait: Wait,
+        pass_on: Pass,
+        take_back: TakeBack,
     ) -> None:
-        """Admit through the one door, wait for the end by WAIT, and let PASS_ON do all other actions."""
+        """Admit through the one door, wait for the end by WAIT, delete by TAKE_BACK; PASS_ON does all else."""
         self._wait_s = settings.wait / 1000
         self._accounts = accounts
         self._guard = guard
         self._admission = admission
         self._wait = wait
         self._pass_on = pass_on
+        self._take_back = take_back
 
     def routes(self) -> list[web.RouteDef]:
         """Return the paths served; a path that begins as one of the gateway's own is never one of them."""
@@ -115,6 +125,8 @@ class OneBot:
     async def _pass(self, action: str, account: str | None, fields: Fields, key: Key | None) -> web.Response:
         """Have any other action done by NapCat, if it may be."""
         echo = fields.get("echo")
+        if _plain(action) == "delete_msg":
+            return web.json_response(await self._take_back(account, fields, echo, key))
         told = await self._pass_on(account, action, _without(fields, "echo", "access_token"), echo, key)
         if told is None:
             raise _Answered(404, f"{action[:60]} is not served here; see onebot.pass for what is passed to NapCat")

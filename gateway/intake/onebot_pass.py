@@ -1,17 +1,13 @@
 """OneBot actions that send nothing: passed through to an account's NapCat, and its answer passed back."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.intake.onebot_answer import Envelope, envelope, passed
-from gateway.model.action import HARMLESS
+from gateway.model.action import HARMLESS, Ask
 from gateway.model.errors import Refused
-from gateway.model.verdict import Answer
 from gateway.settings import Key
-
-Ask = Callable[[str, Mapping[str, Any], int], Awaitable[tuple[Answer, Any]]]
-"""Calls an action of an account's NapCat with its parameters, for at most so many ms; returns answer and data."""
 
 _LIMIT_S = 10.0
 

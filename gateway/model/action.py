@@ -1,6 +1,13 @@
 """Which OneBot actions may go straight to NapCat, past queue, limits and receipts."""
 
 import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from gateway.model.verdict import Answer
+
+Ask = Callable[[str, Mapping[str, Any], int], Awaitable[tuple[Answer, Any]]]
+"""Calls an action of an account's NapCat with its parameters, for at most so many ms; returns answer and data."""
 
 HARMLESS = ("get_status", "get_login_info", "get_version_info", "can_send_image", "can_send_record")
 """Actions about the account itself: they name no chat and tell no secret."""

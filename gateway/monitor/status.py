@@ -99,7 +99,7 @@ class Monitor:
             for account in self._settings.accounts:
                 numbers = await self._scripts.overview(account.name)
                 listener = self._listeners.get(account.name)
-                document["accounts"][account.name] = _account(account.name, numbers) | {
+                document["accounts"][account.name] = account_document(account.name, numbers) | {
                     "events": {**_events(listener), **self._reports[account.name]}
                 }
                 document["reasons"] += _paused(account.name, numbers.holds)
@@ -151,7 +151,8 @@ class Monitor:
         ]
 
 
-def _account(account: str, numbers: AccountNumbers) -> dict[str, Any]:
+def account_document(account: str, numbers: AccountNumbers) -> dict[str, Any]:
+    """Return what ACCOUNT holds as /status and /v1/accounts tell it."""
     return {
         "login": numbers.login or None,
         "breaker": numbers.breaker,

@@ -31,15 +31,21 @@ class Receipts:
         then.
         """
         wait_ms = _wait_of(request)
-        document = await self._find(request)
-        receipt = Receipt.model_validate_json(document) if document else None
-        if receipt is None or not may_use(request.get(KEY), receipt.target):
-            return problem(404, "job_not_found", "there is no such job, or its record has been dropped (results.keep)")
+        found = await self.found(request)
+        if found is None:
+            return job_not_found()
+        receipt, document = found
         job = parse_job_id(receipt.id)
         if wait_ms and job is not None and receipt.state not in FINAL_STATES:
             await self._endings.of(job, wait_ms / 1000)
             document = await self.by_id(receipt.id) or document
         return web.Response(body=document, content_type="application/json")
+
+    async def found(self, request: web.Request) -> tuple[Receipt, bytes] | None:
+        """Return the receipt, and its JSON, of the job in the path of REQUEST, if its key reaches such a job."""
+        document = await self._find(request)
+        receipt = Receipt.model_validate_json(document) if document else None
+        return (receipt, document) if receipt and document and may_use(request.get(KEY), receipt.target) else None
 
     async def _find(self, request: web.Request) -> bytes | None:
         name = request.match_info["id"]
@@ -58,6 +64,11 @@ class Receipts:
         """Return the receipt of the job with this idempotency key in ACCOUNT (default: the first) as JSON."""
         account = account or self._accounts[0]
         return await self._scripts.read(account, key=key) if account in self._accounts else None
+
+
+def job_not_found() -> web.Response:
+    """Return the answer to who asks for a job that is not there, or not within reach."""
+    return problem(404, "job_not_found", "there is no such job, or its record has been dropped (results.keep)")
 
 
 def _wait_of(request: web.Request) -> int:

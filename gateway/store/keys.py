@@ -32,6 +32,8 @@ RING = (
     "spread:",  # + rule: ZSET target → ms: who met a rule lately that is the account's matter when many meet it
     "unmatched",  # HASH fingerprint of an answer no rule knows → packed: how often, when last, an example
     "login",  # STRING, the QQ number this account was first seen logged in with
+    "index",  # STREAM, an entry for each job, in the order of admission; those of dropped records are swept out
+    "letters",  # STREAM, an entry for each job that ended undelivered, in the order of their ends
 )
 """The keys of an account in the order every account script takes them as KEYS; `…:` are beginnings of names."""
 

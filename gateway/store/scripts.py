@@ -20,24 +20,32 @@ from gateway.store.values import (
     Admission,
     Cancelled,
     Ended,
+    Found,
     Hold,
+    LaneNumbers,
+    Limits,
     Look,
     Noted,
     Probed,
+    Replayed,
     Row,
+    Sent,
     Slowed,
     Submission,
     Tick,
     TickPolicy,
     Unmatched,
+    Wanted,
+    Window,
+    lua_pattern,
 )
 
 Role = Literal["reader", "listener"]
 """What one replica at a time does, by a lease: read a source, listen to the events of an account."""
 
 SCRIPTS = (
-    "admit", "tick", "evidence", "history", "recall", "cancel", "reject", "hold", "mute", "probed", "read", "overview",
-    "forget", "lease", "move",
+    "admit", "tick", "evidence", "history", "recall", "whose", "cancel", "reject", "replay", "hold", "mute", "probed",
+    "read", "search", "overview", "lane", "forget", "lease", "move",
 )  # fmt: skip
 
 
@@ -185,6 +193,11 @@ class Scripts:
         job = await self._account("recall", account, [target, message_id])
         return job.decode() if job else None
 
+    async def whose(self, account: str, message_id: int) -> Sent | None:
+        """Return whose a message is that ACCOUNT sent today or yesterday; None when it is not known to be ours."""
+        reply = await self._account("whose", account, [message_id])
+        return Sent(reply[0].decode(), reply[1].decode(), bool(reply[2])) if reply else None
+
     async def reject(self, account: str, policy: TickPolicy, target: str, code: str) -> list[Ended]:
         """End what waits in the lane of TARGET as rejected because of CODE; return up to 256 of them."""
         (ended,) = await self._account("reject", account, [policy.keep, policy.stream, target, code, 256])
@@ -209,6 +222,17 @@ class Scripts:
             return None
         outcome, state, target, ended = reply
         return Cancelled(outcome == b"cancelled", state.decode(), target.decode(), _ended(ended))
+
+    async def replay(self, account: str, jobs: Sequence[tuple[str, str]], most: int, max_age: int) -> list[Replayed]:
+        """Send JOBS again that ended undelivered, each (its id, the id of the new one); return what came of each.
+
+        At most MOST jobs may then be queued; the new ones expire after MAX_AGE ms.
+        """
+        args: list[Any] = [most, max_age, len(jobs)]
+        for pair in jobs:
+            args += pair
+        reply = await self._account("replay", account, args)
+        return [Replayed(outcome.decode(), job_id.decode()) for outcome, job_id in reply]
 
     async def hold(
         self,
@@ -242,6 +266,38 @@ class Scripts:
         reply: bytes | None = await self._account("read", account, [job_id, key])
         return reply
 
+    async def search(
+        self, account: str, wanted: Wanted, begin: str, most: int, *, letters: bool
+    ) -> tuple[str, list[Found]]:
+        """Look for up to MOST jobs, newest first, from the entry BEGIN of the index of all (or of the dead LETTERS).
+
+        BEGIN is `+`, an entry's id, or `(` and an id: after it. Return the id of the last entry that was looked at,
+        "" at the end of the index, and what was found up to there: one call looks at some hundred records at most.
+        """
+        args: list[Any] = ["letters" if letters else "index", begin, most, " ".join(sorted(wanted.states))]
+        args += [wanted.target, _or_empty(wanted.since), _or_empty(wanted.until)]
+        args += [json.dumps([lua_pattern(glob) for glob in wanted.patterns]) if wanted.patterns else ""]
+        stopped, found = await self._account("search", account, [*args, int(wanted.unreplayed)])
+        return stopped.decode(), [Found(entry.decode(), job.decode(), receipt) for entry, job, receipt in found]
+
+    async def lane(self, account: str, target: str, limits: Limits) -> LaneNumbers:
+        """Return what TARGET holds in ACCOUNT right now, and how full its LIMITS are; TARGET may be `account`."""
+        (
+            queued, in_flight, due, hold, slowed, windows, observed, of_account, account_observed,
+        ) = await self._account("lane", account, [target, limits.packed])  # fmt: skip
+        return LaneNumbers(
+            queued=queued,
+            in_flight=bool(in_flight),
+            due=int(due) if due else None,
+            hold=Hold(target, int(hold[0]), int(hold[1]), hold[2].decode()) if hold else None,
+            held_by_operator=bool(hold and hold[3]),
+            slowed=_slowed(target, slowed) if slowed else None,
+            windows=_windows(windows),
+            observed=bool(observed),
+            account_windows=_windows(of_account),
+            account_observed=bool(account_observed),
+        )
+
     async def overview(self, account: str) -> AccountNumbers:
         """Return what ACCOUNT holds right now."""
         (
@@ -263,10 +319,7 @@ class Scripts:
                 if name.startswith("observed:")
             },
             holds=[Hold(name.decode(), int(since), int(until), why.decode()) for name, since, until, why in holds],
-            slowed=[
-                Slowed(name.decode(), int(since), int(until), why.decode(), int(factor))
-                for name, since, until, why, factor in slowed
-            ],
+            slowed=[_slowed(name.decode(), fields) for name, *fields in slowed],
             unmatched=[
                 Unmatched(words.decode(), times, int(since), int(last), int(code) if code else None, job.decode())
                 for words, times, since, last, code, job in unmatched
@@ -352,6 +405,15 @@ def _claim(fields: list[Any], start_by: float) -> Claim:
         pardons=pardons if rule else 0,
         start_by=start_by,
     )
+
+
+def _slowed(name: str, fields: list[bytes]) -> Slowed:
+    since, until, why, factor = fields
+    return Slowed(name, int(since), int(until), why.decode(), int(factor))
+
+
+def _windows(reply: list[list[Any]]) -> list[Window]:
+    return [Window(*map(int, fields)) for fields in reply]
 
 
 def _ended(reply: list[list[bytes]]) -> list[Ended]:

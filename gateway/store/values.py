@@ -72,12 +72,13 @@ class Limits:
                 "private": plain(self.private),
                 "requester": plain(self.requester),
                 "observe": dict.fromkeys(self.observe, True),
-                "overrides": [[_lua_pattern(target), plain(rates), seen] for target, rates, seen in self.overrides],
+                "overrides": [[lua_pattern(target), plain(rates), seen] for target, rates, seen in self.overrides],
             }
         )
 
 
-def _lua_pattern(glob: str) -> str:
+def lua_pattern(glob: str) -> str:
+    """Return the Lua pattern of a glob of targets: `*` any characters, `?` one."""
     return "^" + re.sub(r"[*?]", lambda match: ".*" if match[0] == "*" else ".", glob) + "$"
 
 
@@ -196,6 +197,73 @@ class Unmatched(NamedTuple):
     since: int
     last: int
     retcode: int | None
+    job_id: str
+
+
+class Window(NamedTuple):
+    """How full one rate of a scope is: `used` of `most` sends in `period` ms, and the epoch ms when one more fits."""
+
+    most: int
+    period: int
+    used: int
+    opens_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class LaneNumbers:
+    """What one target holds right now; `due` is the epoch ms when its lane may go next, None while it has no turn."""
+
+    queued: int
+    in_flight: bool
+    due: int | None
+    hold: Hold | None
+    held_by_operator: bool
+    slowed: Slowed | None
+    windows: list[Window]
+    observed: bool
+    account_windows: list[Window]
+    account_observed: bool
+
+
+class Sent(NamedTuple):
+    """Whose a message is that this gateway sent, and whether it was taken back."""
+
+    target: str
+    job_id: str
+    recalled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs are looked for; what is empty says nothing. `since` and `until` in epoch ms, both included.
+
+    patterns    the targets within reach, as globs
+    unreplayed  only what was not replayed
+    """
+
+    states: frozenset[str] = frozenset()
+    target: str = ""
+    since: int | None = None
+    until: int | None = None
+    patterns: tuple[str, ...] = ()
+    unreplayed: bool = False
+
+
+class Found(NamedTuple):
+    """A job that was found: the id of its entry in the index, its own, and its receipt as JSON, without attempts."""
+
+    entry: str
+    job_id: str
+    receipt: bytes
+
+
+class Replayed(NamedTuple):
+    """What came of a wish to replay a job: `replayed` or `duplicate` with the replay's id, else why not.
+
+    `not_ended`, `nothing_left`, `gone` (no record is left) and `full` come with the job's own id.
+    """
+
+    outcome: str
     job_id: str
 
 

@@ -7,6 +7,7 @@ local MARKS, STREAKS, MEDIA, RECEIPTS = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local JOB, LANE, KEY, RATE, TICK, UNSETTLED = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local ASIDE, MESSAGES, COLLAPSE, LIMITS, BLOCKED = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local LOOKS, SLOWED, SPREAD, UNMATCHED, LOGIN = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
+local INDEX, LETTERS = KEYS[26], KEYS[27]
 local ACCOUNT = string.match(DUE, '{(.*)}:due$')
 
 local clock = redis.call('TIME')
@@ -219,8 +220,8 @@ local function attempts_json(attempts)
 end
 
 -- The public receipt of JOB as JSON; SHOWN may replace state and reason and add an eta (what a reader is told while
--- the job waits).
-local function receipt(job, shown)
+-- the job waits). A BRIEF one is without attempts.
+local function receipt(job, shown, brief)
   shown = shown or {}
   local ids = {}
   for i, id in ipairs(job.message_ids) do ids[i] = whole(id) end
@@ -238,7 +239,7 @@ local function receipt(job, shown)
   add.time('ended_at', job.ended)
   add.raw('message_ids', '[' .. table.concat(ids, ',') .. ']')
   add.raw('parts', '{"total":' .. job.total .. ',"delivered":' .. job.done .. '}')
-  add.raw('attempts', attempts_json(job.attempts))
+  if not brief then add.raw('attempts', attempts_json(job.attempts)) end
   add.text('evidence', job.evidence)
   if job.corrected then add.raw('corrected', 'true') end
   add.time('recalled_at', job.recalled)
@@ -253,6 +254,29 @@ end
 
 -- Whether nothing of JOB may have been sent: only then may it be cancelled, expire or be replaced.
 local function unsent(job) return job.state == 'queued' and job.done == 0 and not job.doubted end
+
+-- The index ---------------------------------------------------------------------------------------------------------
+
+-- A new JOB gets its record, and its place among all jobs.
+local function enter(job)
+  save(job)
+  redis.call('XADD', INDEX, '*', 'job', job.id)
+end
+
+-- Drop some entries of the index whose records are gone: more at a time than came in since the last time, so that it
+-- never has many of them.
+local SWEEP_EVERY, SWEPT = 64, 192
+
+local function sweep_index()
+  local at = redis.call('HMGET', COUNTS, 'swept_ms', 'swept_seq')
+  local entries = redis.call('XRANGE', INDEX, at[1] and '(' .. at[1] .. '-' .. at[2] or '-', '+', 'COUNT', SWEPT)
+  for _, entry in ipairs(entries) do
+    if redis.call('EXISTS', JOB .. entry[2][2]) == 0 then redis.call('XDEL', INDEX, entry[1]) end
+  end
+  if #entries < SWEPT then return redis.call('HDEL', COUNTS, 'swept_ms', 'swept_seq') end
+  local ms, seq = string.match(entries[SWEPT][1], '^(%d+)-(%d+)$')
+  redis.call('HSET', COUNTS, 'swept_ms', ms, 'swept_seq', seq)
+end
 
 local ENDED = {} -- what this script ended: {job, target, state, code}
 
@@ -271,7 +295,11 @@ local function finish(job, state, code, keep, length)
   local collapse = job.collapse and COLLAPSE .. job.target .. ':' .. job.collapse
   if collapse and redis.call('GET', collapse) == job.id then redis.call('DEL', collapse) end
   redis.call('HINCRBY', COUNTS, 'queued', -1)
-  redis.call('HINCRBY', COUNTS, state, 1)
+  local ended = redis.call('HINCRBY', COUNTS, state, 1)
+  if ended % SWEEP_EVERY == 0 then sweep_index() end
+  if state ~= 'delivered' then
+    redis.call('XADD', LETTERS, 'MINID', '~', whole(now - keep), '*', 'job', job.id)
+  end
   publish(job, length)
   ENDED[#ENDED + 1] = {job.id, job.target, state, code or ''}
 end

@@ -84,7 +84,7 @@ local function admit(job, fingerprint)
   if job.collapse then old, inherited = collapse(job) end
   job.seq = old and old.seq or redis.call('HINCRBY', COUNTS, 'seq', 1)
   job.again = old and old.again
-  save(job)
+  enter(job)
   if job.key then redis.call('SET', KEY .. job.key, job.id .. ' ' .. fingerprint) end
   if job.first_go > now then
     redis.call('ZADD', SCHEDULED, job.first_go, scheduled_as(job))

@@ -6,9 +6,11 @@
 local id = answered_by(ARGV[1], tonumber(ARGV[2]))
 local job = id and load(id)
 if not job then return nil end
-if not job.recalled then
+job.withdrawn = job.withdrawn or {}
+if not job.withdrawn[ARGV[2]] then
   write_though_full()
-  job.recalled, job.updated = now, now
+  job.withdrawn[ARGV[2]] = true
+  job.recalled, job.updated = job.recalled or now, now
   redis.call('SET', JOB .. id, cmsgpack.pack(job), 'KEEPTTL')
 end
 return id

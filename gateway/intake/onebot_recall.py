@@ -1,0 +1,49 @@
+"""OneBot's `delete_msg`: takes back what this gateway sent, and nothing else."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.intake.onebot_answer import Envelope, envelope, passed
+from gateway.intake.onebot_request import Fields
+from gateway.lanes.recall import Recaller
+from gateway.model.errors import Fault, Refused
+from gateway.settings import Key
+from gateway.store.scripts import Scripts
+from gateway.web import may_use
+
+_LONGEST = 20  # characters of a message id
+
+
+class RecallAction:
+    """Serves `delete_msg` for messages of today and yesterday; QQ itself takes back only what is minutes old."""
+
+    def __init__(self, scripts: Scripts, recaller: Recaller, accounts: Sequence[str]) -> None:
+        """Look for the message in the account the path names, else in each of ACCOUNTS."""
+        self._scripts = scripts
+        self._recaller = recaller
+        self._accounts = accounts
+
+    async def __call__(self, account: str | None, fields: Fields, echo: Any, key: Key | None) -> Envelope:
+        """Return what NapCat answers, or why it was not asked; raises Refused when `message_id` is none."""
+        message_id = _message_id(fields)
+        for name in [account] if account else self._accounts:
+            sent = await self._scripts.whose(name, message_id)
+            # A message of another key's target is as if it were not there.
+            if sent is None or not may_use(key, sent.target):
+                continue
+            recall = await self._recaller.recall(name, sent.target, sent.job_id, message_id)
+            if recall.answer is None:
+                return envelope("failed", 200, None, recall.words, echo)
+            return passed(recall.answer, None, recall.words, echo)
+        told = f"message {message_id} was not sent by this gateway today or yesterday; only what it sent is taken back"
+        return envelope("failed", 200, None, told, echo)
+
+
+def _message_id(fields: Fields) -> int:
+    given = fields.get("message_id")
+    text = str(given) if isinstance(given, int | str) and not isinstance(given, bool) else ""
+    digits = text.strip().removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST):
+        fault = Fault("message_id", "give the id that the send was answered with", "message_id")
+        raise Refused("call_invalid", "delete_msg takes message_id", [fault])
+    return int(text)

@@ -1,0 +1,31 @@
+"""Which target and which account a request names."""
+
+from aiohttp import web
+
+from gateway.lanes.policy import account_for
+from gateway.model.errors import Refused
+from gateway.model.target import Target, parse_target
+from gateway.settings import Settings
+from gateway.web import KEY, may_use
+
+
+def target_of(request: web.Request) -> Target:
+    """Return the target in the path of REQUEST; raises Refused when it is none, or when its key does not reach it."""
+    target = parse_target(f"{request.match_info['kind']}:{request.match_info['id']}")
+    if not may_use(request.get(KEY), str(target)):
+        raise Refused("target_forbidden", f"this key does not reach {target}; see auth.keys[].targets")
+    return target
+
+
+def account_of(request: web.Request, target: Target, settings: Settings) -> str:
+    """Return the account that REQUEST asks for by `?account=`, else the one that serves TARGET; raises Refused."""
+    name = request.query.get("account")
+    return account_for(target, settings).name if name is None else known_account(name, settings)
+
+
+def known_account(name: str, settings: Settings) -> str:
+    """Return NAME if an account is named so; raises Refused."""
+    names = [account.name for account in settings.accounts]
+    if name not in names:
+        raise Refused("account_unknown", f"no account is named {name[:40]!r}; known: {', '.join(names)}")
+    return name

@@ -1,0 +1,82 @@
+"""`GET /v1/targets/{kind}/{id}` and `GET /v1/accounts`: what waits, what holds it, and how full its rates are."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from gateway.lanes.address import account_of, target_of
+from gateway.model.instant import format_instant
+from gateway.model.rate import Rate
+from gateway.monitor.status import account_document
+from gateway.settings import Settings
+from gateway.store.scripts import Scripts
+from gateway.store.values import TickPolicy, Window
+
+
+class Lanes:
+    """Shows what targets and accounts hold right now."""
+
+    def __init__(self, settings: Settings, policies: Mapping[str, TickPolicy], scripts: Scripts) -> None:
+        """Look by SCRIPTS; POLICIES say by account which rates count."""
+        self._settings = settings
+        self._policies = policies
+        self._scripts = scripts
+
+    async def target(self, request: web.Request) -> web.Response:
+        """Answer the state of one target in the account that serves it, or in `?account=`.
+
+        `queued` counts what is in its lane; scheduled jobs join it when they are due. `rates` has each rate that a send
+        there has to fit: how many sends count in it now (`used`), and from when on one more fits (`opens_at`).
+        """
+        target = target_of(request)
+        account = account_of(request, target, self._settings)
+        lane = await self._scripts.lane(account, str(target), self._policies[account].limits)
+        document: dict[str, Any] = {
+            "account": account,
+            "target": str(target),
+            "queued": lane.queued,
+            "in_flight": lane.in_flight,
+        }
+        if lane.due is not None:
+            document["next_at"] = format_instant(lane.due)
+        if lane.hold is not None:
+            document["hold"] = {
+                "reason": lane.hold.reason,
+                "since": format_instant(lane.hold.since),
+                "until": format_instant(lane.hold.until),
+                "operator": lane.held_by_operator,
+            }
+        if lane.slowed is not None:
+            document["slowed"] = {
+                "reason": lane.slowed.reason,
+                "since": format_instant(lane.slowed.since),
+                "until": format_instant(lane.slowed.until),
+                "factor": lane.slowed.factor,
+            }
+        document["rates"] = _rates("account", lane.account_windows, observed=lane.account_observed)
+        document["rates"] += _rates(str(target), lane.windows, observed=lane.observed)
+        return web.json_response(document)
+
+    async def accounts(self, _request: web.Request) -> web.Response:
+        """Answer `{items: […]}`, one for each account in the order of the settings."""
+        items = []
+        for account in self._settings.accounts:
+            numbers = await self._scripts.overview(account.name)
+            windows = await self._scripts.lane(account.name, "account", self._policies[account.name].limits)
+            rates = _rates("account", windows.account_windows, observed=windows.account_observed)
+            items.append({"name": account.name, **account_document(account.name, numbers), "rates": rates})
+        return web.json_response({"items": items})
+
+
+def _rates(scope: str, windows: Sequence[Window], *, observed: bool) -> list[dict[str, Any]]:
+    return [
+        {
+            "scope": scope,
+            "rate": str(Rate(window.most, window.period)),
+            "used": window.used,
+            "opens_at": format_instant(window.opens_at),
+            **({"observed": True} if observed else {}),
+        }
+        for window in windows
+    ]
