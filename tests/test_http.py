@@ -163,7 +163,7 @@ async def test_what_is_not_served_is_told_as_a_problem(world: World, line: bytes
         ("POST", "/v1/jobs?dry_run=true", {"query.dry_run": "unknown"}),
         ("GET", "/v1/jobs/key:a?acount=main&x=", {"query.acount": "unknown", "query.x": "unknown"}),
         ("GET", "/v1/jobs/key:a?account=main&account=other", {"query.account": "repeated"}),
-        ("DELETE", "/v1/jobs/main.x?recall=true", {"query.recall": "unknown"}),
+        ("DELETE", "/v1/jobs/main.x?force=true", {"query.force": "unknown"}),
         ("POST", "/v1/targets/group/1/park?for=1h", {"query.for": "unknown"}),
         ("POST", "/v1/targets/group/1/release?%ed%a0%80=1", {"query.���": "unknown"}),
         ("POST", "/v1/accounts/main/pause?account=main", {"query.account": "unknown"}),

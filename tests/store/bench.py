@@ -73,6 +73,14 @@ class Bench:
     async def keys(self, pattern: str) -> list[Any]:
         return await self._redis.keys(pattern)
 
+    async def drop(self, key: Any) -> None:
+        """Let KEY be gone, as when its time is over."""
+        await self._redis.delete(key)
+
+    async def entries(self, stream: str) -> int:
+        """Return how many entries the account's STREAM (`index`, `letters`) has."""
+        return int(await self._redis.xlen(f"gw:{{main}}:{stream}"))
+
     async def left(self, key: Any) -> int:
         """Return how many milliseconds KEY has left, negative for one that does not end."""
         return int(await self._redis.pttl(key))
