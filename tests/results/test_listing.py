@@ -48,13 +48,14 @@ async def test_ten_thousand_jobs_are_paged_without_gap_or_repeat_while_jobs_come
     for _ in range(10):
         before += await submitted(gateway, *(job(1 + number % 50) for number in range(1_000)))
     await gateway.post("/v1/accounts/main/resume", {})
-    listed, cursor, read = [], "", 0
-    while cursor is not None:
+    listed: list[str] = []
+    read, cursor = 0, ""
+    while read == 0 or cursor:
         found = await page(gateway, f"limit=500{cursor}")
         listed += [item["id"] for item in found["items"]]
         await submitted(gateway, *(job(100 + number) for number in range(20)))
         read += 1
-        cursor = f"&cursor={found['next_cursor']}" if found["next_cursor"] else None
+        cursor = f"&cursor={found['next_cursor']}" if found["next_cursor"] else ""
     assert listed == before[::-1]
     assert read >= 20
     assert any(item["state"] == "delivered" for item in (await page(gateway, "state=delivered"))["items"])

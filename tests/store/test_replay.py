@@ -8,7 +8,7 @@ import pytest
 from gateway.model.attempt import Outcome
 from gateway.model.verdict import Verdict
 from gateway.store.values import Replayed, Wanted
-from tests.store.bench import DELIVERED, POLICY, Bench, job
+from tests.store.bench import POLICY, Bench, job
 from tests.store.clock import SlowBench
 
 REFUSED: dict[str, Any] = {"settlement": "dead", "verdict": Verdict.RETRY, "rule": "busy"}
