@@ -18,6 +18,8 @@ _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _SUSPICIOUS_ESCAPE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_SPACE = re.compile(r"[ \t\n\r]*")
+_NEXT = re.compile(r"[ \t\n\r]*,?[ \t\n\r]*")
 _UNTRANSPORTABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -42,6 +44,46 @@ def parse_document(raw: bytes | str) -> dict[str, Any]:
     if _SUSPICIOUS_ESCAPE.search(text):
         _refuse_characters(document)
     return document
+
+
+def split_document(raw: bytes, name: str) -> tuple[dict[str, Any], list[str]]:
+    """Return the JSON object that `raw` spells, and the text of each item of its list `name`, still to be parsed.
+
+    What is questionable inside an item is a matter of that item alone. Raises `Refused("json_invalid")` when items
+    cannot be told apart: for what is no JSON object in UTF-8.
+    """
+    text = _decoded(raw)
+    try:
+        document = _MARKING_DECODER.decode(text)
+        items = list(_items(text, name)) if isinstance(document, dict) and isinstance(document.get(name), list) else []
+    except json.JSONDecodeError as error:
+        _refuse(f"{error.msg} at line {error.lineno}, column {error.colno}" if text.strip() else "it is empty")
+    except RecursionError:
+        _refuse("it nests too deep to be read; flatten it")
+    if not isinstance(document, dict):
+        _refuse("this is no JSON object; write {…}")
+    return document, items
+
+
+def _items(text: str, name: str) -> Iterator[str]:
+    """Yield the text of each item of the list NAME in TEXT, which is an object that has one."""
+    at = _past(text, "{", 0)
+    while True:
+        key, at = _MARKING_DECODER.raw_decode(text, at)
+        at = _past(text, ":", at)
+        if key == name:
+            break
+        at = _past(text, ",", _MARKING_DECODER.raw_decode(text, at)[1])
+    at = _past(text, "[", at)
+    while text[at] != "]":
+        _, end = _MARKING_DECODER.raw_decode(text, at)
+        yield text[at:end]
+        at = _NEXT.match(text, end).end()  # type: ignore[union-attr]  # it matches anything
+
+
+def _past(text: str, sign: str, at: int) -> int:
+    """Return where what follows the next SIGN in TEXT begins."""
+    return _SPACE.match(text, text.index(sign, at) + 1).end()  # type: ignore[union-attr]  # it matches anything
 
 
 def _refuse(reason: str, loc: str = "document") -> NoReturn:

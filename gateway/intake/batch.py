@@ -1,7 +1,6 @@
 """`POST /v1/jobs/batch`: many jobs in one call, each taken or refused by itself."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
@@ -9,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.convert import parse_document
+from gateway.convert import split_document
 from gateway.intake.admission import Admission, Admitted, key_reused, out_of_reach, queue_full
 from gateway.model.errors import Fault, Refused, StoreUnavailable
 from gateway.store.values import Submission
@@ -57,15 +56,13 @@ class BatchIntake:
                 items[place] = item
         return web.json_response({"items": items}, status=202)
 
-    async def _prepare(self, request: web.Request, job: Any, *, first: bool) -> Submission:
+    async def _prepare(self, request: web.Request, job: str, *, first: bool) -> Submission:
         """Return a job ready to be admitted; raises Refused. Each job counts by itself in the rate of the key."""
-        if not isinstance(job, dict):
-            raise Refused("job_invalid", "this is no job", [Fault("job", "write an object: {…}", "object")])
         key = request.get(KEY)
         if not first and (refusal := self._guard.turned_away(request, key)) is not None:
             stopping = refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
             raise Refused(*_STOPPING if stopping else _TOO_MANY)
-        submission = await self._admission.prepare(json.dumps(job).encode("ascii"))
+        submission = await self._admission.prepare(job.encode())
         if not may_use(key, submission.target):
             raise out_of_reach(submission.target)
         return submission
@@ -91,18 +88,18 @@ class BatchIntake:
         return {"id": admitted.id, "state": state, "duplicate": duplicate}
 
 
-async def _jobs(raw: bytes) -> list[Any]:
-    """Return the jobs of a batch, each still to be looked at; raises Refused when this is no batch."""
-    document = await asyncio.to_thread(parse_document, raw) if len(raw) >= _LARGE else parse_document(raw)
+async def _jobs(raw: bytes) -> list[str]:
+    """Return the text of each job of a batch, still to be looked at; raises Refused when this is no batch."""
+    large = len(raw) >= _LARGE
+    document, jobs = await asyncio.to_thread(split_document, raw, "jobs") if large else split_document(raw, "jobs")
     faults = [
         Fault(name, "unknown field; a batch is {jobs: […]}", "unknown_field") for name in document.keys() - {"jobs"}
     ]
-    jobs = document.get("jobs")
-    if not isinstance(jobs, list) or not jobs:
-        faults.append(Fault("jobs", "give a list of jobs", "list"))
+    if not jobs:
+        faults.append(Fault("jobs", "give one list of jobs", "list"))
     elif len(jobs) > MOST_JOBS:
         faults.append(Fault("jobs", f"give at most {MOST_JOBS} jobs, and the rest in another batch", "too_long"))
-    if faults or not isinstance(jobs, list):
+    if faults:
         raise Refused("batch_invalid", "this is no batch of jobs", faults)
     return jobs
 

@@ -42,11 +42,31 @@ async def test_what_is_wrong_with_one_job_is_told_in_its_place_and_keeps_back_no
     ]
     items = (await gateway.post(BATCH, {"jobs": jobs})).json["items"]
     told = [item.get("code") or item["state"] for item in items]
-    assert told[:6] == ["queued", "job_invalid", "job_invalid", "job_invalid", "message_invalid", "account_unknown"]
+    assert told[:6] == ["queued", "job_invalid", "json_invalid", "json_invalid", "message_invalid", "account_unknown"]
     assert (items[6]["id"], items[6]["duplicate"]) == (items[0]["id"], True)
     assert told[7:] == ["key_reused", "queued"]
     assert {fault["loc"] for fault in items[1]["errors"]} == {"mesage", "message"}
     assert {receipt.key for receipt in await world.ended(2)} == {"0", "3"}
+
+
+async def test_what_two_readers_could_understand_differently_keeps_back_only_its_own_job(world: World) -> None:
+    gateway = await world.gateway()
+    fine = b'{"message": "[1, {, \\" ]}", "group_id": "1"}'
+    questionable = [
+        b'{"group_id": 1, "group_id": 2, "message": "x"}',
+        b'{"group_id": 1, "message": "x", "priority": 1e999}',
+        b'{"group_id": 1, "message": "\\u0000"}',
+        b'{"group_id": 1, "message": "\\ud800"}',
+        b'{"group_id": 90071992547409931234, "message": "x"}',
+        b'{"group_id": 1, "message": NaN}',
+    ]
+    body = b' {\n"jobs" : [ ' + b" ,\n".join([fine, *questionable, fine]) + b" ] }\n"
+    reply = await gateway.post(BATCH, body)
+    told = [item.get("code") or item["state"] for item in reply.json["items"]]
+    assert told == ["queued", *["json_invalid"] * len(questionable), "queued"]
+    assert [fault["loc"] for fault in reply.json["items"][1]["errors"]] == ["group_id"]
+    await world.ended(2)
+    assert world.napcat.texts("group:1") == ['[1, {, " ]}'] * 2
 
 
 @pytest.mark.parametrize(
@@ -59,8 +79,9 @@ async def test_what_is_wrong_with_one_job_is_told_in_its_place_and_keeps_back_no
         ({"jobs": [{}], "dry_run": True}, 422, "batch_invalid"),
         ([], 400, "json_invalid"),
         (b"{", 400, "json_invalid"),
-        (b'{"jobs": [], "jobs": []}', 400, "json_invalid"),
-        (b'{"jobs": [{"group_id": 1, "group_id": 2, "message": "x"}]}', 400, "json_invalid"),
+        (b'{"jobs": [{}], "jobs": [{}]}', 422, "batch_invalid"),
+        (b'{"jobs": [{"message": "\xff"}]}', 400, "json_invalid"),
+        (b'{"jobs": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, "json_invalid"),
     ],
 )
 async def test_what_is_no_batch_is_refused_as_a_whole(world: World, body: Any, status: int, code: str) -> None:
