@@ -20,6 +20,7 @@ from gateway.forward.watch import Watch
 from gateway.intake.admission import Admission
 from gateway.intake.api import JobsIntake
 from gateway.intake.batch import BatchIntake
+from gateway.intake.hooks.hooks import Hooks
 from gateway.intake.onebot import OneBot
 from gateway.intake.onebot_pass import PassThrough
 from gateway.intake.onebot_recall import RecallAction
@@ -30,7 +31,7 @@ from gateway.lanes.policy import tick_policy
 from gateway.lanes.recall import Recaller
 from gateway.lanes.runner import Errands, LaneRunner
 from gateway.model.action import Ask
-from gateway.model.errors import SettingsInvalid, StoreUnavailable
+from gateway.model.errors import Refused, SettingsInvalid, StoreUnavailable
 from gateway.monitor.lanes import Lanes
 from gateway.monitor.status import Monitor
 from gateway.results.listing import PARAMETERS, Listing
@@ -163,8 +164,9 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         stopping = app[STOPPING]
         guard = Guard(settings.auth, clock, stopping, settings.http.host)
         app.on_response_prepare.append(guard.tell_rate)
+        hooks = _hooks(settings, admission, sources, guard, clock)
         monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock, stopping)
-        works = _Works(settings, clock, scripts, policies, asks, bell, endings, admission, events, monitor)
+        works = _Works(settings, clock, scripts, policies, asks, bell, endings, admission, events, monitor, hooks)
         app.router.add_routes(_routes(works, guard))
         yield
 
@@ -183,6 +185,7 @@ class _Works:
     admission: Admission
     events: Events
     monitor: Monitor
+    hooks: Hooks
 
 
 def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
@@ -218,8 +221,16 @@ def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
         web.get("/status", guard("read", monitor.get)),
         web.get("/healthz/live", monitor.live),
         web.get("/healthz/ready", monitor.ready),
+        *works.hooks.routes(),
         *onebot.routes(),
     ]
+
+
+def _hooks(settings: Settings, admission: Admission, sources: Sources, guard: Guard, clock: Clock) -> Hooks:
+    try:
+        return Hooks(settings.hooks, admission, sources, guard, clock)
+    except Refused as refusal:
+        raise SettingsInvalid(refusal.detail) from None
 
 
 @asynccontextmanager

@@ -25,6 +25,8 @@ class Event(StrEnum):
     SOURCE_WAITS = "source.waits"
     SOURCE_RESET = "source.reset"
     ENTRY_REFUSED = "entry.refused"
+    HOOK_TAKEN = "hook.taken"
+    HOOK_REFUSED = "hook.refused"
     JOB_ATTEMPTED = "job.attempted"
     JOB_WITHHELD = "job.withheld"
     JOB_ENDED = "job.ended"

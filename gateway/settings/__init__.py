@@ -1,5 +1,6 @@
 """Every setting: frozen, sectioned, spelled with units, refusing what it does not know."""
 
+from gateway.settings.hooks import Hook
 from gateway.settings.loading import load_settings
 from gateway.settings.sections import (
     LOOPBACK,
@@ -25,6 +26,7 @@ __all__ = [
     "Account",
     "Auth",
     "Delivery",
+    "Hook",
     "Http",
     "Intake",
     "Key",

@@ -1,13 +1,9 @@
 """Every setting: frozen, sectioned, spelled with units, refusing what it does not know."""
 
-import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     SecretStr,
@@ -20,77 +16,19 @@ from gateway.model.action import HARMLESS, why_not_passed
 from gateway.model.duration import Milliseconds
 from gateway.model.rate import RateField, parse_rate
 from gateway.model.verdict import Implementation, Rule
+from gateway.settings.hooks import Hook
+from gateway.settings.kinds import Bytes, Later, Rates, Secret, Section, TargetPattern, form, veiled
 
-_SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-def _bytes(value: object) -> object:
-    if isinstance(value, str):
-        match = re.fullmatch(r"([0-9]+)\s*(B|KiB|MiB|GiB)", value.strip())
-        if match is None:
-            raise ValueError(f'a size is written "512KiB" or "8MiB", not {value!r:.40}')
-        return int(match[1]) * _SIZES[match[2]]
-    return value
-
-
-def _spell_bytes(value: int) -> str:
-    for unit, size in reversed(_SIZES.items()):
-        if value and value % size == 0:
-            return f"{value // size}{unit}"
-    return f"{value}B"
-
-
-Bytes = Annotated[int, BeforeValidator(_bytes), PlainSerializer(_spell_bytes, return_type=str), Field(ge=0)]
-Secret = Annotated[
-    SecretStr, PlainSerializer(lambda secret: "***" if secret.get_secret_value() else "", return_type=str)
-]
-Rates = tuple[RateField, ...]
-
-
-def _veiled(url: str) -> str:
-    return re.sub(r"(?<=://)[^/]*(?=@)|(?<=password=)[^&]*", "***", url)
-
-
-def _later(value: Any) -> Any:
-    """Refuse what the contract names and this version does not do yet, instead of ignoring it in silence."""
-    if value:
-        raise ValueError("this version does not do that yet; leave the setting out")
-    return value
-
-
-Later = AfterValidator(_later)
-
-
-def _form(pattern: str, advice: str) -> AfterValidator:
-    """Accept text of a form, and say in words what it is when it is not."""
-
-    def check(value: str) -> str:
-        if re.fullmatch(pattern, value) is None:
-            raise ValueError(advice)
-        return value
-
-    return AfterValidator(check)
-
-
-TargetPattern = Annotated[
-    str, _form(r"(group|private):[0-9*?]+", "write group:123, group:12* or private:*, with * and ? as wildcards")
-]
-
-
-class Section(BaseModel):
-    """A frozen part of the settings that refuses unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Redis(Section):
     """Where everything that matters is kept."""
 
-    url: Annotated[str, PlainSerializer(_veiled, return_type=str)] = Field(
+    url: Annotated[str, PlainSerializer(veiled, return_type=str)] = Field(
         "", repr=False, description="redis://, rediss:// or unix://; empty: the embedded server"
     )
-    prefix: Annotated[str, _form(r"[A-Za-z0-9_.-]{1,32}", "1 to 32 letters, digits, _ . or -")] = Field(
+    prefix: Annotated[str, form(r"[A-Za-z0-9_.-]{1,32}", "1 to 32 letters, digits, _ . or -")] = Field(
         "gw", description="every key starts with it"
     )
     durability: Literal["local"] = Field("local", description="how far a write must have gone to count as accepted")
@@ -115,14 +53,14 @@ _EVENTS_ADVICE = "write ws://host:port or wss://…, without query or user name,
 class Account(Section):
     """One NapCat login."""
 
-    name: Annotated[str, _form(r"[a-z0-9][a-z0-9_-]{0,31}", "1 to 32 lower-case letters, digits, _ or -")] = Field(
+    name: Annotated[str, form(r"[a-z0-9][a-z0-9_-]{0,31}", "1 to 32 lower-case letters, digits, _ or -")] = Field(
         description="in keys, ids and logs"
     )
     endpoint: Annotated[
-        str, _form(r"(https?|wss?)://[^\s/]+(/[^\s?#]*)?", "write http://host:port or ws://host:port, and no query")
+        str, form(r"(https?|wss?)://[^\s/]+(/[^\s?#]*)?", "write http://host:port or ws://host:port, and no query")
     ] = Field(description="NapCat's HTTP server; with transport ws its WebSocket server")
     token: Secret = Field(SecretStr(""), description="NapCat's access token")
-    self_id: Annotated[str, _form(r"([1-9][0-9]{4,19})?", "write the QQ number in quotes, or leave it out")] = Field(
+    self_id: Annotated[str, form(r"([1-9][0-9]{4,19})?", "write the QQ number in quotes, or leave it out")] = Field(
         "", description="the QQ number that has to be logged in there; empty: the one seen first"
     )
     transport: Literal["http", "ws"] = Field(
@@ -131,7 +69,7 @@ class Account(Section):
     implementation: Implementation | Literal["auto"] = Field(
         "auto", description="the program that answers there, whose failures are read its way; auto: it is asked"
     )
-    events_url: Annotated[str, _form(_EVENTS_URL, _EVENTS_ADVICE)] = Field(
+    events_url: Annotated[str, form(_EVENTS_URL, _EVENTS_ADVICE)] = Field(
         "", description="NapCat's WebSocket server, for events; one replica listens; with transport ws not needed"
     )
     events_secret: Secret = Field(SecretStr(""), description="token of NapCat's HTTP client that posts events here")
@@ -204,7 +142,7 @@ class Delivery(Section):
 
 Source = Annotated[
     str,
-    _form(r"[^\s{}]+|[^\s{}]*\{[^\s{}]+\}[^\s{}]*", "a key without blanks, with braces only around one hash tag"),
+    form(r"[^\s{}]+|[^\s{}]*\{[^\s{}]+\}[^\s{}]*", "a key without blanks, with braces only around one hash tag"),
 ]
 """A key producers write to; braces only as one hash tag, so that our own keys for it can share its slot."""
 
@@ -224,7 +162,7 @@ class Results(Section):
     stream: int = Field(10_000, ge=100, description="entries kept in each receipts stream")
 
 
-Folder = Annotated[str, _form(r"/.*|[A-Za-z]:[\\/].*|\\\\.+", "write an absolute path, such as /media or D:/media")]
+Folder = Annotated[str, form(r"/.*|[A-Za-z]:[\\/].*|\\\\.+", "write an absolute path, such as /media or D:/media")]
 
 
 class Media(Section):
@@ -268,16 +206,16 @@ class Callbacks(Section):
 
 KeyPattern = Annotated[
     str,
-    _form(r"\*|(group|private):[0-9*?]+", "write * for all, or group:123, group:12* or private:*, with * and ?"),
+    form(r"\*|(group|private):[0-9*?]+", "write * for all, or group:123, group:12* or private:*, with * and ?"),
 ]
 
 
 class Key(Section):
     """One API key, stored as its SHA-256."""
 
-    name: Annotated[str, _form(r"[A-Za-z0-9_.-]{1,64}", "1 to 64 letters, digits, _ . or -")]
+    name: Annotated[str, form(r"[A-Za-z0-9_.-]{1,64}", "1 to 64 letters, digits, _ . or -")]
     sha256: Annotated[
-        str, _form(r"(?!e3b0c44298fc1c14)[0-9a-f]{64}", "the 64 lower-case hex digits of the key's SHA-256")
+        str, form(r"(?!e3b0c44298fc1c14)[0-9a-f]{64}", "the 64 lower-case hex digits of the key's SHA-256")
     ] = Field(description="hex SHA-256 of the key")
     scopes: frozenset[Literal["send", "read", "admin"]] = frozenset({"send", "read"})
     targets: tuple[KeyPattern, ...] = Field(("*",), description="target patterns this key may use")
@@ -333,7 +271,7 @@ class Settings(Section):
     routes: tuple[Route, ...] = Field((), description="{target, account}: first match, else the first account")
     onebot: Onebot = Onebot()
     callbacks: Callbacks = Callbacks()
-    hooks: Annotated[tuple[dict[str, Any], ...], Later] = ()
+    hooks: tuple[Hook, ...] = Field((), description="{name, preset, secret, targets, …}: see Webhooks")
     auth: Auth = Auth()
     log: Log = Log()
 

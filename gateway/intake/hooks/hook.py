@@ -1,0 +1,242 @@
+"""One hook: from a verified delivery to the jobs it becomes; pure but for the time it is given."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from jsonpath import CompoundJSONPath, JSONPath, JSONPathEnvironment, JSONPathError
+
+from gateway.intake.hooks.delivery import Delivery, Payload, payload_of
+from gateway.intake.hooks.preset import Preset, presets
+from gateway.intake.hooks.template import Segments, Template, TemplateFailed
+from gateway.intake.hooks.verify import Proof, refusal
+from gateway.model.errors import Fault, Refused
+from gateway.settings import Hook as HookSettings
+from gateway.settings.hooks import HookRoute, Match
+
+_JSONPATH = JSONPathEnvironment(strict=False)
+_LONGEST_ID = 64  # characters of a delivery's id in a key; a longer one is digested
+_LONGEST_COLLAPSE = 128
+_HEADER = "header:"
+
+
+_Path = JSONPath | CompoundJSONPath
+
+
+class Reading(NamedTuple):
+    """What a genuine delivery says: its event, its own id, and the jobs it becomes (none: there is nothing to say)."""
+
+    event: str
+    delivery: str
+    jobs: list[dict[str, Any]]
+    ping: bool = False
+
+
+@dataclass(frozen=True)
+class _Route:
+    """A route, ready to be tried."""
+
+    events: tuple[str, ...]
+    tests: tuple[tuple[_Path, Match], ...]
+    targets: tuple[str, ...]
+
+    def takes(self, event: str, payload: Payload) -> bool:
+        named = not self.events or any(fnmatchcase(event, glob) for glob in self.events)
+        return named and all(_fits(path, match, payload) for path, match in self.tests)
+
+
+class Hook:
+    """What one path of webhooks does, compiled: it reads a delivery, or says why it is refused."""
+
+    def __init__(self, settings: HookSettings) -> None:
+        """Compile the templates and rules of SETTINGS; raises Refused with the setting that is wrong."""
+        self.settings = settings
+        self.preset = _preset_of(settings)
+        self.proof = _proof_of(settings, self.preset)
+        if self.proof.kind != "none" and not settings.secrets:
+            raise _wrong("secret", "give the secret that both sides know (verify.kind none: anybody may send)")
+        segments = self.preset.segments if settings.segments is None else settings.segments
+        self._template = _compiled("template", settings.template or self.preset.template, segments=segments)
+        collapse = settings.collapse_key or self.preset.collapse
+        self._collapse = _compiled("collapse_key", collapse, segments=False) if collapse else None
+        self._routes = tuple(_route(number, route) for number, route in enumerate(settings.routes))
+        self._delivery = tuple(map(_place, self.preset.delivery))
+        self._event = tuple(map(_place, self.preset.event))
+
+    def refusal(self, delivery: Delivery, payload: Payload, now: float) -> str | None:
+        """Return why DELIVERY is not from whom it says, None when it is; NOW in epoch seconds."""
+        return refusal(self.proof, self.settings.secrets, delivery, payload, now)
+
+    def payload(self, delivery: Delivery) -> Payload:
+        """Return the data in DELIVERY; raises Refused when there is none that can be read."""
+        payload = payload_of(delivery, forms=self.preset.forms)
+        parts = [part for part in delivery.path.split("/") if part]
+        named = dict(zip(self.preset.path[-len(parts) :] if parts else (), parts, strict=False))
+        return {**named, **payload} if self.preset.path else payload
+
+    def read(self, delivery: Delivery, payload: Payload, now: float) -> Reading:
+        """Return what a genuine DELIVERY becomes.
+
+        Raises Refused `event_unknown` for an event the preset knows nothing of, `template_failed` when no message can
+        be made of this payload.
+        """
+        event = ".".join(text for place in self._event if (text := _found(place, delivery, payload)))
+        name = self.delivery_id(delivery, payload, now)
+        if event and any(fnmatchcase(event, ping) for ping in self.preset.pings):
+            return Reading(event, name, [], ping=True)
+        if not any(fnmatchcase(event, known) for known in self.preset.events):
+            raise Refused("event_unknown", f"{self.preset.title} has no message for the event {event[:60]!r}")
+        wanted = self.settings.events
+        targets = self._targets(event, payload)
+        if (wanted and not any(fnmatchcase(event, glob) for glob in wanted)) or not targets:
+            return Reading(event, name, [])
+        values = self._values(event, delivery, payload)
+        message = self._rendered("template", self._template, values)
+        if not message:
+            return Reading(event, name, [])
+        return Reading(event, name, [self._job(target, name, message, values) for target in targets])
+
+    def sample(self, now: float) -> Reading:
+        """Return what the preset's own sample becomes here, whatever events this hook tells; raises Refused."""
+        delivery = self.preset.sample.delivery
+        everywhere = self.settings.model_copy(update={"events": (), "targets": ("group:10000",), "routes": ()})
+        return Hook(everywhere).read(delivery, self.payload(delivery), now)
+
+    def _job(self, target: str, name: str, message: Segments, values: Mapping[str, Any]) -> dict[str, Any]:
+        kind, _, number = target.partition(":")
+        job: dict[str, Any] = {
+            "group_id" if kind == "group" else "user_id": number,
+            "message": message,
+            "key": f"hook:{self.settings.name}:{name}:{target}",
+            "metadata": {"hook": self.settings.name, "event": values["event"], "delivery": name},
+        }
+        if self.settings.account:
+            job["account"] = self.settings.account
+        if self._collapse and (key := _words(self._rendered("collapse_key", self._collapse, values))):
+            job["collapse_key"] = f"hook:{self.settings.name}:{key}"[:_LONGEST_COLLAPSE]
+        return job
+
+    def _values(self, event: str, delivery: Delivery, payload: Payload) -> dict[str, Any]:
+        """Return what a template sees."""
+        settings = self.settings
+        secret = {"authorization", "cookie", *self.proof.headers}
+        headers = {name: text for name, text in delivery.headers.items() if name not in secret}
+        known = {"hook": settings.name, "mentions": list(settings.at), "timezone": settings.timezone}
+        return {"payload": payload, "event": event, "headers": headers, **known}
+
+    def _rendered(self, which: str, template: Template, values: Mapping[str, Any]) -> Segments:
+        try:
+            return template.render(values)
+        except TemplateFailed as error:
+            detail = f"the {which} of the hook {self.settings.name!r} cannot say this: {error}"
+            raise Refused("template_failed", detail) from None
+
+    def _targets(self, event: str, payload: Payload) -> list[str]:
+        """Return where it goes: the targets of all routes that take it, else those of the hook."""
+        taking = [route for route in self._routes if route.takes(event, payload)]
+        found = [target for route in taking for target in route.targets] if taking else self.settings.targets
+        return list(dict.fromkeys(found))
+
+    def delivery_id(self, delivery: Delivery, payload: Payload, now: float) -> str:
+        """Return the delivery's own id, else a digest of what it says in this stretch of time."""
+        found = next((text for place in self._delivery if (text := _found(place, delivery, payload))), "")
+        if not found:
+            said = json.dumps([payload, int(now * 1000) // self.preset.again_after], sort_keys=True)
+            return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+        if len(found) <= _LONGEST_ID and found.isprintable():
+            return found
+        return hashlib.sha256(found.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _preset_of(settings: HookSettings) -> Preset:
+    name = settings.preset or "generic"
+    known = presets()
+    if name not in known:
+        raise _wrong("preset", f"there is no preset {name!r}; known: {', '.join(known)}")
+    return known[name]
+
+
+def _proof_of(settings: HookSettings, preset: Preset) -> Proof:
+    """Return how the sender proves who it is: as the settings say, else as the product does."""
+    verify = settings.verify
+    if verify is None:
+        return preset.proof
+    header = (verify.header.lower(),) if verify.header else ()
+    if verify.kind == "github":
+        return Proof(kind="hmac", headers=("x-hub-signature-256",), prefix="sha256=")
+    if verify.kind == "hmac":
+        if not header:
+            raise _wrong("verify.header", "name the header that has the signature")
+        return Proof(kind="hmac", headers=header, prefix=verify.prefix)
+    if verify.kind == "token":
+        return Proof(kind="token", headers=header or ("authorization",))
+    if verify.kind == "query":
+        return Proof(kind="query", fields=(verify.parameter,))
+    return Proof(kind=verify.kind)
+
+
+def _compiled(setting: str, text: str, *, segments: bool) -> Template:
+    try:
+        return Template(text, segments=segments)
+    except Refused as refusal:
+        raise _wrong(setting, refusal.detail) from None
+
+
+def _route(number: int, route: HookRoute) -> _Route:
+    tests = []
+    for place, match in enumerate(route.match):
+        try:
+            tests.append((_JSONPATH.compile(match.path), match))
+        except JSONPathError as error:
+            where = f"routes.{number}.match.{place}.path"
+            raise _wrong(where, f"{match.path!r} is no JSONPath: {error}; write $.a.b[*].c") from None
+    return _Route(route.events, tuple(tests), route.targets)
+
+
+def _place(text: str) -> str | _Path:
+    """Return the header that TEXT names, or where in the payload it points."""
+    return text.removeprefix(_HEADER) if text.startswith(_HEADER) else _JSONPATH.compile(text)
+
+
+def _found(place: str | _Path, delivery: Delivery, payload: Payload) -> str:
+    if isinstance(place, str):
+        return delivery.headers.get(place, "").strip()
+    return next((_spelled(value) for value in _at(place, payload)), "")
+
+
+def _at(path: _Path, payload: Payload) -> Iterator[Any]:
+    try:
+        yield from (match.obj for match in path.finditer(payload))
+    except (JSONPathError, RecursionError):  # what the path cannot be asked of is not there
+        return
+
+
+def _fits(path: _Path, match: Match, payload: Payload) -> bool:
+    return any(_equals(match, _spelled(value)) for value in _at(path, payload))
+
+
+def _equals(match: Match, text: str) -> bool:
+    if match.equals is not None:
+        return text == _spelled(match.equals)
+    if match.glob is not None:
+        return fnmatchcase(text, match.glob)
+    return re.search(match.regex or "", text[:4096]) is not None
+
+
+def _spelled(value: Any) -> str:
+    """Return a value as text: what is no text is spelled as in JSON."""
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _words(message: Segments) -> str:
+    """Return the text of a message on one line."""
+    texts = (segment["data"]["text"] for segment in message if segment["type"] == "text")
+    return " ".join("".join(texts).split())
+
+
+def _wrong(setting: str, reason: str) -> Refused:
+    return Refused("hook_invalid", reason, [Fault(setting, reason, "hook_invalid")])

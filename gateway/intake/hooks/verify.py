@@ -1,0 +1,161 @@
+"""Whether a webhook comes from whom it says: each product signs in its own way, pure."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from gateway.intake.hooks.delivery import Delivery
+
+Kind = Literal["hmac", "token", "basic", "standard", "query", "path", "grafana", "none"]
+
+
+class Proof(BaseModel):
+    """How a sender proves who it is.
+
+    hmac      hex HMAC-SHA256 of the body, after `prefix`, in one of `headers`
+    token     the secret itself in one of `headers`; `authorization` also takes `Bearer <secret>`
+    basic     `Authorization: Basic`, with the secret as `user:password`
+    standard  Standard Webhooks: id, timestamp and signature; a time window of five minutes
+    grafana   hex HMAC-SHA256 of `<timestamp>:<body>` where the timestamp is sent, else of the body
+    query     the secret as one of the parameters `fields`
+    path      the secret as the first segment of the path behind the hook's, or as one of `fields` of body or query
+    none      nobody proves anything: whoever reaches the path may send
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Kind
+    headers: tuple[str, ...] = ()
+    prefix: str = ""
+    fields: tuple[str, ...] = ()
+    timestamp: str = ""
+    suffix: Annotated[str, Field(description="of a path's first segment, which is no part of the secret")] = ""
+
+
+def refusal(
+    proof: Proof, secrets: Sequence[str], delivery: Delivery, payload: Mapping[str, object], now: float
+) -> str | None:
+    """Return why DELIVERY is not genuine, in words for its sender; None when it is. NOW in epoch seconds."""
+    return _CHECKS[proof.kind](proof, secrets, delivery, payload, now)
+
+
+def _hmac(
+    proof: Proof, secrets: Sequence[str], delivery: Delivery, _payload: Mapping[str, object], _now: float
+) -> str | None:
+    given = _header(proof, delivery)
+    if not given:
+        return f"the signature is missing: send {' or '.join(proof.headers)}; set the same secret on both sides"
+    return _signed_by_one(secrets, delivery.body, given.removeprefix(proof.prefix))
+
+
+def _grafana(
+    proof: Proof, secrets: Sequence[str], delivery: Delivery, _payload: Mapping[str, object], now: float
+) -> str | None:
+    given = _header(proof, delivery)
+    if not given:
+        # Older ones do not sign; they send the secret itself.
+        return _token(proof.model_copy(update={"headers": ("authorization",)}), secrets, delivery, _payload, now)
+    timestamp = delivery.headers.get(proof.timestamp, "") if proof.timestamp else ""
+    if timestamp and not (timestamp.isascii() and timestamp.isdigit() and abs(now - int(timestamp)) <= _WINDOW_S):
+        return "the timestamp is more than five minutes off; is this an old message, or a clock wrong?"
+    return _signed_by_one(secrets, f"{timestamp}:".encode() + delivery.body if timestamp else delivery.body, given)
+
+
+def _signed_by_one(secrets: Sequence[str], signed: bytes, given: str) -> str | None:
+    digests = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets]
+    # Each is compared, so that the time taken tells nothing.
+    good = [hmac.compare_digest(digest.encode(), given.strip().lower().encode()) for digest in digests]
+    return (
+        None if any(good) else "the signature is none of this body with our secret; set the same secret on both sides"
+    )
+
+
+def _token(
+    proof: Proof, secrets: Sequence[str], delivery: Delivery, _payload: Mapping[str, object], _now: float
+) -> str | None:
+    given = [delivery.headers[name] for name in proof.headers if name in delivery.headers]
+    given += [bearer for text in given if (bearer := text.partition(" ")[2].strip())]
+    return _is_one(secrets, given, f"send the secret as header {' or '.join(proof.headers)}")
+
+
+def _basic(
+    _proof: Proof, secrets: Sequence[str], delivery: Delivery, _payload: Mapping[str, object], _now: float
+) -> str | None:
+    scheme, _, coded = delivery.headers.get("authorization", "").partition(" ")
+    given = []
+    if scheme.lower() == "basic":
+        try:
+            given = [base64.b64decode(coded.strip(), validate=True).decode()]
+        except (binascii.Error, ValueError):
+            given = []
+    elif scheme.lower() == "bearer":
+        given = [coded.strip()]
+    return _is_one(secrets, given, "send user and password (Basic), or the secret as Bearer token")
+
+
+def _standard(
+    _proof: Proof, secrets: Sequence[str], delivery: Delivery, _payload: Mapping[str, object], _now: float
+) -> str | None:
+    reason = "no secret is configured"
+    for secret in secrets:
+        try:
+            Webhook(secret).verify(delivery.body, dict(delivery.headers), json_parse=False)
+        except (WebhookVerificationError, ValueError) as error:
+            reason = str(error)
+        else:
+            return None
+    return f"webhook-id, webhook-timestamp and webhook-signature do not fit this body: {reason[:100]}"
+
+
+def _query(
+    proof: Proof, secrets: Sequence[str], delivery: Delivery, _payload: Mapping[str, object], _now: float
+) -> str | None:
+    given = [delivery.query[name] for name in proof.fields if name in delivery.query]
+    return _is_one(secrets, given, f"add ?{proof.fields[0]}=<secret> to the URL")
+
+
+def _path(
+    proof: Proof, secrets: Sequence[str], delivery: Delivery, payload: Mapping[str, object], _now: float
+) -> str | None:
+    given = [delivery.path.partition("/")[0].removesuffix(proof.suffix)]
+    for name in proof.fields:
+        given += [text for text in (delivery.query.get(name), payload.get(name)) if isinstance(text, str)]
+    return _is_one(secrets, given, f"put the secret into the path: …/<secret>{proof.suffix}")
+
+
+def _nobody(
+    _proof: Proof, _secrets: Sequence[str], _delivery: Delivery, _payload: Mapping[str, object], _now: float
+) -> str | None:
+    return None
+
+
+def _is_one(secrets: Sequence[str], given: Sequence[str], remedy: str) -> str | None:
+    """Return REMEDY unless one of those GIVEN is a secret; each pair is compared, so that time tells nothing."""
+    good = [
+        hmac.compare_digest(secret.encode(), text.encode("utf-8", "replace")) for secret in secrets for text in given
+    ]
+    return None if any(good) else remedy
+
+
+def _header(proof: Proof, delivery: Delivery) -> str:
+    return next((delivery.headers[name] for name in proof.headers if delivery.headers.get(name)), "")
+
+
+_Check = Callable[[Proof, Sequence[str], Delivery, Mapping[str, object], float], str | None]
+_CHECKS: dict[Kind, _Check] = {
+    "hmac": _hmac,
+    "token": _token,
+    "basic": _basic,
+    "standard": _standard,
+    "grafana": _grafana,
+    "query": _query,
+    "path": _path,
+    "none": _nobody,
+}
+_WINDOW_S = 300.0

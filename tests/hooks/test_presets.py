@@ -1,0 +1,50 @@
+"""What each product's events become, sample by sample."""
+
+import json
+
+import pytest
+
+from gateway.intake.hooks.hook import Hook
+from gateway.intake.hooks.preset import presets
+from gateway.intake.preparation import prepare
+from gateway.model.errors import Refused
+from gateway.settings import Hook as HookSettings
+from gateway.settings import Settings
+from tests.hooks.samples import NOW, Sample, samples
+
+ALL = samples()
+
+
+def hook_of(sample: Sample) -> Hook:
+    settings = {"name": "a-hook", "preset": sample.preset, "secret": "whsec_c2VjcmV0", "targets": ["group:123456"]}
+    return Hook(HookSettings.model_validate({**settings, **sample.settings}))
+
+
+@pytest.mark.parametrize("sample", ALL, ids=[f"{sample.preset}-{sample.name}" for sample in ALL])
+def test_an_event_becomes_this_message(sample: Sample) -> None:
+    hook = hook_of(sample)
+    if sample.refused is not None:
+        with pytest.raises(Refused) as refused:
+            hook.read(sample.delivery, hook.payload(sample.delivery), NOW)
+        assert refused.value.code == sample.refused
+        return
+    reading = hook.read(sample.delivery, hook.payload(sample.delivery), NOW)
+    assert [job["message"] for job in reading.jobs] == ([sample.segments] if sample.segments else [])
+    assert sample.event in {None, reading.event}
+    for job in reading.jobs:  # what a template makes is a message that NapCat gets
+        assert prepare(json.dumps(job).encode(), Settings(), "id").parts
+
+
+@pytest.mark.parametrize("preset", sorted(presets()))
+def test_each_preset_has_at_least_three_events_of_its_product(preset: str) -> None:
+    assert len([sample for sample in samples(preset) if sample.segments and sample.source]) >= 3
+
+
+@pytest.mark.parametrize("preset", sorted(presets()))
+def test_each_preset_brings_a_sample_that_becomes_a_message(preset: str) -> None:
+    hook = hook_of(Sample(preset=preset, name="own"))
+    assert hook.sample(NOW).jobs
+
+
+def test_a_preset_is_named_by_its_files_and_found_by_its_name() -> None:
+    assert {sample.preset for sample in ALL} == set(presets())
