@@ -23,7 +23,6 @@ from gateway.intake.batch import BatchIntake
 from gateway.intake.onebot import OneBot
 from gateway.intake.onebot_pass import PassThrough
 from gateway.intake.onebot_recall import RecallAction
-from gateway.intake.pressure import Pressure
 from gateway.intake.reader import ListReader, SourceReader
 from gateway.lanes.operator import Operator
 from gateway.lanes.policy import tick_policy
@@ -45,6 +44,7 @@ from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server, state_dir
 from gateway.store.feed import Feed
 from gateway.store.keys import Keys
+from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
 from gateway.store.server import OLDEST, server_numbers
 from gateway.store.sources import Sources
@@ -164,7 +164,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         guard = Guard(settings.auth, clock, stopping, settings.http.host)
         app.on_response_prepare.append(guard.tell_rate)
         monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock, stopping)
-        works = _Works(settings, clock, scripts, policies, asks, bell, endings, admission, events, monitor)
+        works = _Works(settings, clock, scripts, policies, asks, bell, endings, pressure, admission, events, monitor)
         app.router.add_routes(_routes(works, guard))
         yield
 
@@ -180,6 +180,7 @@ class _Works:
     asks: Mapping[str, Ask]
     bell: Bell
     endings: Endings
+    pressure: Pressure
     admission: Admission
     events: Events
     monitor: Monitor
@@ -193,7 +194,7 @@ def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
     batch = BatchIntake(works.admission, jobs.state, guard)
     search, recaller = Search(scripts, works.clock, accounts), Recaller(scripts, works.asks, clean)
     listing, withdrawal = Listing(search), Withdrawal(works.policies, scripts, receipts, recaller, bell)
-    replay = Replay(settings, scripts, receipts, search, bell, works.clock)
+    replay = Replay(settings, scripts, receipts, search, works.pressure, bell, works.clock)
     lanes, operator = Lanes(settings, works.policies, scripts), Operator(settings, scripts, bell)
     pass_through = PassThrough(settings.onebot.pass_, works.asks, clean)
     take_back = RecallAction(scripts, recaller, accounts)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -11,13 +12,14 @@ from gateway.clock import Clock
 from gateway.model.errors import StoreUnavailable
 from gateway.model.instant import format_instant
 from gateway.model.listening import Listening
-from gateway.settings import Settings
+from gateway.settings import Key, Settings
 from gateway.store.client import Clients
 from gateway.store.scripts import Scripts
 from gateway.store.server import MOST_MEMORY, ping, server_numbers
 from gateway.store.sources import Sources
 from gateway.store.values import AccountNumbers, Hold, Slowed, Unmatched
 from gateway.supervise import Supervisor
+from gateway.web import KEY, may_use, reaches_all
 
 Reason = dict[str, Any]
 _RECENT_MS = 3_600_000  # answers that no rule knows are a reason to look for this long
@@ -77,13 +79,16 @@ class Monitor:
             return web.json_response({"status": "down", "reasons": reasons}, status=503)
         return web.json_response({"status": "ok"})
 
-    async def get(self, _request: web.Request) -> web.Response:
+    async def get(self, request: web.Request) -> web.Response:
         """Answer `/status`; 503 when it is `down`."""
-        document = await self.status()
+        document = await self.status(request.get(KEY))
         return web.json_response(document, status=503 if document["status"] == "down" else 200)
 
-    async def status(self) -> dict[str, Any]:
-        """Return the whole state: overall `ok`, `degraded` or `down` with reasons, then every part."""
+    async def status(self, key: Key | None = None) -> dict[str, Any]:
+        """Return the whole state: overall `ok`, `degraded` or `down` with reasons, then every part.
+
+        Targets beyond the reach of KEY are left out.
+        """
         document: dict[str, Any] = {
             "status": "ok",
             "reasons": self._own_reasons(),
@@ -97,7 +102,7 @@ class Monitor:
         }
         try:
             for account in self._settings.accounts:
-                numbers = await self._scripts.overview(account.name)
+                numbers = within_reach(await self._scripts.overview(account.name), key)
                 listener = self._listeners.get(account.name)
                 document["accounts"][account.name] = account_document(account.name, numbers) | {
                     "events": {**_events(listener), **self._reports[account.name]}
@@ -149,6 +154,18 @@ class Monitor:
             _reason("task_failing", f"{name}: {error}", "it is tried again with growing pauses; the log says more")
             for name, error in self._supervisor.failing().items()
         ]
+
+
+def within_reach(numbers: AccountNumbers, key: Key | None) -> AccountNumbers:
+    """Return NUMBERS without what they tell of single targets that KEY does not reach."""
+    if reaches_all(key):
+        return numbers
+    return replace(
+        numbers,
+        holds=[hold for hold in numbers.holds if hold.name == "account" or may_use(key, hold.name)],
+        slowed=[slowed for slowed in numbers.slowed if slowed.name == "account" or may_use(key, slowed.name)],
+        unmatched=[],
+    )
 
 
 def account_document(account: str, numbers: AccountNumbers) -> dict[str, Any]:

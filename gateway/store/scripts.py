@@ -267,17 +267,19 @@ class Scripts:
         return reply
 
     async def search(
-        self, account: str, wanted: Wanted, begin: str, most: int, *, letters: bool
+        self, account: str, wanted: Wanted, begin: str, most: int, *, letters: bool, oldest_first: bool = False
     ) -> tuple[str, list[Found]]:
         """Look for up to MOST jobs, newest first, from the entry BEGIN of the index of all (or of the dead LETTERS).
 
-        BEGIN is `+`, an entry's id, or `(` and an id: after it. Return the id of the last entry that was looked at,
-        "" at the end of the index, and what was found up to there: one call looks at some hundred records at most.
+        BEGIN is `+` (`-` for the OLDEST_FIRST), an entry's id, or `(` and an id: behind it. Return the id of the last
+        entry that was looked at, "" at the end of the index, and what was found up to there: one call looks at some
+        records only.
         """
         args: list[Any] = ["letters" if letters else "index", begin, most, " ".join(sorted(wanted.states))]
         args += [wanted.target, _or_empty(wanted.since), _or_empty(wanted.until)]
         args += [json.dumps([lua_pattern(glob) for glob in wanted.patterns]) if wanted.patterns else ""]
-        stopped, found = await self._account("search", account, [*args, int(wanted.unreplayed)])
+        args += [int(wanted.unreplayed), int(oldest_first)]
+        stopped, found = await self._account("search", account, args)
         return stopped.decode(), [Found(entry.decode(), job.decode(), receipt) for entry, job, receipt in found]
 
     async def lane(self, account: str, target: str, limits: Limits) -> LaneNumbers:

@@ -260,7 +260,7 @@ class Found(NamedTuple):
 class Replayed(NamedTuple):
     """What came of a wish to replay a job: `replayed` or `duplicate` with the replay's id, else why not.
 
-    `not_ended`, `nothing_left`, `gone` (no record is left) and `full` come with the job's own id.
+    `not_ended`, `nothing_left`, `gone` (no record is left), `full` and `later` (ask again) come with the job's own id.
     """
 
     outcome: str
