@@ -1,11 +1,13 @@
 """A reader who types what the README prints: in a folder of their own, beside a NapCat that is not there."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,9 +25,17 @@ from tests.world import until
 
 ROOT = Path(__file__).parents[2]
 KEY = "gw_a-key-of-this-test"
+KEY_LINE = {
+    "name": "reader",
+    "sha256": sha256(KEY.encode()).hexdigest(),
+    "scopes": ["send", "read", "admin"],
+}
 JOB = {"group_id": "123456", "message": "a job"}
+FILES = {"job.json": json.dumps(JOB)}
+"""The files the README names without having made them."""
 PATIENCE = 20.0  # seconds a command may take
-PLACEHOLDERS = {"gw_…": KEY, "{…}": json.dumps(JOB)}
+SECRET = "whsec_" + base64.b64encode(b"the secret of callbacks, 32 byte").decode()
+PLACEHOLDERS = {"gw_…": KEY, "whsec_…": SECRET, "{…}": json.dumps(JOB)}
 """What stands for something of the reader's own. `main.Zk3…` is a job made for the command that names it."""
 JOBS_FOR = [
     (r"recall", {**JOB}, "delivered"),
@@ -34,9 +44,13 @@ JOBS_FOR = [
     (r"", {**JOB}, "delivered"),
 ]
 """Which job `main.Zk3…` is, and how it stands by then: the first whose pattern is found in the command."""
+ENDLESS = [r"jobs watch\s*$"]
+"""Commands that go on until Ctrl-C, which is pressed once they have printed something."""
 _ERROR = re.compile(r"^\(?(error|ERR|WRONGTYPE|NOAUTH|OOM|MISCONF)\b")
 _WORLD = re.compile(r"gateway (run|sandbox)\b")
-_ASSIGNMENT = re.compile(r"^[A-Za-z_]+=\S+$")
+_ASSIGNMENT = re.compile(r"^(export )?[A-Za-z_]+=\S+$")
+_SERVER = re.compile(r"\bport=(\d+)")
+_RECEIVER = re.compile(r"web\.post\(\"(/[^\"]*)\"")
 
 
 class Reader:
@@ -50,7 +64,7 @@ class Reader:
         self._gateway: asyncio.subprocess.Process | None = None
         self._port = free_port()
         self._redis = ""
-        self._keyed = ""
+        self._others: dict[str, str] = {}  # addresses of further gateways, by the settings they have
         self._settled: list[str] = []  # assignments of earlier commands, which hold for later ones
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")},
@@ -97,9 +111,14 @@ class Reader:
             self.wrong.append("\n  ".join([f"README.md:{command.line}: {command.text}", *faults]))
 
     async def runs(self, line: int, program: str) -> None:
-        """Run a Python program of the README."""
+        """Run a Python program of the README; one that serves is posted the receipt of a job, and has to print it."""
         try:
-            code, out, err = await self._run(sys.executable, "-W", "error", "-c", await self._in_this_world(program))
+            text = await self._in_this_world(program)
+            python = [sys.executable, "-u", "-W", "error", "-c"]
+            if _SERVER.search(text):
+                await self._receives(python, text)
+                return
+            code, out, err = await self._run(*python, text)
         except (AssertionError, TimeoutError) as error:
             self.wrong.append(f"README.md:{line}: {error!r}")
             return
@@ -136,7 +155,7 @@ class Reader:
 
     async def _in_this_world(self, text: str) -> str:
         """Return TEXT with this world's addresses, and with something real for what is the reader's own."""
-        address = await self._with_keys() if "gw_…" in text else self.url
+        address = await self._another(auth={"keys": [KEY_LINE]}) if "gw_…" in text else self.url
         for here, there in (("http://127.0.0.1:8080", address), ("http://127.0.0.1:3000", self._napcat.url)):
             text = text.replace(here, there)
         text = text.replace("redis://127.0.0.1:6379/0", self._redis)
@@ -156,46 +175,86 @@ class Reader:
             await until(lambda: self.looks(f"/v1/jobs/{made}"), lambda seen: seen["state"] == state)
         return made
 
-    async def _with_keys(self) -> str:
-        """Return the address of a gateway on the same Redis that asks for a key."""
-        if not self._keyed:
-            scopes = ["send", "read", "admin"]
-            keys = [{"name": "reader", "sha256": sha256(KEY.encode()).hexdigest(), "scopes": scopes}]
-            settings = {
-                "redis": {"url": self._redis},
-                "accounts": [{"name": "main", "endpoint": self._napcat.url}],
-                "auth": {"keys": keys},
-            }
+    async def _another(self, **sections: Any) -> str:
+        """Return the address of a further gateway on the same Redis that has SECTIONS in its settings."""
+        name = repr(sections)
+        if name not in self._others:
+            account = {"name": "main", "endpoint": self._napcat.url}
+            settings = {"redis": {"url": self._redis}, "accounts": [account], **sections}
             gateway = GatewayProcess(settings, self.folder)
             await gateway.start()
             self._stack.push_async_callback(gateway.kill)
-            self._keyed = gateway.url
-        return self._keyed
+            self._others[name] = gateway.url
+        return self._others[name]
+
+    async def _receives(self, python: list[str], program: str) -> None:
+        """Run a program that serves and takes the receipts posted to it; it has to print something of one."""
+        port, path = free_port(), _RECEIVER.search(program)
+        assert path is not None, "what is posted to this server? tell tests/readme/running.py"
+        gateway = await self._another(callbacks={"secrets": [SECRET], "allow_private": True})
+        async with self._started(*python, _SERVER.sub(f"port={port}", program)) as (process, output):
+            await until(lambda: _listens(port), deadline=PATIENCE)
+            banner = output.read_text()
+            job = {**JOB, "callback_url": f"http://127.0.0.1:{port}{path[1]}"}
+            async with aiohttp.ClientSession(gateway) as session, session.post("/v1/jobs", json=job) as answer:
+                assert answer.status == 202, await answer.text()
+            await until(lambda: "delivered" in output.read_text().removeprefix(banner), deadline=PATIENCE)
+            assert process.returncode is None, output.read_text()
 
     async def _run(self, *words: str) -> tuple[int, str, str]:
         """Return exit code, output and complaints of a program; what waits for something to happen sees it happen."""
-        process = await asyncio.create_subprocess_exec(
-            *words, cwd=self.folder, env=self._environ, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-        talk = asyncio.create_task(process.communicate())
+        endless = any(re.search(pattern, words[-1]) for pattern in ENDLESS)
+        async with self._started(*words) as (process, output):
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    while not await _ended(process, 1.0):
+                        if endless and output.stat().st_size:
+                            os.killpg(process.pid, signal.SIGINT)
+                        await self._something_happens()
+            except TimeoutError:
+                raise TimeoutError(f"it did not end within {PATIENCE:.0f} s: {output.read_text()}") from None
+            code = process.returncode or 0
+            stopped = endless and code in {130, -signal.SIGINT}
+            return 0 if stopped else code, output.read_text(), output.with_suffix(".err").read_text()
+
+    @asynccontextmanager
+    async def _started(self, *words: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, Path]]:
+        """Yield a running program and the file with its output, beside which are its complaints; end it after that."""
+        output = self.folder / "command.out"
+        with output.open("wb") as out, output.with_suffix(".err").open("wb") as err:
+            process = await asyncio.create_subprocess_exec(
+                *words, cwd=self.folder, env=self._environ, stdin=asyncio.subprocess.DEVNULL,
+                stdout=out, stderr=err, start_new_session=True,
+            )  # fmt: skip
         try:
-            async with asyncio.timeout(PATIENCE):
-                while not (await asyncio.wait({talk}, timeout=1))[0]:
-                    await self._something_happens()
-        except TimeoutError:
-            raise TimeoutError(f"it did not end within {PATIENCE:.0f} s") from None
+            yield process, output
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, 9)
-        out, err = await talk
-        return process.returncode or 0, out.decode(), err.decode()
+                    os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
 
     async def _something_happens(self) -> None:
         if self._redis:
             async with aiohttp.ClientSession(self.url) as session:
                 await session.post("/v1/jobs", json={"group_id": "1", "message": "meanwhile"})
+
+
+async def _ended(process: asyncio.subprocess.Process, seconds: float) -> bool:
+    """Wait up to SECONDS for the end of PROCESS; return whether it has come."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await process.wait()
+    return process.returncode is not None
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def _compared(answers: list[str], out: str) -> list[str]:
@@ -223,7 +282,8 @@ async def reading(folder: Path) -> AsyncIterator[Reader]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
         file.chmod(0o755)
-    (folder / "job.json").write_text(json.dumps(JOB))
+    for name, words in FILES.items():
+        (folder / name).write_text(words)
     async with StandIn().serve() as napcat:
         napcat.behave("group:404", "kick")
         reader = Reader(folder, napcat)
