@@ -66,6 +66,14 @@ async def test_a_bot_that_does_not_wait_gets_the_job(world: World) -> None:
     await gateway.shows(told["job"], "delivered")
 
 
+async def test_a_bot_whose_message_takes_long_gets_the_job_and_need_not_send_again(world: World) -> None:
+    world.napcat.behave("group:7", "delay", ms=1_000)
+    gateway = await world.gateway(onebot={"wait": "200ms"})
+    told = await bot_at(gateway).send_group_msg(group_id=7, message="hello")
+    await gateway.shows(told["job"], "delivered")
+    assert len(world.napcat.received) == 1
+
+
 async def test_a_bot_learns_that_it_was_removed_from_the_group(world: World) -> None:
     world.napcat.behave("group:8", "kick")
     bot = bot_at(await world.gateway())

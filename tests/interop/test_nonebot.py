@@ -45,6 +45,17 @@ async def test_a_bot_that_does_not_wait_gets_the_job(world: World, nonebot_at: M
     await gateway.shows(told["returned"]["job"], "delivered")
 
 
+async def test_a_bot_whose_message_takes_long_gets_the_job_and_need_not_send_again(
+    world: World, nonebot_at: Meet
+) -> None:
+    world.napcat.behave("group:7", "delay", ms=1_000)
+    gateway = await world.gateway(onebot={"wait": "200ms"})
+    bot = await nonebot_at(gateway.url)
+    told = await bot.hears("say a word")
+    await gateway.shows(told["returned"]["job"], "delivered")
+    assert len(world.napcat.received) == 1
+
+
 async def test_a_bot_learns_that_it_was_removed_from_the_group(world: World, nonebot_at: Meet) -> None:
     world.napcat.behave("group:8", "kick")
     bot = await nonebot_at((await world.gateway()).url)

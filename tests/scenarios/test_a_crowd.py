@@ -84,6 +84,7 @@ def _few_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.usefixtures("few_files")
 async def test_ten_thousand_requests_of_a_crowd_are_all_answered_and_every_job_is_there_once(world: World) -> None:
     gateway = await world.process(log={"format": "json", "level": "warning"})
