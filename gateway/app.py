@@ -111,6 +111,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         supervisor = Supervisor(clock)
         keys = Keys(settings.redis.prefix)
         scripts, sources = Scripts(clients.commands, keys), Sources(clients, keys)
+        inner = Scripts(clients.lanes, keys)
         policies = {account.name: tick_policy(settings, account) for account in settings.accounts}
 
         runners: dict[str, LaneRunner] = {}
@@ -120,19 +121,19 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         for account in settings.accounts:
             napcat = await stack.enter_async_context(napcat_of(account, settings.delivery.slack))
             policy = policies[account.name]
-            watch = Watch(account, napcat, rules, scripts, clock)
+            watch = Watch(account, napcat, rules, inner, clock)
             stack.push_async_callback(watch.close)
             forwarder = Forwarder(account.name, napcat, watch, rules, settings.delivery.retry, clock)
-            reconciler = Reconciler(account.name, napcat, watch, policy, scripts, trust=settings.delivery.trust_history)
+            reconciler = Reconciler(account.name, napcat, watch, policy, inner, trust=settings.delivery.trust_history)
             errands = Errands(forwarder.forward, reconciler.look, watch.probe, watch.examine)
-            runners[account.name] = LaneRunner(account.name, policy, scripts, errands, clock, replica)
+            runners[account.name] = LaneRunner(account.name, policy, inner, errands, clock, replica)
             watches[account.name] = watch
             asks[account.name] = napcat.ask
         bell = Bell(clients, keys, {name: runner.wake for name, runner in runners.items()})
         known = {account.name: account for account in settings.accounts}
-        events = Events(known, policies, scripts, bell, clock, watches, runners)
+        events = Events(known, policies, inner, bell, clock, watches, runners)
         listeners = {
-            account.name: Listener(account, events.take, runners[account.name].recheck, scripts, clock)
+            account.name: Listener(account, events.take, runners[account.name].recheck, inner, clock)
             for account in settings.accounts
             if events_address(account)
         }
@@ -152,10 +153,10 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         admission = Admission(settings, scripts, bell, pressure, clock)
         accounts = list(runners)
         readers = [
-            SourceReader(name, name, accounts, admission, sources, scripts, clock) for name in settings.intake.streams
+            SourceReader(name, name, accounts, admission, sources, inner, clock) for name in settings.intake.streams
         ]
         readers += [
-            ListReader(name, keys.list_stream(name), accounts, admission, sources, scripts, clock)
+            ListReader(name, keys.list_stream(name), accounts, admission, sources, inner, clock)
             for name in settings.intake.lists
         ]
         await work.enter_async_context(_leased(supervisor, {f"source {reader.source}": reader for reader in readers}))
