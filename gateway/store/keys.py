@@ -32,6 +32,9 @@ RING = (
     "spread:",  # + rule: ZSET target → ms: who met a rule lately that is the account's matter when many meet it
     "unmatched",  # HASH fingerprint of an answer no rule knows → packed: how often, when last, an example
     "login",  # STRING, the QQ number this account was first seen logged in with
+    "callbacks",  # ZSET job → ms: ended jobs whose receipt is still to be posted, and since when
+    "receivers",  # ZSET host → ms: when the first callback to it is due
+    "receiver:",  # + host: ZSET job → ms: when its callback is due; while it is being posted, when the lease lapses
 )
 """The keys of an account in the order every account script takes them as KEYS; `…:` are beginnings of names."""
 

@@ -7,6 +7,7 @@ local MARKS, STREAKS, MEDIA, RECEIPTS = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local JOB, LANE, KEY, RATE, TICK, UNSETTLED = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local ASIDE, MESSAGES, COLLAPSE, LIMITS, BLOCKED = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local LOOKS, SLOWED, SPREAD, UNMATCHED, LOGIN = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
+local CALLBACKS, RECEIVERS, RECEIVER = KEYS[26], KEYS[27], KEYS[28]
 local ACCOUNT = string.match(DUE, '{(.*)}:due$')
 
 local clock = redis.call('TIME')
@@ -239,7 +240,16 @@ end
 -- Whether nothing of JOB may have been sent: only then may it be cancelled, expire or be replaced.
 local function unsent(job) return job.state == 'queued' and job.done == 0 and not job.doubted end
 
-local ENDED = {} -- what this script ended: {job, target, state, code}
+local ENDED = {} -- what this script ended: {job, target, state, code, '1' when its callback is due}
+
+-- The callback of JOB, "<host> <url>", is due: its receipt is to be posted as it is now.
+local function announce(job)
+  if not job.callback then return end
+  local host = string.match(job.callback, '^%S+')
+  redis.call('ZADD', CALLBACKS, now, job.id)
+  redis.call('ZADD', RECEIVER .. host, now, job.id)
+  redis.call('ZADD', RECEIVERS, 'LT', now, host)
+end
 
 -- Endings -----------------------------------------------------------------------------------------------------------
 
@@ -247,6 +257,7 @@ local ENDED = {} -- what this script ended: {job, target, state, code}
 -- keeps its parts, for a replay.
 local function finish(job, state, code, keep, length)
   job.state, job.code, job.reason, job.ended = state, code, code == 'collapsed' and code or nil, now
+  job.posts = nil -- a correction is told of with all tries
   if state == 'delivered' then job.parts = nil end
   redis.call('ZREM', LANE .. job.target, job.id)
   call_back(job, now)
@@ -258,7 +269,8 @@ local function finish(job, state, code, keep, length)
   redis.call('HINCRBY', COUNTS, 'queued', -1)
   redis.call('HINCRBY', COUNTS, state, 1)
   publish(job, length)
-  ENDED[#ENDED + 1] = {job.id, job.target, state, code or ''}
+  announce(job)
+  ENDED[#ENDED + 1] = {job.id, job.target, state, code or '', job.callback and '1' or ''}
 end
 
 -- Take JOB, of which nothing may have been sent, out of wherever it waits, and end it as cancelled because of CODE.

@@ -1,0 +1,17 @@
+-- What the scripts of callbacks share. A receiver is a host; each has its own queue, so that none waits for another.
+-- include: account
+
+-- The receiver HOST has its turn when its first callback is due.
+local function receiver_turn(host)
+  local first = redis.call('ZRANGE', RECEIVER .. host, 0, 0, 'WITHSCORES')[2]
+  if first then
+    redis.call('ZADD', RECEIVERS, first, host)
+  else
+    redis.call('ZREM', RECEIVERS, host)
+  end
+end
+
+local function forget_callback(id, host)
+  redis.call('ZREM', CALLBACKS, id)
+  redis.call('ZREM', RECEIVER .. host, id)
+end
