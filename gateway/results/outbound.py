@@ -2,10 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -38,14 +38,14 @@ class Outbound:
     means a moment later does not matter. There are no redirects, proxies or cookies, and no answer is read.
     """
 
-    def __init__(self, timeout: int, *, allow_private: bool) -> None:
-        """Give a post TIMEOUT ms in all; connect to addresses inside only if that is allowed."""
+    def __init__(self, timeout: int, *, allow_private: bool, lookup: Callable[..., Any] = socket.getaddrinfo) -> None:
+        """Give a post TIMEOUT ms in all; connect to addresses inside only if that is allowed. LOOKUP may block."""
         self._timeout_s = timeout / 1000
         connector = aiohttp.TCPConnector(
             limit=0,
             keepalive_timeout=_IDLE_S,
             use_dns_cache=False,
-            resolver=_Resolver(),
+            resolver=_Resolver(lookup),
             socket_factory=None if allow_private else _checked,
         )
         self._session = aiohttp.ClientSession(
@@ -78,7 +78,7 @@ class Outbound:
                 self._session.post(url, data=body, headers=headers, allow_redirects=False) as response,
             ):
                 return Answered(response.status, retry_after(response.headers))
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:  # the last is what uvloop may raise
             return Answered(None, error=_named(error))
 
 
@@ -97,14 +97,15 @@ def _checked(info: tuple[int, int, int, str, tuple[str, int] | tuple[str, int, i
 class _Resolver(AbstractResolver):
     """Resolves names in threads of its own: a name nobody answers for must not hold up those that lanes need."""
 
-    def __init__(self) -> None:
+    def __init__(self, lookup: Callable[..., Any]) -> None:
+        self._lookup = lookup
         self._threads = ThreadPoolExecutor(_THREADS, "callback names")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         found = await asyncio.get_running_loop().run_in_executor(
-            self._threads, socket.getaddrinfo, host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG
+            self._threads, self._lookup, host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG
         )
         return [
             ResolveResult(

@@ -15,7 +15,7 @@ def receiver(url: str, **fields: Any) -> str:
 
 
 def refusal(url: str, **fields: Any) -> str:
-    with pytest.raises(ValueError, match="URL|callbacks") as caught:
+    with pytest.raises(ValueError, match=r"URL|callbacks") as caught:
         receiver(url, **fields)
     return str(caught.value)
 
@@ -66,8 +66,13 @@ def test_a_user_or_a_password_is_refused(url: str) -> None:
     assert "user name or password" in refusal(url, allow_private=True)
 
 
-@pytest.mark.parametrize("url", ["http://例子.example/", "http://ⓛocalhost/", "http://a..b/", "http://.a/", "http://a%2eb/",
-                                 f"http://{'a' * 64}.example/", "http://[fe80::1%25eth0]/", "http://a!b.example/"])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://例子.example/", "http://ⓛocalhost/", "http://a..b/", "http://.a/", "http://a%2eb/",
+        f"http://{'a' * 64}.example/", "http://[fe80::1%25eth0]/", "http://a!b.example/",
+    ],
+)  # fmt: skip
 def test_a_host_that_dns_cannot_spell_is_refused(url: str) -> None:
     assert "the URL's host is no plain ASCII name" in refusal(url)
 

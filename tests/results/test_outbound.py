@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -76,18 +78,24 @@ async def test_an_address_inside_is_not_connected_to_whatever_name_or_number_led
     assert not connected.is_set()
 
 
-async def test_the_address_that_was_checked_is_the_one_that_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that means another address a moment later gains nothing by it: it is resolved once."""
+async def test_a_name_that_leads_inside_in_many_ways_is_connected_to_in_none() -> None:
+    def inside(host: str, port: int, *rest: Any) -> list[Any]:
+        four = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("10.0.0.1", "127.0.0.1")]
+        return [*four, (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("64:ff9b::a00:1", port, 0, 0))]
+
+    async with Outbound(TIMEOUT, allow_private=False, lookup=inside) as outbound:
+        assert await outbound.post("http://inside.example/", b"{}", {}) == Answered(None, error="inside")
+
+
+async def test_a_name_is_resolved_once_so_that_it_cannot_mean_another_address_when_it_is_connected_to() -> None:
     asked: list[str] = []
-    resolve = socket.getaddrinfo
 
-    def changing(host: str, port: int, *rest: object) -> object:
+    def changing(host: str, port: int, *rest: Any) -> list[Any]:
         asked.append(host)
-        return resolve("127.0.0.1" if len(asked) == 1 else "127.0.0.2", port, *rest)  # type: ignore[arg-type]
+        return socket.getaddrinfo("127.0.0.1" if len(asked) == 1 else "127.0.0.2", port, *rest)
 
-    monkeypatch.setattr(socket, "getaddrinfo", changing)
-    async with serving("POST", answering()) as url:
-        assert await post(url.replace("127.0.0.1", "changing.example")) == Answered(200)
+    async with serving("POST", answering()) as url, Outbound(TIMEOUT, allow_private=True, lookup=changing) as outbound:
+        assert await outbound.post(url.replace("127.0.0.1", "changing.example"), b"{}", {}) == Answered(200)
     assert asked == ["changing.example"]
 
 
@@ -185,22 +193,18 @@ async def test_a_plain_server_behind_https_is_a_failure_of_tls() -> None:
         assert (await post(url.replace("http:", "https:"))).error == "tls"
 
 
-async def test_a_name_nobody_answers_for_holds_up_no_other_name_of_this_process(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    resolve, released = socket.getaddrinfo, []
+async def test_a_name_nobody_answers_for_holds_up_no_other_name_of_this_process() -> None:
+    released = threading.Event()
 
-    def slow(host: str, *rest: object) -> object:
-        while host.endswith(".slow") and not released:
-            time.sleep(0.01)
-        return resolve("127.0.0.1" if host.endswith(".slow") else host, *rest)  # type: ignore[arg-type]
+    def slow(host: str, port: int, *rest: Any) -> list[Any]:
+        released.wait(10)
+        return []
 
-    monkeypatch.setattr(socket, "getaddrinfo", slow)
-    async with Outbound(100, allow_private=True) as outbound:
+    async with Outbound(100, allow_private=True, lookup=slow) as outbound:
         try:
             given_up = await asyncio.gather(*(outbound.post(f"http://{n}.slow/", b"{}", {}) for n in range(8)))
             assert {answered.error for answered in given_up} == {"timeout"}
             async with asyncio.timeout(5):
                 assert await asyncio.get_running_loop().getaddrinfo("localhost", 80)
         finally:
-            released.append(True)
+            released.set()

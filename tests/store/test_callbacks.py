@@ -148,7 +148,7 @@ async def test_who_lost_its_lease_settles_nothing(slow: SlowBench) -> None:
     await slow.move(LEASE)
     await the_one(slow)
     for settlement in ("posted", "again", "given_up", "back"):
-        assert not await slow.scripts.settle_callback("main", late, settlement)  # type: ignore[arg-type]
+        assert not await slow.scripts.settle_callback("main", late, settlement)
     assert await claim(slow) == Claimed(LEASE, False, [], [])
 
 
@@ -180,6 +180,7 @@ async def test_a_record_that_is_no_longer_kept_takes_its_callback_along(bench: B
     claimed = await claim(bench)
     assert claimed.dropped == [("a", "a.example")]
     assert [callback.job_id for callback in claimed.callbacks] == ["b"]
+    assert (await bench.scripts.overview("main")).callbacks.given_up == 1
 
 
 async def test_a_record_that_goes_while_it_is_posted_takes_its_callback_along(bench: Bench, world: World) -> None:

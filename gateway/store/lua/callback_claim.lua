@@ -17,6 +17,7 @@ local function hand_out(id, host)
   local job = load(id)
   if not job or not job.callback then
     forget_callback(id, host)
+    count_given_up()
     dropped[#dropped + 1] = {id, host}
     return
   end

@@ -21,15 +21,7 @@ elseif job and settlement == 'back' then
   redis.call('ZADD', RECEIVER .. host, now, id)
 else
   forget_callback(id, host)
+  if settlement ~= 'posted' then count_given_up() end
 end
 receiver_turn(host)
-
--- Those given up are counted from the first of a time in which no hour passed without one.
-if settlement == 'given_up' then
-  if tonumber(redis.call('HGET', COUNTS, 'given_up_at') or 0) + 3600000 < now then
-    redis.call('HDEL', COUNTS, 'given_up')
-  end
-  redis.call('HINCRBY', COUNTS, 'given_up', 1)
-  redis.call('HSET', COUNTS, 'given_up_at', whole(now))
-end
 return 1

@@ -15,3 +15,12 @@ local function forget_callback(id, host)
   redis.call('ZREM', CALLBACKS, id)
   redis.call('ZREM', RECEIVER .. host, id)
 end
+
+-- Those given up are counted from the first of a time in which no hour passed without one.
+local function count_given_up()
+  if tonumber(redis.call('HGET', COUNTS, 'given_up_at') or 0) + 3600000 < now then
+    redis.call('HDEL', COUNTS, 'given_up')
+  end
+  redis.call('HINCRBY', COUNTS, 'given_up', 1)
+  redis.call('HSET', COUNTS, 'given_up_at', whole(now))
+end
