@@ -350,7 +350,7 @@ class Scripts:
         return self._rings.get(account) or self._rings.setdefault(account, self._keys.account(account))
 
     def _ended(self, account: str, reply: list[list[bytes]]) -> list[Ended]:
-        ended = [Ended(*(field.decode() for field in fields)) for fields in reply]
+        ended = _ended(reply)
         if any(job.callback for job in ended):
             self._announce(account)
         return ended
@@ -410,3 +410,7 @@ def _claim(fields: list[Any], start_by: float) -> Claim:
         pardons=pardons if rule else 0,
         start_by=start_by,
     )
+
+
+def _ended(reply: list[list[bytes]]) -> list[Ended]:
+    return [Ended(*(field.decode() for field in fields)) for fields in reply]

@@ -240,18 +240,19 @@ end
 -- Whether nothing of JOB may have been sent: only then may it be cancelled, expire or be replaced.
 local function unsent(job) return job.state == 'queued' and job.done == 0 and not job.doubted end
 
-local ENDED = {} -- what this script ended: {job, target, state, code, '1' when its callback is due}
+local ENDED = {} -- what this script ended: {job, target, state, code}
 
--- The callback of JOB, "<host> <url>", is due: its receipt is to be posted as it is now.
+-- Endings -----------------------------------------------------------------------------------------------------------
+
+-- The callback of JOB, "<host> <url>", is due: its receipt is to be posted as it is now. Returns '1' if there is one.
 local function announce(job)
-  if not job.callback then return end
+  if not job.callback then return '' end
   local host = string.match(job.callback, '^%S+')
   redis.call('ZADD', CALLBACKS, now, job.id)
   redis.call('ZADD', RECEIVER .. host, now, job.id)
   redis.call('ZADD', RECEIVERS, 'LT', now, host)
+  return '1'
 end
-
--- Endings -----------------------------------------------------------------------------------------------------------
 
 -- JOB ends in STATE because of CODE: out of its lane, its record and key kept for KEEP ms. What was not delivered
 -- keeps its parts, for a replay.
@@ -269,8 +270,7 @@ local function finish(job, state, code, keep, length)
   redis.call('HINCRBY', COUNTS, 'queued', -1)
   redis.call('HINCRBY', COUNTS, state, 1)
   publish(job, length)
-  announce(job)
-  ENDED[#ENDED + 1] = {job.id, job.target, state, code or '', job.callback and '1' or ''}
+  ENDED[#ENDED + 1] = {job.id, job.target, state, code or '', announce(job)}
 end
 
 -- Take JOB, of which nothing may have been sent, out of wherever it waits, and end it as cancelled because of CODE.
