@@ -24,6 +24,7 @@ TO_ONE = 2
 """Of them to one host: a receiver that is slow holds up nobody else."""
 _SURVEY = 30.0  # seconds between looks at all accounts, for what other replicas left behind
 _LEASE_SLACK = 3_000  # ms by which a lease outlives its post
+_LONGEST_REST = 60.0  # seconds that a receiver rests which takes its places and does not answer
 _LONGEST_WAIT = 86_400_000  # ms; what a receiver asks for beyond that is not heeded
 _GONE, _LATER = 410, {429, 503}
 
@@ -58,6 +59,7 @@ class Callbacks:
         self._turns: dict[str, float] = {}  # account → when its next callback is due (monotonic)
         self._crowded: set[str] = set()  # accounts with more for a host that has all its places taken
         self._posting: dict[asyncio.Task[None], str] = {}  # → host
+        self._silent: dict[str, tuple[int, float]] = {}  # host → how often in a row it did not answer, rests until
 
     async def run(self) -> None:
         """Post until the gateway stops; raises StoreUnavailable when Redis is lost, and can be run again."""
@@ -91,8 +93,7 @@ class Callbacks:
             now = self._clock.monotonic()
             if self._turns[account] > now:
                 return
-            under_way = Counter(self._posting.values())
-            claimed = await self._scripts.claim_callbacks(account, free, lease, TO_ONE, under_way)
+            claimed = await self._scripts.claim_callbacks(account, free, lease, TO_ONE, self._taken(now))
             if claimed.next_in is None:
                 del self._turns[account]
             else:
@@ -105,10 +106,35 @@ class Callbacks:
                 self._posting[task] = callback.host
                 task.add_done_callback(self._posted)
 
+    def _taken(self, now: float) -> dict[str, int]:
+        """Return how many places of each host are taken; one that rests has none to give."""
+        resting = {host: TO_ONE for host, (_, until) in self._silent.items() if until > now}
+        return {**Counter(self._posting.values()), **resting}
+
+    def _heed(self, host: str, answered: Answered) -> None:
+        """Let a host rest that did not answer in time, longer each time: hosts that hang must not have all places."""
+        if answered.error != "timeout":
+            self._silent.pop(host, None)
+            return
+        now = self._clock.monotonic()
+        times, until = self._silent.get(host, (0, now))
+        if until > now:  # posts that end together are one silence
+            return
+        rest = min(2.0 ** min(times, 10), _LONGEST_REST)
+        self._silent[host] = times + 1, now + rest
+        asyncio.get_running_loop().call_later(rest + 0.01, self._look_again)
+        for old in [old for old, (_, until) in self._silent.items() if until + 10 * _LONGEST_REST < now]:
+            del self._silent[old]
+
+    def _look_again(self) -> None:
+        for account in self._crowded:
+            self._due.note(account)
+
     async def _post(self, account: str, callback: Callback) -> None:
         try:
             began = self._clock.monotonic()
             answered = await self._ask(account, callback)
+            self._heed(callback.host, answered)
             settlement, wait = self._settle(callback.failed, answered)
             self._tell(account, callback, answered, settlement, wait, began)
             # Without Redis the lease lapses, and it is posted again.
@@ -125,8 +151,7 @@ class Callbacks:
         del self._posting[task]
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error(Event.TASK_FAILED, task=task.get_name(), error=told(error))
-        for account in self._crowded:
-            self._due.note(account)
+        self._look_again()
 
     async def _ask(self, account: str, callback: Callback) -> Answered:
         try:

@@ -3,9 +3,10 @@
 import asyncio
 import base64
 import json
+import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -215,6 +216,24 @@ async def test_receivers_that_hang_delay_neither_deliveries_nor_other_receivers(
         await quick.got(40, deadline=5)
         assert time.monotonic() - began < 5
         assert len(slow.posts) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has so many addresses of loopback")
+async def test_receivers_that_hang_do_not_have_all_places_for_long(world: World, receiver: Receiver) -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    hosts = [f"127.0.0.{n}" for n in range(2, 7)]
+    await world.gateway(callbacks={**CALLBACKS, "retry": ["1h"]})
+    async with AsyncExitStack() as stack:
+        for group, host in enumerate(hosts, 1):
+            server = await stack.enter_async_context(await asyncio.start_server(hang, host, 0))
+            url = f"http://{host}:{server.sockets[0].getsockname()[1]}/"
+            await world.add(*(job(url, str(group)) for _ in range(20)))
+        await world.ended(100)
+        await world.add(*(job(receiver.url, str(n)) for n in range(1, 61)))
+        await receiver.got(60, deadline=5)
 
 
 async def test_a_replica_that_is_killed_while_posting_loses_nothing(world: World, receiver: Receiver) -> None:

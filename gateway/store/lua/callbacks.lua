@@ -1,11 +1,12 @@
 -- What the scripts of callbacks share. A receiver is a host; each has its own queue, so that none waits for another.
 -- include: account
 
--- The receiver HOST has its turn when its first callback is due.
+-- The receiver HOST has its turn when its first callback is due, and now at the earliest: those that are due take turns,
+-- however old what waits for them is.
 local function receiver_turn(host)
   local first = redis.call('ZRANGE', RECEIVER .. host, 0, 0, 'WITHSCORES')[2]
   if first then
-    redis.call('ZADD', RECEIVERS, first, host)
+    redis.call('ZADD', RECEIVERS, math.max(tonumber(first), now), host)
   else
     redis.call('ZREM', RECEIVERS, host)
   end
