@@ -32,7 +32,9 @@ from gateway.model.action import Ask
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.monitor.lanes import Lanes
 from gateway.monitor.status import Monitor
+from gateway.results.callbacks import Callbacks
 from gateway.results.listing import PARAMETERS, Listing
+from gateway.results.outbound import Outbound
 from gateway.results.receipts import Receipts
 from gateway.results.replay import Replay
 from gateway.results.search import Search
@@ -41,6 +43,7 @@ from gateway.results.withdrawal import Withdrawal
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.client import Clients, connected
+from gateway.store.due import Due
 from gateway.store.embedded import embedded_server, state_dir
 from gateway.store.feed import Feed
 from gateway.store.keys import Keys
@@ -110,8 +113,9 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         clients = await stack.enter_async_context(_redis(settings))
         supervisor = Supervisor(clock)
         keys = Keys(settings.redis.prefix)
-        scripts, sources = Scripts(clients.commands, keys), Sources(clients, keys)
-        inner = Scripts(clients.lanes, keys)
+        due = Due()
+        scripts, sources = Scripts(clients.commands, keys, due.note), Sources(clients, keys)
+        inner = Scripts(clients.lanes, keys, due.note)
         policies = {account.name: tick_policy(settings, account) for account in settings.accounts}
 
         runners: dict[str, LaneRunner] = {}
@@ -139,6 +143,8 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         }
         work = app[WORK]
         await stack.enter_async_context(work)
+        # Ended after the lanes: they take nothing new once the end has begun, so that both end at the same time.
+        await work.enter_async_context(_callbacks(settings, supervisor, scripts, due, clock, app[STOPPING]))
         # Ended after the lanes: what they have in flight may be settled by an event.
         await work.enter_async_context(
             _leased(supervisor, {f"events {name}": listener for name, listener in listeners.items()})
@@ -260,6 +266,25 @@ async def _lanes(
         await asyncio.gather(*(runner.drain(grace) for runner in runners.values()))
         await supervisor.finish(5.0, *(f"lanes {name}" for name in runners))
         await supervisor.stop()
+
+
+@asynccontextmanager
+async def _callbacks(
+    settings: Settings, supervisor: Supervisor, scripts: Scripts, due: Due, clock: Clock, stopping: asyncio.Event
+) -> AsyncIterator[None]:
+    """Post callbacks, if they can be signed; in the end let what is being posted finish."""
+    if not settings.callbacks.secrets:
+        yield
+        return
+    accounts = [account.name for account in settings.accounts]
+    async with Outbound(settings.callbacks.timeout, allow_private=settings.callbacks.allow_private) as outbound:
+        callbacks = Callbacks(settings.callbacks, accounts, scripts, due, outbound, clock, stopping)
+        supervisor.start("callbacks", callbacks.run)
+        try:
+            yield
+        finally:
+            await supervisor.stop("callbacks")
+            await callbacks.drain()
 
 
 @asynccontextmanager

@@ -17,12 +17,12 @@ from gateway.store.client import Clients
 from gateway.store.scripts import Scripts
 from gateway.store.server import MOST_MEMORY, ping, server_numbers
 from gateway.store.sources import Sources
-from gateway.store.values import AccountNumbers, Hold, Slowed, Unmatched
+from gateway.store.values import AccountNumbers, CallbackNumbers, Hold, Slowed, Unmatched
 from gateway.supervise import Supervisor
 from gateway.web import KEY, may_use, reaches_all
 
 Reason = dict[str, Any]
-_RECENT_MS = 3_600_000  # answers that no rule knows are a reason to look for this long
+_RECENT_MS = 3_600_000  # answers that no rule knows, and callbacks given up, are a reason to look for this long
 _DEAF_S = 30.0  # how long NapCat's events may be missing before that is told
 
 
@@ -110,6 +110,7 @@ class Monitor:
                 document["reasons"] += _paused(account.name, numbers.holds)
                 document["reasons"] += _slowed(account.name, numbers.slowed)
                 document["reasons"] += _unmatched(account.name, numbers.unmatched, self._clock.epoch_ms())
+                document["reasons"] += _callbacks_failing(account.name, numbers.callbacks, self._clock.epoch_ms())
                 if listener and self._is_deaf(listener.state):
                     document["reasons"].append(_events_lost(account.name, listener.state))
                 if numbers.queued >= self._settings.intake.max_queued:
@@ -211,6 +212,10 @@ def account_document(account: str, numbers: AccountNumbers) -> dict[str, Any]:
             }
             for answer in numbers.unmatched
         ],
+        "callbacks": {
+            "waiting": numbers.callbacks.waiting,
+            **({"oldest_age_ms": numbers.callbacks.oldest} if numbers.callbacks.waiting else {}),
+        },
     }
 
 
@@ -280,6 +285,19 @@ def _unmatched(account: str, answers: Sequence[Unmatched], now: int) -> list[Rea
             f"{sum(answer.times for answer in answers)} answers that no rule knows, {len(answers)} wordings, "
             f"the last at {format_instant(latest.last)}",
             f"see what NapCat says in the receipt of {account}.{latest.job_id}, and add a rule to delivery.rules",
+            account=account,
+        )
+    ]
+
+
+def _callbacks_failing(account: str, callbacks: CallbackNumbers, now: int) -> list[Reason]:
+    if callbacks.given_up_at < now - _RECENT_MS:
+        return []
+    return [
+        _reason(
+            "callbacks_failing",
+            f"{callbacks.given_up} callbacks given up lately, the last at {format_instant(callbacks.given_up_at)}",
+            "look for callback.given_up in the log: it names job, host and answer; the receipts can still be read",
             account=account,
         )
     ]

@@ -142,7 +142,10 @@ class Reader:
         name = repr(sections)
         if name not in self._others:
             account = {"name": "main", "endpoint": self._napcat.url}
-            settings = {"redis": {"url": self._redis}, "accounts": [account], **sections}
+            # Under keys of its own: another gateway that shared them could take its jobs, and knows no secrets.
+            redis = {"url": self._redis, "prefix": f"other{len(self._others)}"}
+            intake: dict[str, list[str]] = {"streams": [], "lists": []}
+            settings = {"redis": redis, "accounts": [account], "intake": intake, **sections}
             gateway = GatewayProcess(settings, self._folder)
             await gateway.start()
             self._stack.push_async_callback(gateway.kill)
