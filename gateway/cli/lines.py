@@ -43,8 +43,6 @@ class Lines:
         self._rest = bytearray()
         self._too_long = False
         self._number = 0
-        self.read = 0
-        """Bytes read so far."""
 
     @property
     def size(self) -> int | None:
@@ -83,9 +81,7 @@ class Lines:
                 await ready.wait()
             finally:
                 loop.remove_reader(self._file)
-        chunk = os.read(self._file, _CHUNK)
-        self.read += len(chunk)
-        return chunk
+        return os.read(self._file, _CHUNK)
 
     def _taken(self, chunk: bytes) -> Iterator[Line]:
         """Yield the lines that CHUNK completes; at the end, when it is empty, also one without a line break."""

@@ -30,6 +30,7 @@ from gateway.client import Gateway, NotUnderstood, Refused, Submitted, Unavailab
 
 _TOLD = 100  # refused lines told on the terminal
 _UNREACHABLE_S = 60.0  # so long nobody may answer before it is given up
+_FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 5.0
 
 
@@ -78,6 +79,7 @@ class _Sending:
         self._progress: Progress | None = None
         self._bar: TaskID | None = None
         self._waiting = ""
+        self._done = 0  # bytes of the lines that were dealt with
 
     async def run(self, url: str, key: str | None) -> None:
         """Send line after line, a few hundred in one call."""
@@ -97,14 +99,10 @@ class _Sending:
                     await self._send(gateway, bundle)
 
     async def _send(self, gateway: Gateway, lines: Sequence[Line]) -> None:
-        pending: list[tuple[Line, dict[str, Any]]] = []
-        for line in lines:
-            if isinstance(line.job, Refused):
-                self._refuse(line, line.job)
-            else:
-                pending.append((line, line.job))
-        self.unsure, pause, silent = len(pending), 0.5, 0.0
-        while pending:
+        refusals = [(line, line.job) for line in lines if isinstance(line.job, Refused)]
+        pending = [(line, line.job) for line in lines if not isinstance(line.job, Refused)]
+        self.unsure, pause, silent = len(pending), _FIRST_PAUSE_S, 0.0
+        while True:
             outcomes = await gateway.batch([job for _, job in pending])
             later: list[tuple[Line, dict[str, Any]]] = []
             why: Unavailable | None = None
@@ -115,16 +113,22 @@ class _Sending:
                 elif isinstance(outcome, Submitted):
                     self._take(line, outcome)
                 else:
-                    self._refuse(line, outcome)
-            pause = 0.5 if len(later) < len(pending) else pause
+                    refusals.append((line, outcome))
+            for line, refusal in sorted(refusals, key=lambda one: one[0].number):
+                self._refuse(line, refusal)
+            refusals = []
+            pause = _FIRST_PAUSE_S if len(later) < len(pending) else pause
             pending, self.unsure = later, len(later)
             self._show(why)
-            if why is not None:
-                silent = silent + pause if why.code == "unreachable" else 0.0
-                if silent > _UNREACHABLE_S:
-                    raise why
-                await asyncio.sleep(max(pause, why.retry_after or 0.0))
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
+            if why is None:
+                break
+            silent = silent + pause if why.code == "unreachable" else 0.0
+            if silent > _UNREACHABLE_S:
+                raise why
+            await asyncio.sleep(max(pause, why.retry_after or 0.0))
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+        self._done += sum(len(line.raw) + 1 for line in lines)
+        self._show(None)
 
     def _take(self, line: Line, submitted: Submitted) -> None:
         if not submitted.duplicate:
@@ -154,7 +158,7 @@ class _Sending:
         if self._progress is not None and self._bar is not None:
             words = [f"{tally.taken} taken", f"{tally.duplicates} duplicates", f"{tally.refused} refused"]
             shown_now = ", ".join(words) + (f"  {waiting[:60]}" if waiting else "")
-            self._progress.update(self._bar, description=shown_now, completed=self._lines.read)
+            self._progress.update(self._bar, description=shown_now, completed=self._done)
             if self._progress.disable and waiting and waiting != self._waiting:
                 self._tell(waiting)
         self._waiting = waiting

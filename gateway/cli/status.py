@@ -63,7 +63,7 @@ def _screen(document: dict[str, Any]) -> RenderableType:
     for reason in _reasons(document):
         parts.append(Text.assemble(("! ", "bold yellow"), reason[0]))
         parts.append(Text(f"  {reason[1]}", style="dim"))
-    table = columns("account", "login", "queued", "in flight", "scheduled", "overdue", "breaker", "events", "ended")
+    table = columns("account", "login", "queued", "sending", "later", "overdue", "breaker", "events", "ended")
     for cells in _accounts(document):
         table.add_row(*map(Text, cells))
     parts += [Text(""), table]
@@ -116,7 +116,7 @@ def _accounts(document: dict[str, Any]) -> list[tuple[str, ...]]:
             shown(name),
             shown(account.get("login") or "-"),
             *(str(account.get(field, "-")) for field in ("queued", "in_flight", "scheduled")),
-            format_duration(account.get("overdue_ms") or 0),
+            format_duration(round((account.get("overdue_ms") or 0) / 1000) * 1000),
             shown(str(account.get("breaker", "-"))),
             shown(str(account.get("events", {}).get("listening", "-"))),
             " ".join(f"{shown(state)} {number}" for state, number in (account.get("ended") or {}).items()) or "-",

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPELLING = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?)?")
@@ -41,6 +41,8 @@ _WRITTEN = {
     "examples": ["2026-01-31T08:00:00+08:00"],
 }
 Instant = Annotated[
-    int, BeforeValidator(parse_instant, json_schema_input_type=Annotated[Any, WithJsonSchema(_WRITTEN)])
+    int,
+    BeforeValidator(parse_instant, json_schema_input_type=Annotated[Any, WithJsonSchema(_WRITTEN)]),
+    PlainSerializer(format_instant, return_type=str),
 ]
 """A point in time: RFC 3339 outside, epoch milliseconds inside."""
