@@ -35,7 +35,7 @@ ApiKey = Annotated[str | None, typer.Option("--api-key", hidden=True, callback=_
 _WRONG_USE = frozenset({"url_invalid", "key_invalid", "target_invalid", "query_invalid", "account_unknown"})
 
 
-def ask(url: str, key_file: Path | None, talk: Callable[[Gateway], Awaitable[bool]], patience: float = 10.0) -> None:
+def ask(url: str, key_file: Path | None, talk: Callable[[Gateway], Awaitable[bool]], patience: float = 2.0) -> None:
     """Run TALK with the gateway at URL and end the command: 0 when it returns True, else 1.
 
     What goes wrong is told on standard error in a sentence, each wrong field on a line of its own.

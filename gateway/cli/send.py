@@ -88,10 +88,10 @@ def send(
     if refused is not None or run:
         wrong_use("--refused and --run go with --file")
     if (key or "").startswith(_API_KEY):
-        wrong_use("--key is the idempotency key of the job; an API key belongs into GATEWAY_KEY or --key-file")
+        wrong_use("--key is the idempotency key of the job; for an API key set GATEWAY_KEY or use --key-file")
     message = _message(where, text, segments)
     job = {**_where(where or "", via), "message": message, "key": secrets.token_urlsafe(16), **fields}
-    ask(url, key_file, lambda gateway: _send(gateway, job, wait, as_json=as_json), patience=30.0)
+    ask(url, key_file, lambda gateway: _send(gateway, job, wait, as_json=as_json), patience=5.0)
 
 
 async def _send(gateway: Gateway, job: dict[str, Any], wait: str | None, *, as_json: bool) -> bool:

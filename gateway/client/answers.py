@@ -1,6 +1,7 @@
 """What the gateway answers, parsed; fields of a newer gateway are passed over."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -13,7 +14,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class JobFields(TypedDict, total=False):
-    """The fields of a job as producers write them; durations such as `"90s"` or seconds, times as RFC 3339."""
+    """The fields of a job as producers write them; a datetime must know its zone."""
 
     group_id: str | int | None
     user_id: str | int | None
@@ -24,10 +25,10 @@ class JobFields(TypedDict, total=False):
     key: str | None
     requester: str | int | None
     priority: Priority
-    not_before: str | None
-    delay: str | float | None
-    expires_at: str | None
-    ttl: str | float | None
+    not_before: str | datetime | None
+    delay: str | float | timedelta | None
+    expires_at: str | datetime | None
+    ttl: str | float | timedelta | None
     collapse_key: str | None
     on_unknown: OnUnknown | None
     split: Split | None

@@ -47,7 +47,7 @@ class Changes:
         self._seen.update((receipt.id, _version(receipt)) for receipt in new)
         known = [receipt.updated_at for receipt in self._first or ()]
         self._mark = max(self._mark, *(moment - _OVERLAP for moment in (self._latest, *known)))
-        self._latest = max(self._latest, *(receipt.updated_at for receipt in latest.values()), self._latest)
+        self._latest = max([self._latest, *(receipt.updated_at for receipt in latest.values())])
         self._seen = {job: version for job, version in self._seen.items() if version[0] >= self._mark}
         self._first, self._looked = None, []
         return sorted(new, key=lambda receipt: receipt.updated_at)

@@ -36,7 +36,8 @@ def test_every_job_is_told_in_its_last_state_and_no_state_twice(
     records: dict[int, Receipt] = {}
     told: list[Receipt] = []
     now = version = 0
-    for look in [*looks, [[]]]:
+    quiet: list[list[tuple[int, int]]] = [[]]
+    for look in [*looks, quiet]:
         since = changes.since
         jobs = list(range(10))
         for number, happening in enumerate(look):

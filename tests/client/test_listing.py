@@ -38,7 +38,7 @@ async def test_changes_are_followed_without_gap_and_without_repetition(world: Wo
         found: list[Receipt] = []
         following = asyncio.create_task(_follow(client, found))
         await asyncio.sleep(0.5)
-        jobs = [{"group_id": 5 + n % 7, "message": "x", "key": f"new {n}"} for n in range(700)]
+        jobs: list[Any] = [{"group_id": 5 + n % 7, "message": "x", "key": f"new {n}"} for n in range(700)]
         for start in range(0, 700, 100):
             await client.batch(jobs[start : start + 100])
         await until(lambda: len(found), lambda count: count >= 700, 30)
@@ -49,7 +49,7 @@ async def test_changes_are_followed_without_gap_and_without_repetition(world: Wo
 
 async def _follow(client: Gateway, found: list[Receipt]) -> None:
     async for receipt in client.receipts(every="50ms"):
-        found.append(receipt)
+        found += [receipt]
 
 
 async def test_changes_are_followed_from_a_time_on(world: World) -> None:
