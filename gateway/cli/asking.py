@@ -74,7 +74,8 @@ def error_lines(error: Refused | Unavailable | NotUnderstood) -> list[str]:
         case Forbidden():
             return [f"not allowed: {shown(error.detail)}"]
         case Refused():
-            faults = [f"  {shown(fault.loc)}: {shown(fault.msg)}" for fault in error.errors]
+            told = [fault for fault in error.errors if fault.msg not in error.detail]
+            faults = [f"  {shown(fault.loc)}: {shown(fault.msg)}" for fault in told]
             return [f"refused ({error.code}): {shown(error.detail)}", *faults]
         case _:
             return [shown(str(error))]

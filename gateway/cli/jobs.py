@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from gateway.client import (
     Replays,
 )
 from gateway.model.duration import parse_duration
+from gateway.model.instant import parse_instant
 
 jobs = typer.Typer(help="See what became of jobs; cancel, replay and watch them.", no_args_is_help=True)
 
@@ -235,14 +237,19 @@ def _filter(
         "state": None if state is None else [one.strip() for one in state.split(",") if one.strip()],
         "target": target,
         "account": account,
-        "since": _moment(since),
-        "until": _moment(until),
+        "since": _moment(since, "--since"),
+        "until": _moment(until, "--until"),
     }
 
 
-def _moment(text: str | None) -> timedelta | str | None:
+def _moment(text: str | None, option: str) -> timedelta | str | None:
     """Return how long ago is meant, or the text of a time."""
+    if text is None:
+        return None
+    with suppress(ValueError):
+        return timedelta(milliseconds=parse_duration(text))
     try:
-        return None if text is None else timedelta(milliseconds=parse_duration(text))
-    except ValueError:
-        return text
+        parse_instant(text)
+    except ValueError as error:
+        wrong_use(f"{option} {shown(text)}: write how long ago (2h), or a time: {error}")
+    return text

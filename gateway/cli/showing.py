@@ -15,6 +15,8 @@ from rich.text import Text
 from gateway.model.receipt import Receipt
 
 COLUMNS = ("job", "state", "target", "changed", "key", "what")
+_WHOLE = frozenset({"job", "state", "target", "changed"})
+_WIDE = 110  # characters of a terminal that has room for keys too
 _COLOURS = {
     "delivered": "green",
     "rejected": "red",
@@ -42,12 +44,14 @@ def shown(text: str) -> str:
 
 
 def clock(moment: datetime | None) -> str:
-    """Return a time of day as people here say it; a pipe gets RFC 3339 in UTC."""
+    """Return a time as people here say it, today's without the date; a pipe gets RFC 3339 in UTC."""
     if moment is None:
         return ""
     if not sys.stdout.isatty():
         return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return moment.astimezone().strftime("%m-%d %H:%M:%S")
+    here = moment.astimezone()
+    today = here.date() == datetime.now(UTC).astimezone().date()
+    return here.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M")
 
 
 def how(receipt: Receipt) -> str:
@@ -91,19 +95,20 @@ def as_table(receipts: Iterable[Receipt]) -> None:
         for receipt in receipts:
             as_line(receipt, as_json=False)
         return
-    table = columns(*COLUMNS)
+    screen = console()
+    names = [name for name in COLUMNS if name != "key" or screen.width >= _WIDE]
+    table = columns(*names)
     for receipt in receipts:
-        cells: list[Text] = [Text(cell) for cell in row(receipt)]
-        cells[1] = coloured(receipt.state)
-        table.add_row(*cells)
-    console().print(table)
+        cells = dict(zip(COLUMNS, map(Text, row(receipt)), strict=True)) | {"state": coloured(receipt.state)}
+        table.add_row(*(cells[name] for name in names))
+    screen.print(table)
 
 
 def columns(*names: str) -> Table:
-    """Return an empty table without a frame; an id is never cut, so that it can be copied."""
+    """Return an empty table without a frame; an id is never broken, so that it can be copied."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in names:
-        table.add_column(name, no_wrap=name == "job", overflow="fold")
+        table.add_column(name, no_wrap=name in _WHOLE, overflow="fold")
     return table
 
 
