@@ -59,7 +59,7 @@ async def test_a_job_is_watched_to_its_end(world: World, tmp_path: Path) -> None
 async def test_the_status_tells_what_is_held_and_what_to_do(world: World, tmp_path: Path) -> None:
     gateway = await world.gateway()
     await gateway.post("/v1/accounts/main/pause", {"reason": "holiday"})
-    await gateway.post("/v1/targets/group/1/park", {"reason": "quarrel \x1b[2J"})
+    await gateway.post("/v1/targets/group/1/park", {"reason": "[red]quarrel"})
     await gateway.post("/v1/jobs", {"group_id": 2, "message": "x"})
     plain, as_json = await asyncio.gather(
         command(tmp_path, gateway.url, "status"), command(tmp_path, gateway.url, "status", "--json")
@@ -70,7 +70,7 @@ async def test_the_status_tells_what_is_held_and_what_to_do(world: World, tmp_pa
     assert "1 queued" in facts[0]
     assert any(fact[0] == "reason" and "holiday" in fact[1] and fact[2] for fact in facts)
     assert {fact[1] for fact in facts if fact[0] == "hold"} == {"account", "group:1"}
-    assert "\x1b" not in plain.out
+    assert "[red]quarrel" in plain.out
     assert json.loads(as_json.out)["status"] == "degraded"
 
 
