@@ -35,9 +35,17 @@ ApiKey = Annotated[str | None, typer.Option("--api-key", hidden=True, callback=_
 _WRONG_USE = frozenset({"url_invalid", "key_invalid", "target_invalid", "query_invalid", "account_unknown"})
 
 
-def ask(url: str, key_file: Path | None, talk: Callable[[Gateway], Awaitable[bool]], patience: float = 2.0) -> None:
+def ask(
+    url: str,
+    key_file: Path | None,
+    talk: Callable[[Gateway], Awaitable[bool]],
+    patience: float = 2.0,
+    *,
+    endless: bool = False,
+) -> None:
     """Run TALK with the gateway at URL and end the command: 0 when it returns True, else 1.
 
+    Of what is ENDLESS Ctrl-C is the good end; anything else it breaks off, which is 1.
     What goes wrong is told on standard error in a sentence, each wrong field on a line of its own.
     """
 
@@ -50,8 +58,7 @@ def ask(url: str, key_file: Path | None, talk: Callable[[Gateway], Awaitable[boo
     except (Refused, Unavailable, NotUnderstood) as error:
         fail(error)
     except KeyboardInterrupt:
-        typer.echo("", err=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(0 if endless else 1) from None
     raise typer.Exit(0 if fine else 1)
 
 

@@ -19,8 +19,8 @@ _API_KEY = "gw_"
 
 
 def send(
-    where: Annotated[str | None, typer.Argument(metavar="[TARGET]", help="group:123 or private:456")] = None,
-    text: Annotated[str | None, typer.Argument(help="what to say; - reads standard input")] = None,
+    where: Annotated[str | None, typer.Argument(metavar="TARGET", help="group:123 or private:456")] = None,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="what to say; - reads standard input")] = None,
     segments: Annotated[
         str | None,
         typer.Option("--segments", help="a message of segments: JSON, a file of it, or - for standard input"),

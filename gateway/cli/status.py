@@ -43,7 +43,7 @@ def status(
             _write(document, as_json=as_json)
         return document.get("status") != "down"
 
-    ask(url, key_file, talk)
+    ask(url, key_file, talk, endless=watch)
 
 
 def _write(document: dict[str, Any], *, as_json: bool) -> None:
@@ -130,8 +130,14 @@ def _holds(document: dict[str, Any]) -> list[tuple[str, ...]]:
     for name, account in document.get("accounts", {}).items():
         holds = account.get("holds") or []
         found += [
-            (shown(hold["target"]), shown(name), shown(hold["reason"]), shown(hold["until"])) for hold in holds[:_SHOWN]
+            (shown(hold["target"]), shown(name), shown(hold["reason"]), _until(hold["until"]))
+            for hold in holds[:_SHOWN]
         ]
         if len(holds) > _SHOWN:
             found.append((f"and {len(holds) - _SHOWN} more", shown(name), "", ""))
     return found
+
+
+def _until(moment: str) -> str:
+    """Return when a hold ends; what has no end the gateway writes as the year 2100."""
+    return "it is released" if moment >= "2100" else shown(moment)
