@@ -12,6 +12,7 @@ from gateway.cli.asking import URL, ApiKey, AsJson, KeyFile, Url, api_key, ask, 
 from gateway.cli.send_file import send_file
 from gateway.cli.showing import how, shown, to_json
 from gateway.client import Forbidden, Gateway, Submitted, Unavailable
+from gateway.model.duration import parse_duration
 from gateway.model.errors import Refused
 from gateway.model.target import parse_target
 
@@ -89,6 +90,8 @@ def send(
         wrong_use("--refused and --run go with --file")
     if (key or "").startswith(_API_KEY):
         wrong_use("--key is the idempotency key of the job; for an API key set GATEWAY_KEY or use --key-file")
+    if wait is not None:
+        _check_wait(wait)
     message = _message(where, text, segments)
     job = {**_where(where or "", via), "message": message, "key": secrets.token_urlsafe(16), **fields}
     ask(url, key_file, lambda gateway: _send(gateway, job, wait, as_json=as_json), patience=5.0)
@@ -124,6 +127,14 @@ def _tell(submitted: Submitted, *, as_json: bool) -> None:
     else:
         again = "\tduplicate: it was taken before" if submitted.duplicate else ""
         typer.echo(f"{submitted.id}\t{submitted.state}{again}")
+
+
+def _check_wait(wait: str) -> None:
+    """End the command when WAIT is no duration, before anything is sent."""
+    try:
+        parse_duration(wait)
+    except ValueError as error:
+        wrong_use(f"--wait {shown(wait)}: {error}")
 
 
 def _where(target: str, via: str | None) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class _Sending:
     async def _send(self, gateway: Gateway, lines: Sequence[Line]) -> None:
         refusals = [(line, line.job) for line in lines if isinstance(line.job, Refused)]
         pending = [(line, line.job) for line in lines if not isinstance(line.job, Refused)]
-        self.unsure, pause, silent = len(pending), _FIRST_PAUSE_S, 0.0
+        self.unsure, pause, silent, lost = len(pending), _FIRST_PAUSE_S, 0.0, False
         while True:
             outcomes = await gateway.batch([job for _, job in pending])
             later: list[tuple[Line, dict[str, Any]]] = []
@@ -111,7 +111,7 @@ class _Sending:
                     later.append((line, job))
                     why = why or outcome
                 elif isinstance(outcome, Submitted):
-                    self._take(line, outcome)
+                    self._take(line, outcome, lost=lost)
                 else:
                     refusals.append((line, outcome))
             for line, refusal in sorted(refusals, key=lambda one: one[0].number):
@@ -122,6 +122,7 @@ class _Sending:
             self._show(why)
             if why is None:
                 break
+            lost = lost or why.code == "unreachable"
             silent = silent + pause if why.code == "unreachable" else 0.0
             if silent > _UNREACHABLE_S:
                 raise why
@@ -130,8 +131,9 @@ class _Sending:
         self._done += sum(len(line.raw) + 1 for line in lines)
         self._show(None)
 
-    def _take(self, line: Line, submitted: Submitted) -> None:
-        if not submitted.duplicate:
+    def _take(self, line: Line, submitted: Submitted, *, lost: bool) -> None:
+        """Count a line; one that had been taken when an answer was LOST is most likely taken by that very try."""
+        if lost or not submitted.duplicate:
             self.tally.taken += 1
             return
         self.tally.duplicates += 1

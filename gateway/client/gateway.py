@@ -76,8 +76,7 @@ class Gateway:
         """
         made = fields.get("key") is None and (job is None or _key(job) is None)
         submitted = await self._way.send(job_document(job, fields))
-        # With a key that is nobody else's, a duplicate is our own repetition.
-        return submitted.model_copy(update={"duplicate": False}) if made and submitted.duplicate else submitted
+        return _first(submitted) if made else submitted
 
     async def batch(self, jobs: Iterable[JobLike]) -> list[Submitted | Refused | Unavailable]:
         """Submit many jobs, each by itself; return what became of each, in their order.
@@ -85,7 +84,12 @@ class Gateway:
         What is refused, or could not be submitted in time, is an error in the list and no exception. Jobs of one
         target keep their order, unless some had to be repeated because the queue was full or the key's rate spent.
         """
-        return await self._way.batch([job_document(job, {}) for job in jobs])
+        given = list(jobs)
+        outcomes = await self._way.batch([job_document(job, {}) for job in given])
+        return [
+            _first(outcome) if isinstance(outcome, Submitted) and _key(job) is None else outcome
+            for job, outcome in zip(given, outcomes, strict=True)
+        ]
 
     async def receipt(self, job: Handle, *, account: str | None = None, wait: Span | None = None) -> Receipt:
         """Return what became of a job: when it has ended, or as it is when WAIT is over (default: at once).
@@ -212,6 +216,11 @@ def _handle(job: Handle) -> str:
     if isinstance(job, str):
         return job
     return job.id if job.id is not None else f"key:{job.key}"
+
+
+def _first(submitted: Submitted) -> Submitted:
+    """Return what became of a job whose key was made here: if it was taken before, it was by our own repetition."""
+    return submitted.model_copy(update={"duplicate": False}) if submitted.duplicate else submitted
 
 
 def _key(job: JobLike) -> Any:

@@ -20,6 +20,7 @@ from gateway.model.errors import Refused
 from gateway.model.receipt import FINAL_STATES, Receipt
 
 _LONGEST_WAIT_S = 60.0
+_LET_GO_S = 0.2  # before it is asked again, by who was let go early, as by a gateway that stops
 _MOST_JOBS = 1_000
 _MOST_BYTES = 4 << 20  # of a batch; gateways take 8 MiB unless told otherwise
 _PAGE = 500
@@ -65,9 +66,7 @@ class OverHttp:
             receipt = understood(Receipt, answer.document)
             if receipt.state in FINAL_STATES or time.monotonic() >= ends_at:
                 return receipt
-            if time.monotonic() + left < ends_at:
-                continue
-            await asyncio.sleep(0.05)  # it was let go early, as by a gateway that stops
+            await asyncio.sleep(_LET_GO_S)
 
     async def receipts(self, account: str | None, since: Moment | None, every_s: float) -> AsyncIterator[Receipt]:
         """Yield jobs as they change, by listing what changed every EVERY_S seconds."""

@@ -24,6 +24,7 @@ from gateway.store.producer import Producer
 
 Answer = TypeVar("Answer")
 _SOME = 500
+_FEW = 50  # refused entries, which carry what was refused
 _QUIET_MS = 5_000
 _LOOK_MS = 500  # how often a refusal is looked for
 
@@ -72,11 +73,13 @@ class OverRedis:
         accounts = self._read(account)
         after = {name: await self._last(name) for name in accounts}
         found = await self._find(handle, accounts)
+        # It was refused after it came, so what says it was not told before.
+        looked = f"{entry.partition('-')[0]}-0" if entry is not None else ""
         while True:
             if found is not None and found.state in FINAL_STATES:
                 return found
             if found is None and entry is not None:
-                await self._raise_refusal(entry)
+                looked = await self._refused(entry, looked)
             left = ends_at - time.monotonic()
             if left <= 0:
                 break
@@ -133,10 +136,14 @@ class OverRedis:
 
         return await (read() if once else repeated(read, self._patience))
 
-    async def _raise_refusal(self, entry: str) -> None:
-        refusal = await self._repeated(lambda: self._producer.refusal(entry))
-        if refusal is not None:
-            raise Refused(refusal.get("code", "refused"), refusal.get("detail", "the gateway refused it"))
+    async def _refused(self, entry: str, after: str) -> str:
+        """Raise how ENTRY was refused, if what was told after AFTER says so; return where to go on looking."""
+        while refusals := await self._repeated(partial(self._producer.refusals, after, _FEW)):
+            for _, refusal in refusals:
+                if refusal.get("entry") == entry:
+                    raise Refused(refusal.get("code", "refused"), refusal.get("detail", "the gateway refused it"))
+            after = refusals[-1][0]
+        return after
 
     async def _repeated(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
         async def once() -> Answer:

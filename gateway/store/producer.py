@@ -31,13 +31,11 @@ class Producer:
         """Return every refused entry: `source`, `entry`, `raw`, `code`, `detail`."""
         return [_text(fields) for _, fields in await self._entries(self._keys.invalid)]
 
-    async def refusal(self, entry: str) -> dict[str, str] | None:
-        """Return how the entry with this id was refused; None when it was not, or not yet."""
+    async def refusals(self, after: str, most: int) -> list[tuple[str, dict[str, str]]]:
+        """Return up to MOST refused entries that were told after the id AFTER, each with the id it was told under."""
         with translated():
-            # It was refused after it came, and so what says it does not stand before its time.
-            refused: Any = await self._redis.xrange(self._keys.invalid, min=entry.partition("-")[0])
-        found = (_text(fields) for _, fields in refused if fields.get(b"entry") == entry.encode())
-        return next(found, None)
+            entries: Any = await self._redis.xrange(self._keys.invalid, min=f"({after}", count=most)
+        return [(told.decode(), _text(fields)) for told, fields in entries]
 
     async def receipts(self, account: str = "main") -> list[bytes]:
         """Return every receipt in the account's stream, as JSON."""

@@ -92,6 +92,7 @@ def test_wrong_use_is_told_in_a_sentence() -> None:
         ("group:1", "x", "--api-key", "gw_x"): "set GATEWAY_KEY",
         ("group:1", "x", "--key", "gw_secret"): "set GATEWAY_KEY",
         ("group:1", "x", "--run", "b"): "go with --file",
+        ("group:1", "x", "--wait", "soon"): "write a duration",
         ("--file", "jobs.jsonl", "group:1"): "--file has whole jobs",
         ("--file", "nothing.jsonl"): "cannot be read",
         ("group:1", "x", "--key-file", "nothing"): "cannot be read",

@@ -217,6 +217,15 @@ async def test_many_jobs_are_told_each_in_its_place(world: World) -> None:
     ]
 
 
+async def test_a_batch_whose_answer_was_lost_is_sent_once(world: World) -> None:
+    gateway = await world.gateway()
+    async with between(gateway, lambda number, _: "lose" if number == 0 else None) as url, Gateway(url) as client:
+        outcomes = await client.batch([{"group_id": 1, "message": "a"}, {"group_id": 1, "message": "b", "key": "b"}])
+    assert [outcome.duplicate for outcome in outcomes if isinstance(outcome, Submitted)] == [False, True]
+    await world.ended(2)
+    assert world.napcat.texts("group:1") == ["a", "b"]
+
+
 async def test_what_finds_no_room_is_sent_when_there_is(world: World) -> None:
     gateway = await world.gateway(intake={"max_queued": 3})
     await gateway.post("/v1/accounts/main/pause", {})

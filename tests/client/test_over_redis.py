@@ -60,6 +60,16 @@ async def test_what_the_gateway_refuses_later_is_raised_for_what_was_sent(world:
     assert caught.value.code == "message_invalid"
 
 
+async def test_a_refusal_is_found_among_many(world: World) -> None:
+    await world.gateway()
+    async with Gateway(world.redis_url) as client:
+        sent = await client.batch({"group_id": 1, "message": [{"type": "share", "data": {}}]} for _ in range(120))
+        last = sent[-1]
+        assert isinstance(last, Submitted)
+        with pytest.raises(Refused):
+            await client.receipt(last, wait="20s")
+
+
 async def test_what_is_no_job_is_refused_before_it_is_pushed(world: World) -> None:
     async with Gateway(world.redis_url) as client:
         with pytest.raises(Refused) as caught:
