@@ -115,9 +115,10 @@ class Gateway:
         Over Redis: every change as it happens, in order; SINCE may be an entry id too. A stream keeps `results.stream`
         entries: who is further behind misses the oldest, and should ask over HTTP.
 
-        Over HTTP: the list of what changed, asked for EVERY second. No job that changed is missed and no change is told
-        twice, but of several changes between two questions only the last is told. Without SINCE the clocks of gateway
-        and Redis may differ by a minute.
+        Over HTTP: the list of what changed, asked for EVERY second, and less often where it is long: with hundreds of
+        thousands of records Redis is the better way. No job that changed is missed and no change is told twice, but of
+        several changes between two questions only the last is told. Without SINCE the clocks of gateway and Redis may
+        differ by a minute.
         """
         if self._redis is not None:
             return self._redis.receipts(account, since)

@@ -26,6 +26,7 @@ _MOST_BYTES = 4 << 20  # of a batch; gateways take 8 MiB unless told otherwise
 _PAGE = 500
 _TOLD = "unknown,delivered,rejected,dead,unconfirmed,expired,cancelled"
 """The states whose changes the receipts streams tell."""
+_REST = 4.0  # a look at very many records takes seconds: so many times as long the gateway is left in peace
 _CLOCKS_DIFFER = timedelta(seconds=60)
 
 Query = Mapping[str, str | None]
@@ -74,17 +75,19 @@ class OverHttp:
         changes = Changes(moment(since, "since") if since is not None else await self._now())
         told = since is not None
         while True:
+            began = time.monotonic()
             try:
                 async for page in self._pages({**query, "since": rfc3339(changes.since)}):
                     changes.page(page.items)
             except BaseException:
                 changes.give_up()
                 raise
+            took = time.monotonic() - began
             for receipt in changes.end():
                 if told:
                     yield receipt
             told = True
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(max(every_s, took * _REST))
 
     async def jobs(self, query: Query, most: int | None) -> AsyncIterator[Receipt]:
         """Yield the jobs that QUERY asks for, newest first, page by page, and no more than MOST."""
