@@ -62,6 +62,8 @@ def send_file(path: Path, url: str, key: str | None, refused: Path | None, run: 
             trouble = "stopped"
         except (Refused, Unavailable, NotUnderstood) as error:
             trouble = "\n".join(error_lines(error))
+        except OSError as error:
+            trouble = f"a file cannot be read or written: {error.strerror}"
         left = _left(path, sending) if trouble else 0
         _summarise(sending.tally, left, trouble, as_json=as_json, run=run, again=str(path) != "-")
         return 0 if trouble is None and not sending.tally.refused else 1

@@ -14,7 +14,7 @@ from gateway.client.errors import NotFound, Unavailable
 from gateway.client.patience import Patience, repeated
 from gateway.client.writing import Moment, moment, rfc3339
 from gateway.intake.preparation import parse_job
-from gateway.model.errors import Refused, SettingsInvalid, StoreUnavailable
+from gateway.model.errors import Refused, SettingsInvalid, StoreRefuses, StoreUnavailable
 from gateway.model.instant import parse_instant
 from gateway.model.receipt import FINAL_STATES, Receipt
 from gateway.store.client import Clients
@@ -62,7 +62,11 @@ class OverRedis:
         for start in range(0, len(good), _SOME):
             some = good[start : start + _SOME]
             written = [json.dumps(jobs[place]) for place in some]
-            entries = await self._repeated(partial(self._producer.add, *written, stream=self._stream))
+            try:
+                entries = await self._repeated(partial(self._producer.add, *written, stream=self._stream))
+            except Unavailable as error:
+                outcomes = [error if outcome is None else outcome for outcome in outcomes]  # none of the rest either
+                break
             for place, entry in zip(some, entries, strict=True):
                 outcomes[place] = Submitted(key=jobs[place]["key"], entry=entry)
         return [outcome for outcome in outcomes if outcome is not None]
@@ -159,7 +163,8 @@ def _told() -> Iterator[None]:
     try:
         yield
     except StoreUnavailable as error:
-        raise Unavailable("unreachable", str(error)) from error
+        code = "store_refuses" if isinstance(error, StoreRefuses) else "unreachable"
+        raise Unavailable(code, str(error)) from error
 
 
 def _refusal(job: dict[str, Any]) -> Refused | None:

@@ -130,6 +130,18 @@ async def test_a_redis_that_is_away_is_unavailable() -> None:
     async with Gateway(f"redis://127.0.0.1:{free_port()}/0", patience="300ms") as client:
         with pytest.raises(Unavailable):
             await client.send(group_id=1, message="x")
+        bad, good = await client.batch([{"group_id": 0, "message": "x"}, {"group_id": 1, "message": "x"}])
+    assert isinstance(bad, Refused)
+    assert isinstance(good, Unavailable)
+
+
+async def test_a_redis_that_takes_no_writes_says_so(world: World) -> None:
+    await world.clients.commands.config_set("maxmemory", "1")
+    async with Gateway(world.redis_url, patience="300ms") as client:
+        with pytest.raises(Unavailable) as caught:
+            await client.send(group_id=1, message="x")
+    await world.clients.commands.config_set("maxmemory", "0")
+    assert caught.value.code == "store_refuses"
 
 
 async def test_what_only_http_can_is_refused_by_its_name(world: World) -> None:
