@@ -1,12 +1,8 @@
 """The Python client over HTTP: what it sends is sent once, and what went wrong has a type."""
 
 import asyncio
-import re
-import sys
-from asyncio.subprocess import PIPE
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,17 +52,6 @@ async def test_a_job_is_given_as_model_as_dictionary_or_as_fields(world: World) 
         assert last.key == "c"
         assert (await client.receipt(last, wait=timedelta(seconds=20))).state == "delivered"
     assert world.napcat.texts("group:1") == ["a", "b", "c"]
-
-
-async def test_the_example_of_the_readme_delivers(world: World) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    example = re.search(r"```python\n(import asyncio\nfrom gateway\.client.*?)```", readme, re.DOTALL)
-    assert example is not None
-    gateway = await world.gateway()
-    code = example[1].replace("http://127.0.0.1:8080", gateway.url)
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=PIPE)
-    out, _ = await process.communicate()
-    assert out.decode().startswith("delivered [")
 
 
 def test_the_client_names_every_field_of_a_job() -> None:
