@@ -9,7 +9,7 @@ KEY = "gw_a-key-of-this-test"
 KEY_LINE = {"name": "reader", "sha256": sha256(KEY.encode()).hexdigest(), "scopes": ["send", "read", "admin"]}
 SECRET = "whsec_" + base64.b64encode(b"the secret of callbacks, 32 byte").decode()
 
-FILES = {"job.json": json.dumps(JOB)}
+FILES = {"job.json": json.dumps(JOB), "jobs.jsonl": json.dumps(JOB) + "\n"}
 """The files the README names without having made them."""
 PLACEHOLDERS = {"gw_…": KEY, "whsec_…": SECRET, "{…}": json.dumps(JOB)}
 """What stands for something of the reader's own. `main.Zk3…` is a job made for the command that names it."""

@@ -1,7 +1,4 @@
-"""The `gateway` command.
-
-Exit codes: 0 fine, 1 failed, 2 wrong use or settings.
-"""
+"""The commands that need no running gateway: run, check, explain, config, demo, sandbox, keys, version."""
 
 import asyncio
 import gc
@@ -188,11 +185,6 @@ def new(
         typer.echo(json.dumps(document, indent=2))
     else:
         typer.echo(f"the key, shown this once: {secret}\nthe line for auth.keys:    {key_line(key)}")
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
 
 
 async def _serve(settings: Settings) -> None:
