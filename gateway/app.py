@@ -24,7 +24,6 @@ from gateway.intake.hooks.hooks import Hooks
 from gateway.intake.onebot import OneBot
 from gateway.intake.onebot_pass import PassThrough
 from gateway.intake.onebot_recall import RecallAction
-from gateway.intake.pressure import Pressure
 from gateway.intake.reader import ListReader, SourceReader
 from gateway.lanes.operator import Operator
 from gateway.lanes.policy import tick_policy
@@ -34,7 +33,9 @@ from gateway.model.action import Ask
 from gateway.model.errors import Refused, SettingsInvalid, StoreUnavailable
 from gateway.monitor.lanes import Lanes
 from gateway.monitor.status import Monitor
+from gateway.results.callbacks import Callbacks
 from gateway.results.listing import PARAMETERS, Listing
+from gateway.results.outbound import Outbound
 from gateway.results.receipts import Receipts
 from gateway.results.replay import Replay
 from gateway.results.search import Search
@@ -43,9 +44,11 @@ from gateway.results.withdrawal import Withdrawal
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.client import Clients, connected
+from gateway.store.due import Due
 from gateway.store.embedded import embedded_server, state_dir
 from gateway.store.feed import Feed
 from gateway.store.keys import Keys
+from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
 from gateway.store.server import OLDEST, server_numbers
 from gateway.store.sources import Sources
@@ -111,7 +114,9 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         clients = await stack.enter_async_context(_redis(settings))
         supervisor = Supervisor(clock)
         keys = Keys(settings.redis.prefix)
-        scripts, sources = Scripts(clients.commands, keys), Sources(clients, keys)
+        due = Due()
+        scripts, sources = Scripts(clients.commands, keys, due.note), Sources(clients, keys)
+        inner = Scripts(clients.lanes, keys, due.note)
         policies = {account.name: tick_policy(settings, account) for account in settings.accounts}
 
         runners: dict[str, LaneRunner] = {}
@@ -121,24 +126,26 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         for account in settings.accounts:
             napcat = await stack.enter_async_context(napcat_of(account, settings.delivery.slack))
             policy = policies[account.name]
-            watch = Watch(account, napcat, rules, scripts, clock)
+            watch = Watch(account, napcat, rules, inner, clock)
             stack.push_async_callback(watch.close)
             forwarder = Forwarder(account.name, napcat, watch, rules, settings.delivery.retry, clock)
-            reconciler = Reconciler(account.name, napcat, watch, policy, scripts, trust=settings.delivery.trust_history)
+            reconciler = Reconciler(account.name, napcat, watch, policy, inner, trust=settings.delivery.trust_history)
             errands = Errands(forwarder.forward, reconciler.look, watch.probe, watch.examine)
-            runners[account.name] = LaneRunner(account.name, policy, scripts, errands, clock, replica)
+            runners[account.name] = LaneRunner(account.name, policy, inner, errands, clock, replica)
             watches[account.name] = watch
             asks[account.name] = napcat.ask
         bell = Bell(clients, keys, {name: runner.wake for name, runner in runners.items()})
         known = {account.name: account for account in settings.accounts}
-        events = Events(known, policies, scripts, bell, clock, watches, runners)
+        events = Events(known, policies, inner, bell, clock, watches, runners)
         listeners = {
-            account.name: Listener(account, events.take, runners[account.name].recheck, scripts, clock)
+            account.name: Listener(account, events.take, runners[account.name].recheck, inner, clock)
             for account in settings.accounts
             if events_address(account)
         }
         work = app[WORK]
         await stack.enter_async_context(work)
+        # Ended after the lanes: they take nothing new once the end has begun, so that both end at the same time.
+        await work.enter_async_context(_callbacks(settings, supervisor, scripts, due, clock, app[STOPPING]))
         # Ended after the lanes: what they have in flight may be settled by an event.
         await work.enter_async_context(
             _leased(supervisor, {f"events {name}": listener for name, listener in listeners.items()})
@@ -153,10 +160,10 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         admission = Admission(settings, scripts, bell, pressure, clock)
         accounts = list(runners)
         readers = [
-            SourceReader(name, name, accounts, admission, sources, scripts, clock) for name in settings.intake.streams
+            SourceReader(name, name, accounts, admission, sources, inner, clock) for name in settings.intake.streams
         ]
         readers += [
-            ListReader(name, keys.list_stream(name), accounts, admission, sources, scripts, clock)
+            ListReader(name, keys.list_stream(name), accounts, admission, sources, inner, clock)
             for name in settings.intake.lists
         ]
         await work.enter_async_context(_leased(supervisor, {f"source {reader.source}": reader for reader in readers}))
@@ -166,7 +173,9 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         app.on_response_prepare.append(guard.tell_rate)
         hooks = _hooks(settings, admission, sources, guard, clock)
         monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock, stopping)
-        works = _Works(settings, clock, scripts, policies, asks, bell, endings, admission, events, monitor, hooks)
+        works = _Works(
+            settings, clock, scripts, policies, asks, bell, endings, pressure, admission, events, monitor, hooks
+        )
         app.router.add_routes(_routes(works, guard))
         yield
 
@@ -182,6 +191,7 @@ class _Works:
     asks: Mapping[str, Ask]
     bell: Bell
     endings: Endings
+    pressure: Pressure
     admission: Admission
     events: Events
     monitor: Monitor
@@ -196,7 +206,7 @@ def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
     batch = BatchIntake(works.admission, jobs.state, guard)
     search, recaller = Search(scripts, works.clock, accounts), Recaller(scripts, works.asks, clean)
     listing, withdrawal = Listing(search), Withdrawal(works.policies, scripts, receipts, recaller, bell)
-    replay = Replay(settings, scripts, receipts, search, bell, works.clock)
+    replay = Replay(settings, scripts, receipts, search, works.pressure, bell, works.clock)
     lanes, operator = Lanes(settings, works.policies, scripts), Operator(settings, scripts, bell)
     pass_through = PassThrough(settings.onebot.pass_, works.asks, clean)
     take_back = RecallAction(scripts, recaller, accounts)
@@ -269,6 +279,25 @@ async def _lanes(
         await asyncio.gather(*(runner.drain(grace) for runner in runners.values()))
         await supervisor.finish(5.0, *(f"lanes {name}" for name in runners))
         await supervisor.stop()
+
+
+@asynccontextmanager
+async def _callbacks(
+    settings: Settings, supervisor: Supervisor, scripts: Scripts, due: Due, clock: Clock, stopping: asyncio.Event
+) -> AsyncIterator[None]:
+    """Post callbacks, if they can be signed; in the end let what is being posted finish."""
+    if not settings.callbacks.secrets:
+        yield
+        return
+    accounts = [account.name for account in settings.accounts]
+    async with Outbound(settings.callbacks.timeout, allow_private=settings.callbacks.allow_private) as outbound:
+        callbacks = Callbacks(settings.callbacks, accounts, scripts, due, outbound, clock, stopping)
+        supervisor.start("callbacks", callbacks.run)
+        try:
+            yield
+        finally:
+            await supervisor.stop("callbacks")
+            await callbacks.drain()
 
 
 @asynccontextmanager

@@ -44,6 +44,9 @@ class Event(StrEnum):
     MESSAGE_RECALLED = "message.recalled"
     EVENTS_CONNECTED = "events.connected"
     EVENTS_LOST = "events.lost"
+    CALLBACK_POSTED = "callback.posted"
+    CALLBACK_FAILED = "callback.failed"
+    CALLBACK_GIVEN_UP = "callback.given_up"
     REQUEST_FAILED = "request.failed"
 
 

@@ -80,7 +80,7 @@ def servers(folder: Path) -> list[int]:
 async def test_help_names_every_command(tmp_path: Path) -> None:
     ended = await command(tmp_path, "--help")
     assert ended.code == 0
-    for name in ("run", "check", "config", "demo", "sandbox", "keys", "version"):
+    for name in ("run", "check", "config", "demo", "sandbox", "keys", "version", "send", "jobs", "status", "schema"):
         assert name in ended.out
 
 

@@ -1,6 +1,5 @@
 """Where a medium may be: which files and hosts of the outside a producer may name."""
 
-import ipaddress
 import ntpath
 import posixpath
 import re
@@ -8,6 +7,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
+from gateway.model.address import is_inside, literal_address
 from gateway.settings import Media
 
 _NOT_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
@@ -17,13 +17,8 @@ _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*")
 _BRACKETS = re.compile(r"\[[^\]]*:[^\]]*\](:[0-9]*)?")
 _OWN_NAMES = frozenset({"localhost6", "ip6-localhost", "ip6-loopback"})
 _OWN_DOMAINS = (".localhost", ".localdomain", ".local", ".internal", ".lan", ".home.arpa")
-_GLOBAL = ipaddress.ip_network("2000::/3")
-_WIRE_SERVER = ipaddress.IPv4Address("168.63.129.16")  # a public address that only machines in Azure reach
-_EMBEDDING = tuple(map(ipaddress.ip_network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")))
-"""IPv6 networks whose last 32 bits are an IPv4 address: compatible, translated (SIIT) and NAT64."""
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 
 
 def admit_url(url: str, media: Media) -> None:
@@ -63,43 +58,10 @@ def _admit_authority(origin: str, media: Media) -> None:
 
 def _is_private(host: str) -> bool:
     """Whether a host is certainly, or most likely, one of the inside: a name without a dot is no public one."""
-    address = _address(host)
+    address = literal_address(host)
     if address is None:
         return "." not in host or host in _OWN_NAMES or host.endswith(_OWN_DOMAINS)
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and any(address in network for network in _EMBEDDING):
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is None and address not in _GLOBAL:
-            return True
-        address = inner or address
-    return not address.is_global or address.is_multicast or address == _WIRE_SERVER
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the address a host spells literally, None for a name; raise ValueError for a broken address."""
-    if ":" in host:
-        try:
-            return ipaddress.IPv6Address(host)
-        except ValueError:
-            raise ValueError("the URL's host is no IPv6 address; write it in full") from None
-    labels = host.split(".")
-    if not _NUMBER.fullmatch(labels[-1]):
-        return None
-    *leading, last = (_octets(label) for label in labels)
-    if len(leading) > 3 or any(octet > 255 for octet in leading) or last >= 256 ** (4 - len(leading)):
-        raise ValueError("the URL's host is no IPv4 address; write four numbers from 0 to 255")
-    return ipaddress.IPv4Address(sum(octet << 8 * (3 - i) for i, octet in enumerate(leading)) + last)
-
-
-def _octets(label: str) -> int:
-    """Read one number of an IPv4 address as URL parsers do (0x hexadecimal, 0 octal); 2^32 when it is none."""
-    try:
-        if _NUMBER.fullmatch(label[:25]):
-            return int(label[2:] or "0", 16) if label[1:2] == "x" else int(label, 8 if label[0] == "0" else 10)
-    except ValueError:
-        pass
-    return 2**32
+    return is_inside(address)
 
 
 def admit_path(path: str, media: Media) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gateway.model.spelling import LARGEST_INTEGER
 from gateway.model.verdict import Answer, Failure
 
 LARGEST_ANSWER = 1024**2
@@ -138,4 +139,5 @@ def _envelope(body: bytes) -> _Envelope | None:
 
 def _message_id(data: object) -> int | None:
     value = data.get("message_id") if isinstance(data, dict) else None
-    return value if type(value) is int and -(2**63) <= value < 2**63 else None
+    # Beyond 2^53 it would become another number on the way, and so another message.
+    return value if type(value) is int and abs(value) <= LARGEST_INTEGER else None

@@ -12,7 +12,6 @@ every call is a POST.
 
 import json
 from collections.abc import Callable, Mapping
-from email.utils import mktime_tz, parsedate_tz
 from typing import Any, Self
 
 import aiohttp
@@ -24,6 +23,7 @@ from gateway.forward.failure import failure_of
 from gateway.model.errors import NotSent
 from gateway.model.part import Part
 from gateway.model.verdict import Answer, Failure
+from gateway.web.retry_after import retry_after as retry_after_of
 
 _IDLE_S = 3.5  # NapCat's server closes idle sockets after 5 s; one that is just closing turns a send into `reset`
 _CHUNK = 2**20  # more than this in one write would hold up the loop
@@ -116,7 +116,7 @@ class NapCatHttp:
                 allow_redirects=False,
             ) as response:
                 status = response.status
-                retry_after = _retry_after(response.headers)
+                retry_after = retry_after_of(response.headers)
                 async for chunk in response.content.iter_any():
                     received += chunk
                     if len(received) > LARGEST_ANSWER:
@@ -154,17 +154,3 @@ class _Body(aiohttp.Payload):
             raise ConnectionAbortedError("withheld")
         for start in range(0, len(self._value), _CHUNK):
             await writer.write(self._value[start : start + _CHUNK])
-
-
-def _retry_after(headers: Mapping[str, str]) -> int | None:
-    """Return Retry-After in milliseconds; a date counts from the answer's own Date, not from our clock."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return int(value[:9]) * 1000
-    until, now = parsedate_tz(value), parsedate_tz(headers.get("Date", ""))
-    if until is None or now is None:
-        return None
-    try:
-        return max(0, mktime_tz(until) - mktime_tz(now)) * 1000
-    except (ValueError, OverflowError):
-        return None

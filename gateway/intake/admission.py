@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from gateway.clock import Clock
 from gateway.intake.preparation import prepare
-from gateway.intake.pressure import Pressure
 from gateway.model.errors import Fault, Refused, StoreRefuses, StoreUnavailable
 from gateway.settings import Settings
 from gateway.store.bell import Bell
+from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
 from gateway.store.values import Admission as Outcome
 from gateway.store.values import Submission

@@ -88,7 +88,7 @@ class OneBot:
                 if (refusal := self._guard.turned_away(request, key)) is not None:
                     return refusal
                 return await self._send(request, action, account, fields, key)
-            return await self._pass(action, account, fields, key)
+            return await self._pass(request, action, account, fields, key)
         except _Answered as early:
             told = envelope("failed", early.status, None, early.words, fields.get("echo"))
             return web.json_response(told, status=early.status)
@@ -122,10 +122,14 @@ class OneBot:
         told = onebot_answer.ended(receipt, admitted.id, echo)
         return web.json_response(told, headers={"Location": f"/v1/jobs/{admitted.id}"})
 
-    async def _pass(self, action: str, account: str | None, fields: Fields, key: Key | None) -> web.Response:
+    async def _pass(
+        self, request: web.Request, action: str, account: str | None, fields: Fields, key: Key | None
+    ) -> web.StreamResponse:
         """Have any other action done by NapCat, if it may be."""
         echo = fields.get("echo")
         if _plain(action) == "delete_msg":
+            if (refusal := self._guard.turned_away(request, key)) is not None:
+                return refusal
             return web.json_response(await self._take_back(account, fields, echo, key))
         told = await self._pass_on(account, action, _without(fields, "echo", "access_token"), echo, key)
         if told is None:

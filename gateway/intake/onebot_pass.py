@@ -8,6 +8,7 @@ from gateway.intake.onebot_answer import Envelope, envelope, passed
 from gateway.model.action import HARMLESS, Ask
 from gateway.model.errors import Refused
 from gateway.settings import Key
+from gateway.web import reaches_all
 
 _LIMIT_S = 10.0
 
@@ -31,7 +32,7 @@ class PassThrough:
         """
         if action not in self._actions:
             return None
-        if key is not None and "*" not in key.targets and action not in HARMLESS:
+        if not reaches_all(key) and action not in HARMLESS:
             raise Refused("target_forbidden", f"this key has target patterns, which {action} could reach around")
         name = account or next(iter(self._asks))
         try:

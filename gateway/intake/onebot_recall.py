@@ -7,11 +7,10 @@ from gateway.intake.onebot_answer import Envelope, envelope, passed
 from gateway.intake.onebot_request import Fields
 from gateway.lanes.recall import Recaller
 from gateway.model.errors import Fault, Refused
+from gateway.model.spelling import LARGEST_INTEGER
 from gateway.settings import Key
 from gateway.store.scripts import Scripts
 from gateway.web import may_use
-
-_LONGEST = 20  # characters of a message id
 
 
 class RecallAction:
@@ -31,6 +30,8 @@ class RecallAction:
             # A message of another key's target is as if it were not there.
             if sent is None or not may_use(key, sent.target):
                 continue
+            if sent.recalled:
+                return envelope("ok", 0, None, "", echo)
             recall = await self._recaller.recall(name, sent.target, sent.job_id, message_id)
             if recall.answer is None:
                 return envelope("failed", 200, None, recall.words, echo)
@@ -43,7 +44,7 @@ def _message_id(fields: Fields) -> int:
     given = fields.get("message_id")
     text = str(given) if isinstance(given, int | str) and not isinstance(given, bool) else ""
     digits = text.strip().removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST):
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 16 and int(digits) <= LARGEST_INTEGER):
         fault = Fault("message_id", "give the id that the send was answered with", "message_id")
         raise Refused("call_invalid", "delete_msg takes message_id", [fault])
     return int(text)

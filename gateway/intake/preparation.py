@@ -8,17 +8,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.convert import convert, message_faults, parse_document
+from gateway.convert.callback import receiver_of
 from gateway.lanes.policy import account_for
 from gateway.model.errors import Fault, Refused
 from gateway.model.job import Job
 from gateway.model.wording import place, reason
 from gateway.settings import Account, Settings
 from gateway.store.values import Submission
-
-_NOT_SERVED = {
-    "callback_url": "receipts are not posted to URLs yet; read the receipts stream or GET /v1/jobs/{id}",
-}
-"""Fields the contract names and this version does not honour: refused, since ignoring them would break a promise."""
 
 _MOST_FAULTS = 50  # told at once
 _MOST_FIELDS = 100  # looked at
@@ -37,7 +33,7 @@ def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = Non
         job = parse_job(document)
         if key is not None:
             job = _with_key(job, key)
-        account = route(job, settings)
+        account, callback = route(job, settings), _callback(job, settings)
     except Refused as refusal:
         # All that is wrong is told at once, though the message is only used with a good job.
         refusal.errors = [*refusal.errors, *message_faults(document, settings.media)]
@@ -58,6 +54,7 @@ def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = Non
         ttl=job.ttl,
         on_unknown=job.on_unknown,
         collapse_key=job.collapse_key,
+        callback=callback,
         metadata=json.dumps(job.metadata, ensure_ascii=True) if job.metadata else None,
     )
 
@@ -82,26 +79,31 @@ def parse_job(document: dict[str, Any]) -> Job:
     if len(document) > _MOST_FIELDS:
         raise Refused("job_invalid", f"this is no job: it has {len(document)} fields")
     try:
-        job = Job.model_validate(document)
+        return Job.model_validate(document)
     except ValidationError as error:
         errors = error.errors(include_url=False)[:_MOST_FAULTS]
         faults = [_fault(fault) for fault in errors]
         if not document.keys() & {"group_id", "user_id"} and all(fault.loc != "job" for fault in faults):
             faults.append(Fault("group_id", "give group_id (a group) or user_id (a person)", "missing"))
         raise Refused("job_invalid", "this is no job", faults) from None
-    faults = [
-        Fault(name, reason, "not_served") for name, reason in _NOT_SERVED.items() if getattr(job, name) is not None
-    ]
-    if faults:
-        raise Refused("job_invalid", "this job asks for what this version does not do", faults)
-    return job
+
+
+def _callback(job: Job, settings: Settings) -> str | None:
+    """Return `<host> <url>` of the job's callback; raises Refused when its receipt could not go there."""
+    if job.callback_url is None:
+        return None
+    try:
+        return f"{receiver_of(job.callback_url, settings.callbacks)} {job.callback_url}"
+    except ValueError as error:
+        fault = Fault("callback_url", str(error), "callback_url")
+        raise Refused("job_invalid", "the receipt could not be posted to callback_url", [fault]) from None
 
 
 def _fault(fault: Any) -> Fault:
     loc = place(fault["loc"])
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(loc, list(Job.model_fields), n=1)
-        known = ", ".join(name for name in Job.model_fields if name not in _NOT_SERVED)
+        known = ", ".join(Job.model_fields)
         return Fault(
             loc, f"unknown field; {f'did you mean {near[0]}?' if near else f'known: {known}'}", "unknown_field"
         )

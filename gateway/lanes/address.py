@@ -6,7 +6,7 @@ from gateway.lanes.policy import account_for
 from gateway.model.errors import Refused
 from gateway.model.target import Target, parse_target
 from gateway.settings import Settings
-from gateway.web import KEY, may_use
+from gateway.web import KEY, may_use, reaches_all
 
 
 def target_of(request: web.Request) -> Target:
@@ -21,6 +21,14 @@ def account_of(request: web.Request, target: Target, settings: Settings) -> str:
     """Return the account that REQUEST asks for by `?account=`, else the one that serves TARGET; raises Refused."""
     name = request.query.get("account")
     return account_for(target, settings).name if name is None else known_account(name, settings)
+
+
+def whole_account(request: web.Request, settings: Settings) -> str:
+    """Return the account in the path of REQUEST; raises Refused when there is none, or its key reaches only a part."""
+    name, key = known_account(request.match_info["name"], settings), request.get(KEY)
+    if not reaches_all(key):
+        raise Refused("target_forbidden", "this key reaches only some targets, and this concerns all of the account")
+    return name
 
 
 def known_account(name: str, settings: Settings) -> str:

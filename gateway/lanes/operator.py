@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gateway.lanes.address import account_of, known_account, target_of
+from gateway.lanes.address import account_of, target_of, whole_account
 from gateway.model.duration import Milliseconds
 from gateway.model.errors import Fault, Refused
 from gateway.model.instant import Instant, format_instant
@@ -56,11 +56,11 @@ class Operator:
 
     async def pause(self, request: web.Request) -> web.Response:
         """Answer `POST /v1/accounts/{name}/pause`: the account sends nothing; jobs are still accepted."""
-        return await self._hold(request, known_account(request.match_info["name"], self._settings), "account")
+        return await self._hold(request, whole_account(request, self._settings), "account")
 
     async def resume(self, request: web.Request) -> web.Response:
         """Answer `POST /v1/accounts/{name}/resume`."""
-        return await self._release(known_account(request.match_info["name"], self._settings), "account")
+        return await self._release(whole_account(request, self._settings), "account")
 
     async def _hold(self, request: web.Request, account: str, name: str) -> web.Response:
         wish = _wish(await request.read())

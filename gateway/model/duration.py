@@ -1,9 +1,9 @@
 """Spans of time as people write them: `"1500ms"`, `"2m"`, `"7d"`, or a number of seconds."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PATTERN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
@@ -38,10 +38,17 @@ def format_duration(milliseconds: int) -> str:
     return "0s"
 
 
+_WRITTEN = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?(ms|s|m|h|d)\s*$", "description": "with its unit"},
+        {"type": "number", "minimum": 0, "maximum": _LONGEST // 1_000, "description": "seconds"},
+    ],
+    "examples": ["1500ms", "2m", 90],
+}
 Milliseconds = Annotated[
     int,
-    BeforeValidator(parse_duration),
+    Field(ge=0),
+    BeforeValidator(parse_duration, json_schema_input_type=Annotated[Any, WithJsonSchema(_WRITTEN)]),
     PlainSerializer(format_duration, return_type=str),
-    Field(ge=0, json_schema_extra={"type": ["string", "number"], "examples": ["1500ms", "2m"]}),
 ]
 """A duration field: spelled with its unit outside, whole milliseconds inside."""

@@ -2,9 +2,9 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SPELLING = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?)?")
@@ -34,9 +34,15 @@ def format_instant(milliseconds: int) -> str:
     return (_EPOCH + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_WRITTEN = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$",
+    "examples": ["2026-01-31T08:00:00+08:00"],
+}
 Instant = Annotated[
     int,
-    BeforeValidator(parse_instant, json_schema_input_type=str),
-    Field(json_schema_extra={"type": "string", "format": "date-time"}),
+    BeforeValidator(parse_instant, json_schema_input_type=Annotated[Any, WithJsonSchema(_WRITTEN)]),
+    PlainSerializer(format_instant, return_type=str),
 ]
 """A point in time: RFC 3339 outside, epoch milliseconds inside."""

@@ -14,20 +14,48 @@ from pydantic import (
     Discriminator,
     FailFast,
     Field,
+    GetJsonSchemaHandler,
     SkipValidation,
     Tag,
     TypeAdapter,
+    WithJsonSchema,
     with_config,
 )
-from typing_extensions import TypedDict, is_typeddict
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from typing_extensions import TypeAliasType, TypedDict, is_typeddict
 
-from gateway.model.spelling import QQ, Ark, FileName, Label, Link, MessageId, Number, Text, Words, spelled
+from gateway.model.spelling import (
+    ANY_NUMBER,
+    LARGEST_INTEGER,
+    QQ,
+    Ark,
+    FileName,
+    Label,
+    Link,
+    MessageId,
+    Number,
+    Text,
+    Words,
+    spelled,
+)
 
 _STRICT = ConfigDict(extra="forbid")
 _UNSENT = Field(description="accepted, and not sent: NapCat ignores it")
 Unsent = Annotated[Any, _UNSENT]
 """Accepted and not sent: NapCat ignores it, or only reports it in the messages it receives."""
-UnsentFlag = Annotated[bool, _UNSENT]
+_TRUE_OR_FALSE = "|".join(
+    "".join(f"[{letter.upper()}{letter}]" for letter in word)
+    for word in ("t", "f", "y", "n", "on", "off", "true", "false", "yes", "no")
+)
+_FLAG = {
+    "anyOf": [
+        {"type": "boolean"},
+        {"enum": [0, 1]},
+        {"type": "string", "pattern": f"^([01]|{_TRUE_OR_FALSE})$"},
+    ]
+}
+UnsentFlag = Annotated[bool, _UNSENT, WithJsonSchema(_FLAG)]
 """A OneBot boolean (true/false, 1/0, yes/no) that NapCat ignores."""
 
 
@@ -40,7 +68,7 @@ class TextData(TypedDict):
 class AtData(TypedDict):
     """A mention; `all` is everybody. NapCat drops it in private chats."""
 
-    qq: Annotated[str, spelled(r"all|[1-9][0-9]{0,19}", 'a QQ number, or "all"')]
+    qq: Annotated[str, spelled(r"all|[1-9][0-9]{0,19}", 'a QQ number, or "all"', (1, LARGEST_INTEGER))]
     name: NotRequired[Unsent]
 
 
@@ -61,8 +89,8 @@ def _quotes(data: ReplyData) -> ReplyData:
 class FaceData(TypedDict):
     """A system face."""
 
-    id: Annotated[str, spelled(r"[0-9]{1,6}", "the number of a face")]
-    resultId: NotRequired[Annotated[str, spelled(r"[0-9]{0,9}", "a number")]]
+    id: Annotated[str, spelled(r"[0-9]{1,6}", "the number of a face", (0, 999_999))]
+    resultId: NotRequired[Annotated[str, spelled(r"[0-9]{0,9}", "a number", (0, 999_999_999))]]
     chainCount: NotRequired[Number]
     raw: NotRequired[Unsent]
 
@@ -71,9 +99,15 @@ class MfaceData(TypedDict):
     """A store sticker; `emoji_package_id` stays a number, as NapCat hands it to QQ unconverted."""
 
     emoji_package_id: Number
-    emoji_id: Annotated[str, spelled(r"[\x21-\x7e]{1,128}", "the id of a sticker")]
+    emoji_id: Annotated[str, spelled(r"[\x21-\x7e]{1,128}", "the id of a sticker", ANY_NUMBER)]
     key: Words
     summary: NotRequired[Label]
+
+
+def _one_of(*names: str) -> dict[str, Any]:
+    """Return, for a JSON Schema, that one of these fields has to be given, and not be empty."""
+    given = {"not": {"enum": [None, ""]}}
+    return {"anyOf": [{"required": [name], "properties": {name: given}} for name in names]}
 
 
 class MediaData(TypedDict):
@@ -87,6 +121,9 @@ class MediaData(TypedDict):
     timeout: NotRequired[Unsent]
     file_id: NotRequired[Unsent]
     file_size: NotRequired[Unsent]
+
+
+_SOURCE = Field(json_schema_extra=_one_of("file", "url", "path"))
 
 
 class ImageData(MediaData):
@@ -131,17 +168,25 @@ class MarkdownData(TypedDict):
     content: Words
 
 
+class _OrMarkdown:
+    """Tells a JSON Schema that a record with `content` is markdown: the published page writes it so."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        markdown = handler(TypeAdapter(list[MarkdownData], config=_STRICT).core_schema)["items"]
+        return {"anyOf": [handler(core), markdown]}
+
+
 class MusicById(TypedDict):
     """A song of a music service, by its id."""
 
-    type: Annotated[str, spelled(r"qq|163|kugou|kuwo|migu", "qq, 163, kugou, kuwo or migu")]
-    id: Annotated[str, spelled(r"[0-9A-Za-z_-]{1,128}", "the id of a song")]
+    type: Annotated[str, spelled(r"qq|163|kugou|kuwo|migu", "qq, 163, kugou, kuwo or migu", (163, 163))]
+    id: Annotated[str, spelled(r"[0-9A-Za-z_-]{1,128}", "the id of a song", ANY_NUMBER)]
 
 
 class MusicCustom(TypedDict):
     """A music card of one's own."""
 
-    type: Annotated[str, spelled(r"custom|qq|163|kugou|kuwo|migu", "custom, qq, 163, kugou, kuwo or migu")]
+    type: Annotated[str, spelled(r"custom|qq|163|kugou|kuwo|migu", "custom, qq, 163, kugou, kuwo or migu", (163, 163))]
     url: Link
     image: Link
     audio: NotRequired[Link]
@@ -165,7 +210,7 @@ class ThrowData(TypedDict):
 class ForwardData(TypedDict):
     """A merged forward that exists already, by its res_id."""
 
-    id: Annotated[str, spelled(r"[\x21-\x7e]{1,512}", "the res_id of a forward")]
+    id: Annotated[str, spelled(r"[\x21-\x7e]{1,512}", "the res_id of a forward", ANY_NUMBER)]
     content: NotRequired[Unsent]
 
 
@@ -179,6 +224,17 @@ class NodeReference(TypedDict):
     """An existing message as a node of a merged forward."""
 
     id: MessageId
+
+
+class AsWritten:
+    """Describes to a JSON Schema what is checked where it is read: a string, a segment, or a list of both."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the schema of a whole message, or of the content of a node."""
+        segment = handler(core if core["type"] == "list" else SEGMENTS.core_schema)["items"]
+        text = {"type": "string", "description": "plain text, or CQ codes with format: cq"}
+        several = {"type": "array", "minItems": 1, "maxItems": 2_000, "items": {"anyOf": [text, segment]}}
+        return {"anyOf": [{**text, "minLength": 1}, segment, several]}
 
 
 @with_config(_STRICT)
@@ -201,8 +257,8 @@ class NodeCustom(Card):
     uin: NotRequired[QQ]
     nickname: NotRequired[Label]
     name: NotRequired[Label]
-    time: NotRequired[Annotated[str, spelled(r"[0-9]{1,13}", "a time in seconds")]]
-    content: SkipValidation[list["Segment"]]
+    time: NotRequired[Annotated[str, spelled(r"[0-9]{1,13}", "a time in seconds", (0, 9_999_999_999_999))]]
+    content: Annotated[SkipValidation[list["Segment"]], AsWritten()]
 
 
 Kind = TypeVar("Kind", bound=str)
@@ -231,33 +287,36 @@ def _node(data: Any) -> str:
     return "(reference)" if isinstance(data, dict) and "id" in data and "content" not in data else "(custom)"
 
 
-Reply = Annotated[ReplyData, AfterValidator(_quotes)]
+Reply = Annotated[ReplyData, AfterValidator(_quotes), Field(json_schema_extra=_one_of("id", "seq"))]
 Music = Annotated[Annotated[MusicById, Tag("(by id)")] | Annotated[MusicCustom, Tag("(custom)")], Discriminator(_music)]
 Node = Annotated[
     Annotated[NodeReference, Tag("(reference)")] | Annotated[NodeCustom, Tag("(custom)")],
     Discriminator(_node),
 ]
 
-Segment = Annotated[
-    Of[Literal["text"], TextData]
-    | Of[Literal["at"], AtData]
-    | Of[Literal["reply"], Reply]
-    | Of[Literal["face"], FaceData]
-    | Of[Literal["mface"], MfaceData]
-    | Of[Literal["image"], ImageData]
-    | Of[Literal["record"], RecordData]
-    | Of[Literal["video"], VideoData]
-    | Of[Literal["file"], FileData]
-    | Of[Literal["json"], JsonData]
-    | Of[Literal["markdown"], MarkdownData]
-    | Of[Literal["music"], Music]
-    | Of[Literal["contact"], ContactData]
-    | Throw[Literal["dice"]]
-    | Throw[Literal["rps"]]
-    | Of[Literal["forward"], ForwardData]
-    | Of[Literal["node"], Node],
-    Discriminator("type"),
-]
+Segment = TypeAliasType(
+    "Segment",
+    Annotated[
+        Of[Literal["text"], TextData]
+        | Of[Literal["at"], AtData]
+        | Of[Literal["reply"], Reply]
+        | Of[Literal["face"], FaceData]
+        | Of[Literal["mface"], MfaceData]
+        | Of[Literal["image"], Annotated[ImageData, _SOURCE]]
+        | Of[Literal["record"], Annotated[RecordData, _SOURCE, _OrMarkdown()]]
+        | Of[Literal["video"], Annotated[VideoData, _SOURCE]]
+        | Of[Literal["file"], Annotated[FileData, _SOURCE]]
+        | Of[Literal["json"], JsonData]
+        | Of[Literal["markdown"], MarkdownData]
+        | Of[Literal["music"], Music]
+        | Of[Literal["contact"], ContactData]
+        | Throw[Literal["dice"]]
+        | Throw[Literal["rps"]]
+        | Of[Literal["forward"], ForwardData]
+        | Of[Literal["node"], Node],
+        Discriminator("type"),
+    ],
+)
 """One sendable segment, told apart by its `type`."""
 
 SEGMENT: TypeAdapter[Segment] = TypeAdapter(Segment, config=_STRICT)
@@ -275,7 +334,7 @@ def _dictionaries(hint: Any) -> Iterator[type]:
 
 def _fields() -> Iterator[tuple[str, str, Any]]:
     """Yield type, field name and annotation of everything a segment's data may have."""
-    for segment in get_args(get_args(Segment)[0]):
+    for segment in get_args(get_args(Segment.__value__)[0]):
         kind, *data = get_args(segment)
         for dictionary in _dictionaries(data[0] if data else ThrowData):
             for name, annotation in get_type_hints(dictionary, include_extras=True).items():

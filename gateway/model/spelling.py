@@ -4,7 +4,9 @@ import json
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchema
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 LARGEST_INTEGER = 2**53
 """Beyond it some JSON reader on the way, NapCat's included, loses digits."""
@@ -22,8 +24,11 @@ def carried(value: str) -> str:
     return value
 
 
-def spelled(pattern: str, form: str) -> BeforeValidator:
-    """Return a validator that turns a number or string into a string of the given form, described by `form`."""
+def spelled(pattern: str, form: str, numbers: tuple[int, int] | None = None) -> BeforeValidator:
+    """Return a validator that turns a number or string into a string of the given form, described by `form`.
+
+    NUMBERS are the least and the largest number of that form, None where no number has it: what a schema tells.
+    """
     matches = re.compile(pattern).fullmatch
 
     def spell(value: object) -> str:
@@ -35,7 +40,17 @@ def spelled(pattern: str, form: str) -> BeforeValidator:
             raise ValueError(f"write {form}")
         return value
 
-    return BeforeValidator(spell, json_schema_input_type=str | int)
+    return BeforeValidator(
+        spell, json_schema_input_type=Annotated[Any, WithJsonSchema(_written(pattern, form, numbers))]
+    )
+
+
+def _written(pattern: str, form: str, numbers: tuple[int, int] | None) -> dict[str, Any]:
+    """Return the JSON Schema of what `spelled` takes."""
+    text = {"type": "string", "pattern": f"^(?:{pattern})$", "description": form}
+    if numbers is None:
+        return text
+    return {"anyOf": [text, {"type": "integer", "minimum": numbers[0], "maximum": numbers[1]}]}
 
 
 def _number(value: object) -> object:
@@ -56,15 +71,35 @@ def _ark(value: object) -> str:
     raise ValueError("write the card as a JSON object, or as the text of one")
 
 
-Text = Annotated[str, AfterValidator(carried)]
+_DIGITS = {"type": "string", "pattern": "^[0-9]{1,16}$"}
+_WHOLE = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": LARGEST_INTEGER}, _DIGITS]}
+_ARK = {"anyOf": [{"type": "object"}, {"type": "string", "pattern": r"^\s*\{[\s\S]*\}\s*$"}]}
+_CARRIED = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"  # no surrogates: readers of patterns differ on them
+
+
+class _Carried:
+    """Tells a JSON Schema which characters QQ carries."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"pattern": _CARRIED, **handler(core)}
+
+
+ANY_NUMBER = (-LARGEST_INTEGER, LARGEST_INTEGER)
+Text = Annotated[str, AfterValidator(carried), _Carried()]
 Words = Annotated[Text, Field(min_length=1)]
 Label = Annotated[Text, Field(max_length=512)]
 """A name or title: short, since NapCat reads whole bodies on its only thread."""
-QQ = Annotated[str, spelled(r"[1-9][0-9]{0,19}", "a QQ or group number: 1 to 20 digits, the first not 0")]
-MessageId = Annotated[str, spelled(r"-?[0-9]{1,20}", "a message id: digits only")]
-Number = Annotated[int, BeforeValidator(_number), Field(ge=0, le=LARGEST_INTEGER)]
+QQ = Annotated[
+    str, spelled(r"[1-9][0-9]{0,19}", "a QQ or group number: 1 to 20 digits, the first not 0", (1, LARGEST_INTEGER))
+]
+MessageId = Annotated[str, spelled(r"-?[0-9]{1,20}", "a message id: digits only", ANY_NUMBER)]
+Number = Annotated[
+    int,
+    Field(ge=0, le=LARGEST_INTEGER),
+    BeforeValidator(_number, json_schema_input_type=Annotated[Any, WithJsonSchema(_WHOLE)]),
+]
 Link = Annotated[Text, spelled(r"https?://\S{1,4000}", "an http(s):// URL")]
 FileName = Annotated[
-    Text, spelled(r'(?!\.{1,2}$)[^\\/:*?"<>|\x00-\x1f]{1,255}', 'a file name without \\ / : * ? " < > |')
+    Text, spelled(r'(?!\.{1,2}$)[^\\/:*?"<>|\x00-\x1f]{1,255}', 'a file name without \\ / : * ? " < > |', ANY_NUMBER)
 ]
-Ark = Annotated[Text, BeforeValidator(_ark, json_schema_input_type=str | dict[str, Any])]
+Ark = Annotated[Text, BeforeValidator(_ark, json_schema_input_type=Annotated[Any, WithJsonSchema(_ARK)])]

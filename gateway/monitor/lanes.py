@@ -8,10 +8,11 @@ from aiohttp import web
 from gateway.lanes.address import account_of, target_of
 from gateway.model.instant import format_instant
 from gateway.model.rate import Rate
-from gateway.monitor.status import account_document
+from gateway.monitor.status import account_document, within_reach
 from gateway.settings import Settings
 from gateway.store.scripts import Scripts
 from gateway.store.values import TickPolicy, Window
+from gateway.web import KEY
 
 
 class Lanes:
@@ -58,11 +59,11 @@ class Lanes:
         document["rates"] += _rates(str(target), lane.windows, observed=lane.observed)
         return web.json_response(document)
 
-    async def accounts(self, _request: web.Request) -> web.Response:
-        """Answer `{items: […]}`, one for each account in the order of the settings."""
+    async def accounts(self, request: web.Request) -> web.Response:
+        """Answer `{items: […]}`, one for each account in the order of the settings; targets beyond reach left out."""
         items = []
         for account in self._settings.accounts:
-            numbers = await self._scripts.overview(account.name)
+            numbers = within_reach(await self._scripts.overview(account.name), request.get(KEY))
             windows = await self._scripts.lane(account.name, "account", self._policies[account.name].limits)
             rates = _rates("account", windows.account_windows, observed=windows.account_observed)
             items.append({"name": account.name, **account_document(account.name, numbers), "rates": rates})

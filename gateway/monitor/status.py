@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -11,16 +12,17 @@ from gateway.clock import Clock
 from gateway.model.errors import StoreUnavailable
 from gateway.model.instant import format_instant
 from gateway.model.listening import Listening
-from gateway.settings import Settings
+from gateway.settings import Key, Settings
 from gateway.store.client import Clients
 from gateway.store.scripts import Scripts
 from gateway.store.server import MOST_MEMORY, ping, server_numbers
 from gateway.store.sources import Sources
-from gateway.store.values import AccountNumbers, Hold, Slowed, Unmatched
+from gateway.store.values import AccountNumbers, CallbackNumbers, Hold, Slowed, Unmatched
 from gateway.supervise import Supervisor
+from gateway.web import KEY, may_use, reaches_all
 
 Reason = dict[str, Any]
-_RECENT_MS = 3_600_000  # answers that no rule knows are a reason to look for this long
+_RECENT_MS = 3_600_000  # answers that no rule knows, and callbacks given up, are a reason to look for this long
 _DEAF_S = 30.0  # how long NapCat's events may be missing before that is told
 
 
@@ -77,13 +79,16 @@ class Monitor:
             return web.json_response({"status": "down", "reasons": reasons}, status=503)
         return web.json_response({"status": "ok"})
 
-    async def get(self, _request: web.Request) -> web.Response:
+    async def get(self, request: web.Request) -> web.Response:
         """Answer `/status`; 503 when it is `down`."""
-        document = await self.status()
+        document = await self.status(request.get(KEY))
         return web.json_response(document, status=503 if document["status"] == "down" else 200)
 
-    async def status(self) -> dict[str, Any]:
-        """Return the whole state: overall `ok`, `degraded` or `down` with reasons, then every part."""
+    async def status(self, key: Key | None = None) -> dict[str, Any]:
+        """Return the whole state: overall `ok`, `degraded` or `down` with reasons, then every part.
+
+        Targets beyond the reach of KEY are left out.
+        """
         document: dict[str, Any] = {
             "status": "ok",
             "reasons": self._own_reasons(),
@@ -97,7 +102,7 @@ class Monitor:
         }
         try:
             for account in self._settings.accounts:
-                numbers = await self._scripts.overview(account.name)
+                numbers = within_reach(await self._scripts.overview(account.name), key)
                 listener = self._listeners.get(account.name)
                 document["accounts"][account.name] = account_document(account.name, numbers) | {
                     "events": {**_events(listener), **self._reports[account.name]}
@@ -105,6 +110,7 @@ class Monitor:
                 document["reasons"] += _paused(account.name, numbers.holds)
                 document["reasons"] += _slowed(account.name, numbers.slowed)
                 document["reasons"] += _unmatched(account.name, numbers.unmatched, self._clock.epoch_ms())
+                document["reasons"] += _callbacks_failing(account.name, numbers.callbacks, self._clock.epoch_ms())
                 if listener and self._is_deaf(listener.state):
                     document["reasons"].append(_events_lost(account.name, listener.state))
                 if numbers.queued >= self._settings.intake.max_queued:
@@ -151,6 +157,18 @@ class Monitor:
         ]
 
 
+def within_reach(numbers: AccountNumbers, key: Key | None) -> AccountNumbers:
+    """Return NUMBERS without what they tell of single targets that KEY does not reach."""
+    if reaches_all(key):
+        return numbers
+    return replace(
+        numbers,
+        holds=[hold for hold in numbers.holds if hold.name == "account" or may_use(key, hold.name)],
+        slowed=[slowed for slowed in numbers.slowed if slowed.name == "account" or may_use(key, slowed.name)],
+        unmatched=[],
+    )
+
+
 def account_document(account: str, numbers: AccountNumbers) -> dict[str, Any]:
     """Return what ACCOUNT holds as /status and /v1/accounts tell it."""
     return {
@@ -194,6 +212,10 @@ def account_document(account: str, numbers: AccountNumbers) -> dict[str, Any]:
             }
             for answer in numbers.unmatched
         ],
+        "callbacks": {
+            "waiting": numbers.callbacks.waiting,
+            **({"oldest_age_ms": numbers.callbacks.oldest} if numbers.callbacks.waiting else {}),
+        },
     }
 
 
@@ -263,6 +285,19 @@ def _unmatched(account: str, answers: Sequence[Unmatched], now: int) -> list[Rea
             f"{sum(answer.times for answer in answers)} answers that no rule knows, {len(answers)} wordings, "
             f"the last at {format_instant(latest.last)}",
             f"see what NapCat says in the receipt of {account}.{latest.job_id}, and add a rule to delivery.rules",
+            account=account,
+        )
+    ]
+
+
+def _callbacks_failing(account: str, callbacks: CallbackNumbers, now: int) -> list[Reason]:
+    if callbacks.given_up_at < now - _RECENT_MS:
+        return []
+    return [
+        _reason(
+            "callbacks_failing",
+            f"{callbacks.given_up} callbacks given up lately, the last at {format_instant(callbacks.given_up_at)}",
+            "look for callback.given_up in the log: it names job, host and answer; the receipts can still be read",
             account=account,
         )
     ]

@@ -2,7 +2,7 @@
 
 import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from binascii import Error
 
 from aiohttp import web
@@ -14,7 +14,7 @@ from gateway.web import KEY
 PARAMETERS = ("state", "target", "account", "since", "until", "limit", "cursor")
 _MOST, _USUAL = 500, 50
 _LONGEST = 1.0  # seconds a page may take to find; then it is what was found until then
-_CURSOR = re.compile(r"([0-9]{1,15})-([0-9]{1,15}) ([a-z0-9][a-z0-9_-]{0,31})")
+_CURSOR = re.compile(r"([1-9][0-9]{0,14})-([0-9]{1,15}) ([a-z0-9][a-z0-9_-]{0,31})")
 
 
 class Listing:
@@ -57,7 +57,8 @@ def _position(cursor: str | None) -> Position | None:
     if cursor is None:
         return None
     try:
-        told = _CURSOR.fullmatch(urlsafe_b64decode(cursor.encode("ascii") + b"==").decode("ascii"))
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        told = _CURSOR.fullmatch(b64decode(padded, altchars=b"-_", validate=True).decode("ascii"))
     except (Error, ValueError):
         told = None
     if told is None:

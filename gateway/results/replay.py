@@ -1,7 +1,7 @@
 """Sending again what ended undelivered: one job, or all that are meant."""
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
 from aiohttp import web
@@ -14,9 +14,10 @@ from gateway.model.identity import parse_job_id
 from gateway.model.receipt import Receipt, State
 from gateway.model.wording import place, reason
 from gateway.results.receipts import Receipts, job_not_found
-from gateway.results.search import UNDELIVERED, Filter, Hit, Search, States
-from gateway.settings import Key, Settings
+from gateway.results.search import UNDELIVERED, Filter, Search, States
+from gateway.settings import Settings
 from gateway.store.bell import Bell
+from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
 from gateway.store.values import Replayed
 from gateway.telemetry import Event, Log
@@ -26,8 +27,6 @@ MOST = 1_000
 """Jobs replayed in one call."""
 _AT_ONCE = 128  # replayed in one go: bounds the time Redis is held
 _SAMPLE = 10
-_PAGE = 500
-_LONGEST = 5.0  # seconds a page may take to find
 
 _REFUSED = {
     "not_ended": (409, "not_ended"),
@@ -39,7 +38,7 @@ _REFUSED = {
 _WHY = {
     "not_ended": "it has not ended; what is under way is not sent again",
     "nothing_left": "all of it was delivered; nothing is left to send",
-    "gone": "its record has been dropped (results.keep), or there never was such a job; submit it anew",
+    "gone": "no record is left of it, or of its replay (results.keep), or there never was such a job; submit it anew",
     "full": "its account has intake.max_queued jobs waiting; try again later",
 }
 
@@ -66,13 +65,21 @@ class Replay:
     """
 
     def __init__(
-        self, settings: Settings, scripts: Scripts, receipts: Receipts, search: Search, bell: Bell, clock: Clock
+        self,
+        settings: Settings,
+        scripts: Scripts,
+        receipts: Receipts,
+        search: Search,
+        pressure: Pressure,
+        bell: Bell,
+        clock: Clock,
     ) -> None:
-        """Find one job by RECEIPTS, or many by SEARCH; ring the BELL when there is work."""
+        """Find one job by RECEIPTS, or many by SEARCH; replay while PRESSURE allows it, and ring the BELL."""
         self._settings = settings
         self._scripts = scripts
         self._receipts = receipts
         self._search = search
+        self._pressure = pressure
         self._bell = bell
         self._clock = clock
         self._log = Log()
@@ -98,38 +105,40 @@ class Replay:
         return web.json_response(told, status=202, headers={"Location": f"/v1/jobs/{public}"})
 
     async def many(self, request: web.Request) -> web.Response:
-        """Answer `POST /v1/jobs/replay`: with `dry_run` `{count, sample}`, else `{count, items}`, oldest first.
+        """Answer `POST /v1/jobs/replay`: with `dry_run` `{count, sample}`, else `{count, items, more}`, oldest first.
 
-        One call replays up to 1,000; when `count`, of all that were meant, is more, it is called again.
+        One call replays up to 1,000, and says whether there are more: then it is called again.
         """
         wish = _wish(await request.read())
-        hits = await self._meant(wish, request.get(KEY))
+        jobs: list[tuple[str, str]] = []
+        sample: list[bytes] = []
+        count = 0
+        async for hit in self._search.oldest(wish.wanted(request.get(KEY), unreplayed=True), wish.account):
+            count += 1
+            if wish.dry_run and count <= _SAMPLE:
+                sample.append(hit.found.receipt)
+            elif not wish.dry_run and count > MOST:
+                break
+            elif not wish.dry_run:
+                jobs.append((hit.account, hit.found.job_id))
         if wish.dry_run:
-            sample = b",".join(hit.found.receipt for hit in hits[:_SAMPLE])
-            body = b'{"count":%d,"sample":[%b]}' % (len(hits), sample)
+            body = b'{"count":%d,"sample":[%b]}' % (count, b",".join(sample))
             return web.Response(body=body, content_type="application/json")
         items: list[dict[str, Any]] = []
-        for account, jobs in _in_turn(hits[-MOST:][::-1]):
-            items += [
-                _item(account, job, told) for job, told in zip(jobs, await self._replay(account, jobs), strict=True)
-            ]
-        return web.json_response({"count": len(hits), "items": items})
-
-    async def _meant(self, wish: Wish, key: Key | None) -> list[Hit]:
-        """Return all that WISH means, newest end first."""
-        wanted = wish.wanted(key, unreplayed=True)
-        page = await self._search.page(wanted, wish.account, None, _PAGE, _LONGEST)
-        hits = page.hits
-        while page.after is not None:
-            page = await self._search.page(wanted, wish.account, page.after, _PAGE, _LONGEST)
-            hits += page.hits
-        return hits
+        for account, some in _in_turn(jobs):
+            told = await self._replay(account, some)
+            items += [_item(account, job, one) for job, one in zip(some, told, strict=True)]
+        return web.json_response({"count": len(items), "items": items, "more": count > MOST})
 
     async def _replay(self, account: str, jobs: Sequence[str]) -> list[Replayed]:
         pairs = [(job, self._clock.token()) for job in jobs]
         most, max_age = self._settings.intake.max_queued, self._settings.delivery.max_age
+        outcomes: list[Replayed] = []
         try:
-            outcomes = await self._scripts.replay(account, pairs, most, max_age)
+            while len(outcomes) < len(pairs):
+                await self._pressure.check()
+                told = await self._scripts.replay(account, pairs[len(outcomes) :], most, max_age)
+                outcomes += takewhile(lambda one: one.outcome != "later", told)
         except StoreUnavailable:
             self._bell.wake([account])  # the answer may have been lost, and the jobs be there
             raise
@@ -140,12 +149,12 @@ class Replay:
         return outcomes
 
 
-def _in_turn(hits: Sequence[Hit]) -> Iterator[tuple[str, list[str]]]:
-    """Return the jobs of HITS in their order, in batches of one account each."""
-    for account, run in groupby(hits, key=lambda hit: hit.account):
-        jobs = [hit.found.job_id for hit in run]
-        for start in range(0, len(jobs), _AT_ONCE):
-            yield account, jobs[start : start + _AT_ONCE]
+def _in_turn(jobs: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+    """Yield JOBS (account, id) in their order, in batches of one account each."""
+    for account, run in groupby(jobs, key=lambda job: job[0]):
+        names = [name for _, name in run]
+        for start in range(0, len(names), _AT_ONCE):
+            yield account, names[start : start + _AT_ONCE]
 
 
 def _item(account: str, job: str, told: Replayed) -> dict[str, Any]:

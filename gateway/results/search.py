@@ -1,7 +1,7 @@
 """Finding jobs in the indexes of all accounts: newest first, without gap or repeat while jobs come in and end."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NamedTuple
 
@@ -16,18 +16,24 @@ from gateway.model.wording import place, reason
 from gateway.settings import Key
 from gateway.store.scripts import Scripts
 from gateway.store.values import Found, Wanted
+from gateway.web import reaches_all
 
 UNDELIVERED = frozenset({"rejected", "dead", "unconfirmed", "expired", "cancelled"})
 """What ended without delivery: found in an index of its own, however many jobs were delivered since."""
+_MOST = 500  # found in one look
 
 
 def _states(value: Any) -> Any:
-    return tuple(value.split(",")) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+    if isinstance(value, str):
+        return tuple(value.split(","))
+    if not isinstance(value, list):
+        raise ValueError("write a state, or a list of states")  # noqa: TRY004 - pydantic turns it into a field error
+    return tuple(value)
 
 
 def _target(value: Any) -> str:
     try:
-        return str(parse_target(value if isinstance(value, str) else ""))
+        return str(parse_target(str(value)))
     except Refused as refusal:
         raise ValueError(refusal.detail) from None
 
@@ -48,13 +54,12 @@ class Filter(BaseModel):
 
     def wanted(self, key: Key | None, *, unreplayed: bool = False) -> Wanted:
         """Return what is looked for on behalf of KEY, which finds only jobs of its own targets."""
-        everything = key is None or "*" in key.targets
         return Wanted(
             states=frozenset(self.state),
             target=self.target or "",
             since=self.since,
             until=self.until,
-            patterns=() if key is None or everything else key.targets,
+            patterns=() if key is None or reaches_all(key) else key.targets,
             unreplayed=unreplayed,
         )
 
@@ -118,6 +123,7 @@ class Search:
         self._scripts = scripts
         self._clock = clock
         self._accounts = accounts
+        self._turn = asyncio.Lock()
 
     async def page(
         self, wanted: Wanted, account: str | None, after: Position | None, most: int, seconds: float
@@ -134,7 +140,8 @@ class Search:
             if blank and all(index.reached for index in blank) and self._clock.monotonic() >= ends_at:
                 limit = max(index.reached for index in blank if index.reached)
             elif blank:
-                await asyncio.gather(*(self._read(index, wanted, most - len(hits), letters) for index in blank))
+                for index in blank:
+                    await self._read(index, wanted, most - len(hits), letters)
                 continue
             newest = max((index for index in indexes if index.ready), key=_next_of, default=None)
             if newest is None or _next_of(newest) < limit:
@@ -144,12 +151,27 @@ class Search:
                 at_end = all(index.at_end and not index.ready for index in indexes)
                 return Page(hits, None if at_end else Position.of(hits[-1].found.entry, newest.account))
 
-    async def _read(self, index: _Index, wanted: Wanted, most: int, letters: bool) -> None:
-        stopped, index.ready = await self._scripts.search(index.account, wanted, index.begin, most, letters=letters)
+    async def _read(
+        self, index: _Index, wanted: Wanted, most: int, letters: bool, *, oldest_first: bool = False
+    ) -> None:
+        # One at a time for the whole process, however many look for something: sending comes first.
+        async with self._turn:
+            stopped, index.ready = await self._scripts.search(
+                index.account, wanted, index.begin, most, letters=letters, oldest_first=oldest_first
+            )
         index.at_end = not stopped
         if stopped:
             index.begin = f"({stopped}"
             index.reached = Position.of(stopped, index.account)
+
+    async def oldest(self, wanted: Wanted, account: str | None) -> AsyncIterator[Hit]:
+        """Yield every job that is WANTED of what ended undelivered: account by account, the oldest end first."""
+        for name in self._chosen(account):
+            index = _Index(name, "-")
+            while not index.at_end:
+                await self._read(index, wanted, _MOST, letters=True, oldest_first=True)
+                for found in index.ready:
+                    yield Hit(name, found)
 
     def _chosen(self, account: str | None) -> Sequence[str]:
         if account is None:

@@ -43,16 +43,20 @@ class Withdrawal:
             return job_not_found()
         receipt = found[0]
         if not (recall and receipt.message_ids and receipt.state in FINAL_STATES):
-            return await self._cancel(job, receipt, recall)
+            return await self._cancel(job, receipt)
         return await self._take_back(job, receipt)
 
-    async def _cancel(self, job: JobId, receipt: Receipt, recall: bool) -> web.Response:
+    async def _cancel(self, job: JobId, receipt: Receipt) -> web.Response:
         cancelled = await self._scripts.cancel(job.account, self._policies[job.account], job.token)
         if cancelled is None or not cancelled.done:
             state = cancelled.state if cancelled else receipt.state
-            ended = state in FINAL_STATES
-            more = "" if recall else "; with ?recall=true what was delivered is taken back"
-            why = f"it has ended{more}" if ended else "something of it may have been sent; wait until it has ended"
+            why = "something of it may have been sent; wait until it has ended"
+            if state in FINAL_STATES:
+                why = (
+                    "with ?recall=true what was delivered is taken back"
+                    if receipt.message_ids
+                    else "nothing of it was sent"
+                )
             return problem(409, "too_late", f"the job is {state}: {why}")
         for ended_job in cancelled.ended:
             code = ended_job.code or None

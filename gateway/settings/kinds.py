@@ -1,7 +1,7 @@
 """The kinds of values that settings have, spelled with units and checked by their form."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr
 
@@ -36,16 +36,6 @@ Rates = tuple[RateField, ...]
 def veiled(url: str) -> str:
     """Return URL without user, password and what says so."""
     return re.sub(r"(?<=://)[^/]*(?=@)|(?<=password=)[^&]*", "***", url)
-
-
-def later(value: Any) -> Any:
-    """Refuse what the contract names and this version does not do yet, instead of ignoring it in silence."""
-    if value:
-        raise ValueError("this version does not do that yet; leave the setting out")
-    return value
-
-
-Later = AfterValidator(later)
 
 
 def form(pattern: str, advice: str) -> AfterValidator:

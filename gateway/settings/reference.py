@@ -45,14 +45,14 @@ def _rows() -> Iterator[tuple[str, str, str]]:
         many = isinstance(value, tuple) and value and isinstance(value[0], BaseModel)
         section = value[0] if many else value
         if not isinstance(section, BaseModel):
-            yield name, _inline(_plain(value)), _meaning(Settings, name, field.description)
+            yield name, _inline(_plain(value)), field.description or ""
             continue
         for key, inner in type(section).model_fields.items():
             spelled = inner.alias or key
             yield (
                 f"{name}{'[]' if many else ''}.{spelled}",
                 _inline(_dumped(section)[spelled]),
-                _meaning(type(section), key, inner.description),
+                inner.description or "",
             )
 
 
@@ -66,7 +66,7 @@ def _section_yaml(name: str, value: Any) -> str:
             first, *rest = _field_lines(item)
             lines += [f"  - {first}\n", *[f"    {line}\n" for line in rest]]
         return "".join(lines)
-    meaning = _meaning(Settings, name, Settings.model_fields[name].description)
+    meaning = Settings.model_fields[name].description or ""
     return f"\n{name}: {_inline(_plain(value))}{'  # ' + meaning if meaning else ''}\n"
 
 
@@ -76,19 +76,10 @@ def _field_lines(section: BaseModel) -> list[str]:
     lines = []
     for key, field in type(section).model_fields.items():
         spelled = field.alias or key
-        meaning = _meaning(type(section), key, field.description)
+        meaning = field.description or ""
         line = f"{spelled}: {_inline(dumped[spelled])}"
         lines.append(f"{line.ljust(width)}  # {meaning}".rstrip() if meaning else line)
     return lines
-
-
-def _meaning(owner: type[BaseModel], key: str, description: str | None) -> str:
-    """Return what a setting means; one the contract names but this version does not serve says so."""
-    later = any(
-        getattr(mark, "func", None) is not None and getattr(mark.func, "__name__", "") == "_later"
-        for mark in owner.model_fields[key].metadata
-    )
-    return f"{description or ''}{' (not served yet)' if later else ''}".strip()
 
 
 def _summary(model: type[BaseModel]) -> str:

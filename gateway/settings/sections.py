@@ -1,5 +1,7 @@
 """Every setting: frozen, sectioned, spelled with units, refusing what it does not know."""
 
+import base64
+import binascii
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -17,7 +19,7 @@ from gateway.model.duration import Milliseconds
 from gateway.model.rate import RateField, parse_rate
 from gateway.model.verdict import Implementation, Rule
 from gateway.settings.hooks import Hook
-from gateway.settings.kinds import Bytes, Later, Rates, Secret, Section, TargetPattern, form, veiled
+from gateway.settings.kinds import Bytes, Rates, Secret, Section, TargetPattern, form, veiled
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -198,10 +200,46 @@ class Onebot(Section):
     )
 
 
+_ONE_LINER = (
+    "python3 -c \"import base64, secrets; print('whsec_' + base64.b64encode(secrets.token_bytes(32)).decode())\""
+)
+
+
+def _signs(secret: SecretStr) -> SecretStr:
+    """Refuse what is no secret of Standard Webhooks, without quoting it; the library would read it somehow."""
+    prefix, _, spelled = secret.get_secret_value().partition("_")
+    try:
+        size = len(base64.b64decode(spelled, validate=True)) if prefix == "whsec" else 0
+    except (binascii.Error, ValueError):
+        size = 0
+    if not 24 <= size <= 64:
+        raise ValueError(f"write whsec_ and the base64 of 24 to 64 random bytes; make one with: {_ONE_LINER}")
+    return secret
+
+
 class Callbacks(Section):
     """Signed receipts to callback URLs."""
 
-    secrets: Annotated[tuple[Secret, ...], Later] = ()
+    secrets: tuple[Annotated[Secret, AfterValidator(_signs)], ...] = Field(
+        (),
+        description="whsec_…, of Standard Webhooks; two while one replaces the other: each receipt is signed with both",
+    )
+    hosts: tuple[str, ...] = Field(("*",), description="hosts that callback_url may name")
+    allow_private: bool = Field(False, description="post to private, loopback and link-local addresses too")
+    timeout: Milliseconds = Field(10_000, ge=100, le=60_000, description="how long a receiver may take to answer")
+    retry: tuple[Milliseconds, ...] = Field(
+        (5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 50_400_000),
+        description="waits after a receiver did not answer with 2xx (±20 %); their number is the number of retries",
+    )
+
+    @field_validator("secrets")
+    @classmethod
+    def _rotate(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if len(secrets) > 2:
+            raise ValueError("at most two are live at once: the new one and the one it replaces; drop the oldest")
+        if len(set(secrets)) < len(secrets):
+            raise ValueError("the same secret is there twice; one is enough")
+        return secrets
 
 
 KeyPattern = Annotated[

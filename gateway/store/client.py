@@ -1,13 +1,17 @@
-"""The two Redis clients, and the one place where Redis' errors become ours."""
+"""The Redis clients, and the one place where Redis' errors become ours."""
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
 
 from gateway.model.errors import SettingsInvalid, StoreRefuses, StoreUnavailable
@@ -18,30 +22,66 @@ _TAKES_NO_WRITES = re.compile(
 """How Redis says that it is full, a replica, without its replicas, or unable to save."""
 
 
-class Clients:
-    """Two clients of one Redis: `commands` answers within seconds, `blocking` may wait for as long as it asks to.
+_PATIENCE = 30.0  # seconds anybody waits for a connection while Redis answers others
 
-    Neither repeats a command by itself: a lost reply may be a write that happened, so the caller decides.
+
+class Clients:
+    """Three clients of one Redis: `commands` and `lanes` answer, `blocking` may wait for as long as it asks to.
+
+    What callers want goes by `commands`, what moves the lanes by `lanes`, so that no crowd of callers holds up what was
+    accepted. None repeats a command by itself: a lost reply may be a write that happened, so the caller decides.
     """
 
-    def __init__(self, url: str) -> None:
-        """Prepare the clients for URL; nothing connects yet. Raises SettingsInvalid for a URL that is none."""
+    def __init__(self, url: str, answer: float = 5.0) -> None:
+        """Prepare the clients for URL, which has to answer within ANSWER seconds; nothing connects yet.
+
+        Raises SettingsInvalid for a URL that is none.
+        """
         self.url = url
-        self.commands = _client(url, socket_timeout=5.0, connections=16)
-        self.blocking = _client(url, socket_timeout=None, connections=64)
+        self.commands = _client(url, answer, socket_timeout=answer, connections=16)
+        self.lanes = _client(url, answer, socket_timeout=answer, connections=16)
+        self.blocking = _client(url, answer, socket_timeout=None, connections=64)
 
     async def close(self) -> None:
         """Close every connection."""
         await self.blocking.aclose()
+        await self.lanes.aclose()
         await self.commands.aclose()
 
 
-def _client(url: str, socket_timeout: float | None, connections: int) -> Redis:
+class _Pool(BlockingConnectionPool):
+    """Lets everyone wait for a connection for as long as Redis answers others.
+
+    That many wait says nothing about Redis: a crowd of callers is served late, and not told that Redis is away.
+    """
+
+    _answers = 0
+
+    async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> AbstractConnection:
+        """Return a connection; raises redis' ConnectionError when Redis has answered nobody for `timeout` seconds."""
+        ends_at = time.monotonic() + _PATIENCE
+        while True:
+            answers = self._answers
+            try:
+                connection: AbstractConnection = await super().get_connection()  # type: ignore[no-untyped-call]
+                return connection
+            except Disconnected:
+                if self._answers == answers or time.monotonic() > ends_at:
+                    raise
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Take a connection back, and note whether Redis answered on it."""
+        if connection.is_connected:  # one on which no answer came is closed by now
+            self._answers += 1
+        await super().release(connection)
+
+
+def _client(url: str, answer: float, socket_timeout: float | None, connections: int) -> Redis:
     try:
-        pool = BlockingConnectionPool.from_url(
+        pool = _Pool.from_url(
             url,
             max_connections=connections,
-            timeout=5,
+            timeout=answer,
             socket_timeout=socket_timeout,
             socket_connect_timeout=3.0,
             socket_keepalive=True,

@@ -29,6 +29,13 @@ class Feed:
             entries: Any = await self._clients.commands.xrevrange(self._stream(account), count=1)
         return entries[0][0].decode() if entries else "0-0"
 
+    async def earlier(self, account: str, before: str, most: int) -> list[Told]:
+        """Return up to MOST entries of ACCOUNT that precede the id BEFORE (`+`: the last of all), newest first."""
+        end = before if before == "+" else f"({before}"
+        with translated():
+            entries: Any = await self._clients.commands.xrevrange(self._stream(account), max=end, count=most)
+        return [Told(account, entry.decode(), fields.get(b"receipt", b"{}")) for entry, fields in entries]
+
     async def next(self, after: Mapping[str, str], most: int, wait_ms: int) -> list[Told]:
         """Return up to MOST entries of each account in AFTER that follow the id given there, oldest first.
 

@@ -34,6 +34,9 @@ RING = (
     "login",  # STRING, the QQ number this account was first seen logged in with
     "index",  # STREAM, an entry for each job, in the order of admission; those of dropped records are swept out
     "letters",  # STREAM, an entry for each job that ended undelivered, in the order of their ends
+    "callbacks",  # ZSET job → ms: ended jobs whose receipt is still to be posted, and since when
+    "receivers",  # ZSET host → ms: when the first callback to it is due
+    "receiver:",  # + host: ZSET job → ms: when its callback is due; while it is being posted, when the lease lapses
 )
 """The keys of an account in the order every account script takes them as KEYS; `…:` are beginnings of names."""
 

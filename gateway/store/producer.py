@@ -31,6 +31,12 @@ class Producer:
         """Return every refused entry: `source`, `entry`, `raw`, `code`, `detail`."""
         return [_text(fields) for _, fields in await self._entries(self._keys.invalid)]
 
+    async def refusals(self, after: str, most: int) -> list[tuple[str, dict[str, str]]]:
+        """Return up to MOST refused entries that were told after the id AFTER, each with the id it was told under."""
+        with translated():
+            entries: Any = await self._redis.xrange(self._keys.invalid, min=f"({after}", count=most)
+        return [(told.decode(), _text(fields)) for told, fields in entries]
+
     async def receipts(self, account: str = "main") -> list[bytes]:
         """Return every receipt in the account's stream, as JSON."""
         stream = self._keys.account(account)[RING.index("receipts")]

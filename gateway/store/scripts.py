@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -18,7 +18,10 @@ from gateway.store.keys import RING, Keys
 from gateway.store.values import (
     AccountNumbers,
     Admission,
+    Callback,
+    CallbackNumbers,
     Cancelled,
+    Claimed,
     Ended,
     Found,
     Hold,
@@ -30,6 +33,7 @@ from gateway.store.values import (
     Replayed,
     Row,
     Sent,
+    Settlement,
     Slowed,
     Submission,
     Tick,
@@ -45,15 +49,17 @@ Role = Literal["reader", "listener"]
 
 SCRIPTS = (
     "admit", "tick", "evidence", "history", "recall", "whose", "cancel", "reject", "replay", "hold", "mute", "probed",
-    "read", "search", "overview", "lane", "forget", "lease", "move",
+    "read", "search", "overview", "lane", "forget", "lease", "move", "callback_claim", "callback_settle",
 )  # fmt: skip
 
 
 class Scripts:
     """Every script of the gateway on one Redis; each is safe to repeat when its reply was lost."""
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
-        """Read the scripts; Redis learns each when it first runs."""
+    def __init__(self, redis: Redis, keys: Keys, announce: Callable[[str], None] = lambda account: None) -> None:
+        """Read the scripts; Redis learns each when it first runs. ANNOUNCE is told which account has a callback due."""
+        self._redis = redis
+        self._announce = announce
         self._scripts = {name: redis.register_script(source_of(name)) for name in SCRIPTS}
         self._keys = keys
         self._rings: dict[str, list[str]] = {}
@@ -87,7 +93,7 @@ class Scripts:
                 _or_empty(one.ttl),
             ]
             args += [one.on_unknown or "", one.metadata or "", one.replay_of or "", one.collapse_key or ""]
-            args += [len(one.parts)]
+            args += [one.callback or "", len(one.parts)]
             for part in one.parts:
                 args += [
                     part.action,
@@ -99,6 +105,8 @@ class Scripts:
                     part.media,
                 ]
         reply = await self._account("admit", account, args)
+        if any(one.collapse_key for one in submissions):
+            self._announce(account)  # one that was collapsed may have had a callback
         return [(outcome.decode(), job_id.decode()) for outcome, job_id in reply]
 
     async def tick(
@@ -155,7 +163,7 @@ class Scripts:
             next_in=None if next_in < 0 else next_in,
             has_work=bool(has_work),
             claims=[_claim(fields, start_by) for fields in claims],
-            ended=_ended(ended),
+            ended=self._ended(account, ended),
             noted=[Noted(what.decode(), name.decode(), why.decode(), int(until)) for what, name, why, until in noted],
             looks=[Look(job.decode(), parse_target(target.decode())) for job, target in looks],
             probe=bool(probe),
@@ -173,7 +181,7 @@ class Scripts:
         """Credit a message NapCat reports as sent at SENT_AT (epoch seconds); return what was made of it."""
         args = [policy.keep, policy.stream, target, fingerprint, message_id, sent_at]
         outcome, ended = await self._account("evidence", account, args)
-        return outcome.decode(), _ended(ended)
+        return outcome.decode(), self._ended(account, ended)
 
     async def history(
         self, account: str, policy: TickPolicy, job_id: str, rows: Sequence[Row], *, trusted: bool
@@ -186,7 +194,7 @@ class Scripts:
         for row in rows:
             args += row
         outcome, ended = await self._account("history", account, args)
-        return outcome.decode(), _ended(ended)
+        return outcome.decode(), self._ended(account, ended)
 
     async def recall(self, account: str, target: str, message_id: int) -> str | None:
         """Note that a message was taken back; return its job's id, None when the message is not known to be ours."""
@@ -201,7 +209,7 @@ class Scripts:
     async def reject(self, account: str, policy: TickPolicy, target: str, code: str) -> list[Ended]:
         """End what waits in the lane of TARGET as rejected because of CODE; return up to 256 of them."""
         (ended,) = await self._account("reject", account, [policy.keep, policy.stream, target, code, 256])
-        return _ended(ended)
+        return self._ended(account, ended)
 
     async def mute(self, account: str, target: str, ends: int) -> int:
         """Take when the account's mute in TARGET ends (epoch ms, 0: there is none); return until when it is parked."""
@@ -221,7 +229,7 @@ class Scripts:
         if reply is None:
             return None
         outcome, state, target, ended = reply
-        return Cancelled(outcome == b"cancelled", state.decode(), target.decode(), _ended(ended))
+        return Cancelled(outcome == b"cancelled", state.decode(), target.decode(), self._ended(account, ended))
 
     async def replay(self, account: str, jobs: Sequence[tuple[str, str]], most: int, max_age: int) -> list[Replayed]:
         """Send JOBS again that ended undelivered, each (its id, the id of the new one); return what came of each.
@@ -267,17 +275,19 @@ class Scripts:
         return reply
 
     async def search(
-        self, account: str, wanted: Wanted, begin: str, most: int, *, letters: bool
+        self, account: str, wanted: Wanted, begin: str, most: int, *, letters: bool, oldest_first: bool = False
     ) -> tuple[str, list[Found]]:
         """Look for up to MOST jobs, newest first, from the entry BEGIN of the index of all (or of the dead LETTERS).
 
-        BEGIN is `+`, an entry's id, or `(` and an id: after it. Return the id of the last entry that was looked at,
-        "" at the end of the index, and what was found up to there: one call looks at some hundred records at most.
+        BEGIN is `+` (`-` for the OLDEST_FIRST), an entry's id, or `(` and an id: behind it. Return the id of the last
+        entry that was looked at, "" at the end of the index, and what was found up to there: one call looks at some
+        records only.
         """
         args: list[Any] = ["letters" if letters else "index", begin, most, " ".join(sorted(wanted.states))]
         args += [wanted.target, _or_empty(wanted.since), _or_empty(wanted.until)]
         args += [json.dumps([lua_pattern(glob) for glob in wanted.patterns]) if wanted.patterns else ""]
-        stopped, found = await self._account("search", account, [*args, int(wanted.unreplayed)])
+        args += [int(wanted.unreplayed), int(oldest_first)]
+        stopped, found = await self._account("search", account, args)
         return stopped.decode(), [Found(entry.decode(), job.decode(), receipt) for entry, job, receipt in found]
 
     async def lane(self, account: str, target: str, limits: Limits) -> LaneNumbers:
@@ -302,6 +312,7 @@ class Scripts:
         """Return what ACCOUNT holds right now."""
         (
             counts, lanes, in_flight, scheduled, receipts, overdue, holds, slowed, unmatched, breaker, login,
+            callbacks, oldest_callback,
         ) = await self._account("overview", account, [])  # fmt: skip
         names = [name.decode() for name in counts[::2]]
         numbers = dict(zip(names, map(int, counts[1::2]), strict=True))
@@ -326,7 +337,48 @@ class Scripts:
             ],
             breaker=breaker.decode(),
             login=login.decode(),
+            callbacks=CallbackNumbers(
+                callbacks, oldest_callback, numbers.get("given_up", 0), numbers.get("given_up_at", 0)
+            ),
         )
+
+    async def callbacks_due(self, accounts: Sequence[str]) -> dict[str, int]:
+        """Return in how many milliseconds the first callback is due of each account that has one."""
+        receivers = RING.index("receivers")
+        with translated():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.time()
+                for account in accounts:
+                    pipe.zrange(self._ring(account)[receivers], 0, 0, withscores=True)
+                (seconds, microseconds), *firsts = await pipe.execute()
+        now = seconds * 1000 + microseconds // 1000
+        return {account: int(first[0][1]) - now for account, first in zip(accounts, firsts, strict=True) if first}
+
+    async def claim_callbacks(
+        self, account: str, most: int, lease: int, most_of_one: int, under_way: Mapping[str, int]
+    ) -> Claimed:
+        """Take up to MOST callbacks of ACCOUNT that are due for LEASE ms, to be posted by this replica.
+
+        UNDER_WAY says to which hosts it is posting already, and how many; it gets no more than MOST_OF_ONE to a host.
+        """
+        args: list[Any] = [most, lease, most_of_one, len(under_way)]
+        for host, number in under_way.items():
+            args += [host, number]
+        next_in, crowded, callbacks, dropped = await self._account("callback_claim", account, args)
+        return Claimed(
+            None if next_in < 0 else next_in,
+            bool(crowded),
+            [
+                Callback(job.decode(), host.decode(), url.decode(), state.decode(), failed, int(until), document)
+                for job, host, url, state, failed, until, document in callbacks
+            ],
+            [(job.decode(), host.decode()) for job, host in dropped],
+        )
+
+    async def settle_callback(self, account: str, callback: Callback, settlement: Settlement, wait: int = 0) -> bool:
+        """End CALLBACK or put it off by WAIT ms; return False when it is no longer this replica's to settle."""
+        args = [callback.job_id, callback.host, callback.state, callback.lease, settlement, wait]
+        return bool(await self._account("callback_settle", account, args))
 
     async def forget(self, account: str, source: str, mark: str) -> bool:
         """Reset the MARK of SOURCE in ACCOUNT; return whether it was still this one."""
@@ -347,8 +399,16 @@ class Scripts:
         return moved
 
     async def _account(self, name: str, account: str, args: Sequence[Any]) -> Any:
-        ring = self._rings.get(account) or self._rings.setdefault(account, self._keys.account(account))
-        return await self._run(name, ring, args)
+        return await self._run(name, self._ring(account), args)
+
+    def _ring(self, account: str) -> list[str]:
+        return self._rings.get(account) or self._rings.setdefault(account, self._keys.account(account))
+
+    def _ended(self, account: str, reply: list[list[bytes]]) -> list[Ended]:
+        ended = _ended(reply)
+        if any(job.callback for job in ended):
+            self._announce(account)
+        return ended
 
     async def _run(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         with translated():

@@ -23,6 +23,7 @@ class Submission:
     entry        stream id of the entry it came as, or ""
     fingerprint  of the submitted fields, so that a key used twice for different jobs is noticed
     times        whole milliseconds; `not_before` and `expires_at` since the epoch, `delay` and `ttl` from now
+    callback     `<host> <url>`: where the receipt is posted when the job has ended
     """
 
     account: str
@@ -42,6 +43,7 @@ class Submission:
     metadata: str | None = None
     replay_of: str | None = None
     collapse_key: str | None = None
+    callback: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,57 @@ class TickPolicy:
 
 
 class Ended(NamedTuple):
-    """A job that ended, as the script that ended it reports."""
+    """A job that ended, as the script that ended it reports; `callback` is "" when none is due."""
 
     job_id: str
     target: str
     state: str
     code: str
+    callback: str = ""
+
+
+Settlement = Literal["posted", "again", "given_up", "back"]
+"""What became of a callback: it is over, put off, over without success, or anybody's again."""
+
+
+class Callback(NamedTuple):
+    """A callback handed out to this replica until its lease lapses.
+
+    state    the final state it tells of
+    failed   how often it was posted in vain
+    lease    epoch milliseconds; names this handing-out
+    receipt  what to post, JSON
+    """
+
+    job_id: str
+    host: str
+    url: str
+    state: str
+    failed: int
+    lease: int
+    receipt: bytes
+
+
+class Claimed(NamedTuple):
+    """Callbacks handed out: `next_in` milliseconds to the next turn, None when there is nothing to wait for.
+
+    crowded  whether more is to come for a receiver that this replica has enough under way to
+    dropped  job and host of callbacks whose record is no longer kept
+    """
+
+    next_in: int | None
+    crowded: bool
+    callbacks: list[Callback]
+    dropped: list[tuple[str, str]]
+
+
+class CallbackNumbers(NamedTuple):
+    """Callbacks that wait, and since how many milliseconds the oldest; those given up lately, and the last when."""
+
+    waiting: int
+    oldest: int
+    given_up: int
+    given_up_at: int
 
 
 class Cancelled(NamedTuple):
@@ -260,7 +307,7 @@ class Found(NamedTuple):
 class Replayed(NamedTuple):
     """What came of a wish to replay a job: `replayed` or `duplicate` with the replay's id, else why not.
 
-    `not_ended`, `nothing_left`, `gone` (no record is left) and `full` come with the job's own id.
+    `not_ended`, `nothing_left`, `gone` (no record is left), `full` and `later` (ask again) come with the job's own id.
     """
 
     outcome: str
@@ -289,3 +336,4 @@ class AccountNumbers:
     unmatched: list[Unmatched]
     breaker: str
     login: str
+    callbacks: CallbackNumbers

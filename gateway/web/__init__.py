@@ -1,6 +1,6 @@
 """What every HTTP path shares: who may call and how often, what a request may be, and errors as problem+json."""
 
-from gateway.web.guard import KEY, Guard, may_use
+from gateway.web.guard import KEY, Guard, may_use, reaches_all
 from gateway.web.problem import Handler, problem, speak_problem
 from gateway.web.requests import in_time, server_limits, takes
 from gateway.web.secret import new_secret, sha256_of
@@ -13,6 +13,7 @@ __all__ = [
     "may_use",
     "new_secret",
     "problem",
+    "reaches_all",
     "server_limits",
     "sha256_of",
     "speak_problem",

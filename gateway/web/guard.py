@@ -149,6 +149,11 @@ class Guard:
         return found
 
 
+def reaches_all(key: Key | None) -> bool:
+    """Return whether KEY reaches every target; so does who needs no key."""
+    return key is None or "*" in key.targets
+
+
 def may_use(key: Key | None, target: str) -> bool:
     """Return whether KEY reaches TARGET; without a key everything is within reach."""
     return key is None or any(fnmatchcase(target, pattern) for pattern in key.targets)

@@ -17,13 +17,13 @@ import aiohttp
 
 from gateway.clock import Clock
 from gateway.intake.admission import Admission
-from gateway.intake.pressure import Pressure
 from gateway.sandbox.process import GatewayProcess
 from gateway.settings import load_settings
 from gateway.store.bell import Bell
 from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server
 from gateway.store.keys import Keys
+from gateway.store.pressure import Pressure
 from gateway.store.producer import Producer
 from gateway.store.scripts import Scripts
 from tests.world import WIDE

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from typing import Any
 
 from tests.world import World, until
 
@@ -63,6 +64,25 @@ async def test_a_key_sees_only_its_own_targets(world: World) -> None:
     headers = {"Authorization": "Bearer one"}
     assert (await gateway.get("/v1/targets/group/1", headers)).status == 403
     assert (await gateway.get("/v1/targets/group/2", headers)).status == 200
+
+
+async def test_a_key_learns_nothing_of_targets_beyond_its_reach(world: World) -> None:
+    def key(name: str, *targets: str) -> dict[str, Any]:
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        return {"name": name, "sha256": digest, "scopes": ["read", "admin"], "targets": list(targets)}
+
+    gateway = await world.gateway(auth={"keys": [key("some", "group:2"), key("all", "*")]})
+    everything, some = {"Authorization": "Bearer all"}, {"Authorization": "Bearer some"}
+    for group in (1, 2):
+        await gateway.post(f"/v1/targets/group/{group}/park", {"reason": f"quarrel {group}"}, everything)
+    for path in ("/v1/accounts", "/status"):
+        assert b"quarrel 1" in (await gateway.get(path, everything)).body
+        told = (await gateway.get(path, some)).body
+        assert b"quarrel 2" in told
+        assert b"quarrel 1" not in told
+    for act in ("pause", "resume"):
+        assert (await gateway.post(f"/v1/accounts/main/{act}", {}, some)).status == 403
+        assert (await gateway.post(f"/v1/accounts/main/{act}", {}, everything)).status == 200
 
 
 async def test_every_account_is_listed_in_the_order_of_the_settings(world: World) -> None:

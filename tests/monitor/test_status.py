@@ -47,6 +47,7 @@ async def test_a_gateway_where_all_goes_well_says_ok_and_what_it_has(world: Worl
         "holds": [],
         "slowed": [],
         "unmatched": [],
+        "callbacks": {"waiting": 0},
         "events": {"listening": "off"},
     }
     assert set(document["sources"]) == {"gw:jobs", "gw:jobs:list"}

@@ -147,6 +147,8 @@ async def test_a_key_finds_only_jobs_of_its_own_targets(world: World) -> None:
         ("cursor=what", "query.cursor"),
         ("cursor=%C3%A9", "query.cursor"),
         ("cursor=", "query.cursor"),
+        ("cursor=MC0wIG1haW4", "query.cursor"),
+        ("cursor=!!!!MS0xIG1haW4", "query.cursor"),
         ("status=dead", "query.status"),
     ],
 )

@@ -3,7 +3,9 @@
 import hashlib
 from typing import Any
 
-from tests.world import Gateway, World, until
+import aiohttp
+
+from tests.world import SECRET, Gateway, World, until
 
 
 async def delivered(gateway: Gateway, **fields: Any) -> tuple[str, list[int]]:
@@ -119,8 +121,35 @@ async def test_a_napcat_that_is_away_fails_a_recall_and_holds_nothing_up(world: 
     assert (told["status"], told["retcode"]) == ("failed", 200)
 
 
-async def test_a_recall_that_napcat_reports_itself_is_in_the_receipt(world: World) -> None:
+async def test_a_recall_by_somebody_else_is_in_the_receipt_when_napcat_reports_it(world: World) -> None:
     gateway = await world.gateway()
-    name, _ = await delivered(gateway)
-    await gateway.request("DELETE", f"/v1/jobs/{name}?recall=true")
+    world.napcat.report_to(f"{gateway.url}/napcat/main/events", SECRET)
+    name, ids = await delivered(gateway)
+    async with aiohttp.ClientSession() as session:
+        await session.post(f"{world.napcat.url}/delete_msg", json={"message_id": ids[0]})
     await until(lambda: gateway.receipt(name), lambda receipt: receipt.recalled_at is not None)
+
+
+async def test_a_job_counts_as_taken_back_when_all_its_messages_are(world: World) -> None:
+    gateway = await world.gateway()
+    record = {"type": "record", "data": {"file": "https://example.com/a.amr"}}
+    name, ids = await delivered(gateway, message=["listen", record])
+    for message_id, all_of_it in zip(ids, (False, True), strict=True):
+        await gateway.post("/delete_msg", {"message_id": message_id})
+        assert ("recalled_at" in (await gateway.get(f"/v1/jobs/{name}")).json) is all_of_it
+
+
+async def test_delete_msg_of_what_was_taken_back_is_fine_and_asks_napcat_no_more(world: World) -> None:
+    gateway = await world.gateway()
+    _, ids = await delivered(gateway)
+    for _ in range(3):
+        assert (await gateway.post("/delete_msg", {"message_id": ids[0]})).json["status"] == "ok"
+    assert world.napcat.recalled == ids
+
+
+async def test_delete_msg_counts_in_the_rate_of_its_key(world: World) -> None:
+    digest = hashlib.sha256(b"one").hexdigest()
+    gateway = await world.gateway(auth={"keys": [{"name": "one", "sha256": digest, "rate": "1/1h"}]})
+    headers = {"Authorization": "Bearer one"}
+    statuses = [(await gateway.post("/delete_msg", {"message_id": 1}, headers)).status for _ in range(2)]
+    assert statuses == [200, 429]

@@ -1,11 +1,13 @@
 """Replaying over HTTP: one job, or all that are meant, counted first."""
 
+import base64
 import hashlib
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from tests.world import Gateway, World, until
+from tests.world import Gateway, World, serving, until
 
 NO_RETRY: dict[str, Any] = {"retry": [], "settle_for": "50ms"}
 
@@ -90,7 +92,7 @@ async def test_a_dry_run_counts_and_shows_what_would_be_sent_and_sends_nothing(w
     reply = await gateway.post("/v1/jobs/replay", {"state": ["rejected", "dead"], "dry_run": True})
     assert reply.status == 200
     assert reply.json["count"] == 12
-    assert [one["id"] for one in reply.json["sample"]] == old[::-1][:10]
+    assert [one["id"] for one in reply.json["sample"]] == old[:10]
     assert (await gateway.get("/v1/jobs?state=rejected&limit=500")).json["items"][0]["id"] == old[-1]
     assert world.napcat.delivered == []
 
@@ -120,8 +122,8 @@ async def test_more_than_a_call_replays_are_replayed_by_the_next(world: World) -
     counts = []
     for _ in range(3):
         reply = (await gateway.post("/v1/jobs/replay", {"state": "expired"})).json
-        counts.append((reply["count"], len(reply["items"])))
-    assert counts == [(1200, 1000), (200, 200), (0, 0)]
+        counts.append((reply["count"], len(reply["items"]), reply["more"]))
+    assert counts == [(1000, 1000, True), (200, 200, False), (0, 0, False)]
 
 
 @pytest.mark.parametrize(
@@ -142,3 +144,19 @@ async def test_a_wish_that_cannot_be_understood_names_every_wrong_field(
     reply = await gateway.post("/v1/jobs/replay", wish)
     assert (reply.status, reply.json["code"]) == (422, "replay_invalid")
     assert [fault["loc"] for fault in reply.json["errors"]] == places
+
+
+async def test_the_receipt_of_a_replay_goes_to_the_callback_of_the_old_job(world: World) -> None:
+    told: list[dict[str, Any]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        told.append(await request.json())
+        return web.Response(status=204)
+
+    secret = "whsec_" + base64.b64encode(b"s" * 32).decode()
+    async with serving("POST", take) as url:
+        gateway = await world.gateway(callbacks={"secrets": [secret], "allow_private": True})
+        (old,) = await rejected(world, gateway, 1, callback_url=url)
+        new = (await gateway.post(f"/v1/jobs/{old}/replay", b"")).json["id"]
+        await until(lambda: [receipt["id"] for receipt in told], lambda ids: sorted(ids) == sorted([old, new]))
+    assert {receipt["state"] for receipt in told} == {"rejected", "delivered"}

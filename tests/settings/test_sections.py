@@ -1,5 +1,6 @@
 """What each setting takes, and how the settings fit together."""
 
+import base64
 from typing import Any
 
 import pytest
@@ -170,7 +171,6 @@ def test_a_bind_on_loopback_needs_no_key(host: str) -> None:
     ("loc", "sections"),
     [
         ("hooks", {"hooks": [{"name": "a"}]}),
-        ("callbacks.secrets", {"callbacks": {"secrets": ["x"]}}),
         ("redis.durability", {"redis": {"durability": "replicated"}}),
     ],
 )
@@ -256,3 +256,40 @@ def test_two_secrets_of_one_name_are_one_client_and_agree() -> None:
     assert len(settings(auth={"keys": [old, new]}).auth.keys) == 2
     for fields in ({"rate": "6/1s"}, {"scopes": ["send"]}, {"targets": ["group:1"]}):
         assert "two keys are named 'bot'" in refusal(auth={"keys": [old, {**new, **fields}]})
+
+
+def whsec(size: int) -> str:
+    return "whsec_" + base64.b64encode(bytes(range(size))).decode()
+
+
+@pytest.mark.parametrize("secrets", [[], [whsec(24)], [whsec(64), whsec(32)]])
+def test_callbacks_are_signed_with_up_to_two_secrets_of_standard_webhooks(secrets: list[str]) -> None:
+    loaded = settings(callbacks={"secrets": secrets}).callbacks
+    assert [secret.get_secret_value() for secret in loaded.secrets] == secrets
+    assert "whsec_" not in loaded.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "", "s3cret", whsec(23), whsec(65), whsec(32).removeprefix("whsec_"), whsec(32) + "=", whsec(32).rstrip("="),
+        whsec(32).replace("AAEC", "A-_C"), whsec(32).replace("AAEC", "A\nAEC"), "whpk_" + whsec(32)[6:],
+    ],
+)  # fmt: skip
+def test_a_secret_that_is_none_of_standard_webhooks_is_refused_with_how_to_make_one(secret: str) -> None:
+    said = refusal(callbacks={"secrets": [whsec(32), secret]})
+    assert "callbacks.secrets.1" in said
+    assert "make one with: python3 -c" in said
+
+
+@pytest.mark.parametrize(
+    ("secrets", "words"),
+    [
+        ([whsec(24), whsec(25), whsec(26)], "at most two are live at once"),
+        ([whsec(24), whsec(24)], "the same secret is there twice"),
+    ],
+)
+def test_more_than_two_secrets_are_no_rotation(secrets: list[str], words: str) -> None:
+    said = refusal(callbacks={"secrets": secrets})
+    assert "callbacks.secrets" in said
+    assert words in said

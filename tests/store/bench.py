@@ -77,6 +77,10 @@ class Bench:
         """Let KEY be gone, as when its time is over."""
         await self._redis.delete(key)
 
+    async def weight(self, key: Any) -> int:
+        """Return how many bytes the value of KEY has."""
+        return int(await self._redis.strlen(key))
+
     async def entries(self, stream: str) -> int:
         """Return how many entries the account's STREAM (`index`, `letters`) has."""
         return int(await self._redis.xlen(f"gw:{{main}}:{stream}"))

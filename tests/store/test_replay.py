@@ -134,3 +134,47 @@ async def test_what_was_replayed_is_not_meant_again(bench: Bench) -> None:
     wanted = Wanted(states=frozenset({"dead"}), unreplayed=True)
     _, found = await bench.scripts.search("main", wanted, "+", 10, letters=True)
     assert [hit.job_id for hit in found] == ["b"]
+
+
+async def test_a_replay_whose_record_is_gone_is_not_sent_again(bench: Bench) -> None:
+    await dies(bench)
+    await replay(bench, "a", "again")
+    await bench.deliver()
+    (record,) = await bench.keys("*:job:again")
+    await bench.drop(record)
+    assert await replay(bench, "a", "third") == ("gone", "a")
+
+
+async def test_a_replay_that_has_not_begun_is_called_off_when_the_old_job_arrived_after_all(slow: SlowBench) -> None:
+    await slow.admit(job("a"))
+    await slow.tick(Outcome(await slow.claim(), "unknown", Verdict.UNKNOWN, rule="reset"))
+    for _ in range(2):
+        await slow.move(2 * POLICY.settle_for)
+        await slow.tick()
+    await replay(slow, "a", "again")
+    part = job("a").parts[0]
+    at = (await slow.redis_time()) - 240
+    outcome, _ = await slow.scripts.evidence("main", POLICY, "group:1", part.fingerprint, 7, at)
+    assert outcome == "credited"
+    assert (await slow.state("a"))["corrected"] is True
+    receipt = await slow.state("again")
+    assert (receipt["state"], receipt["code"]) == ("cancelled", "corrected")
+
+
+async def test_one_call_moves_a_bounded_weight_of_jobs(bench: Bench) -> None:
+    heavy = job("a")
+    heavy = replace(heavy, parts=(heavy.parts[0]._replace(body=b"x" * 700_000),))
+    await bench.admit(*(replace(heavy, id=name, fingerprint=name) for name in "abcd"))
+    for name in "abcd":
+        await bench.scripts.cancel("main", POLICY, name)
+    told = await bench.scripts.replay("main", [(name, f"{name}-again") for name in "abcd"], 100, 60_000)
+    assert [one.outcome for one in told] == ["replayed", "replayed", "later", "later"]
+
+
+async def test_the_parts_of_a_job_go_to_its_replay(bench: Bench) -> None:
+    heavy = replace(job("a"), parts=(job("a").parts[0]._replace(body=b"x" * 700_000),))
+    await bench.admit(heavy)
+    await bench.scripts.cancel("main", POLICY, "a")
+    await replay(bench, "a", "again")
+    (record,) = await bench.keys("*:job:a")
+    assert await bench.weight(record) < 10_000

@@ -60,6 +60,20 @@ async def test_records_that_were_dropped_leave_the_index(slow: SlowBench) -> Non
     assert await slow.entries("index") == 64
 
 
+async def test_records_that_are_dropped_after_they_were_looked_at_leave_the_index_the_next_time_round(
+    slow: SlowBench,
+) -> None:
+    for number in range(256):
+        await slow.admit(job(f"old-{number}"))
+        await slow.deliver()
+    for key in await slow.keys("*:job:old-*"):
+        await slow.drop(key)
+    for number in range(192):
+        await slow.admit(job(f"new-{number}"))
+        await slow.deliver()
+    assert await slow.entries("index") == 192
+
+
 async def test_a_job_that_waits_for_long_keeps_no_dropped_ones_in_the_index(slow: SlowBench) -> None:
     await slow.admit(job("waits", delay=10**9))
     for number in range(640):

@@ -131,7 +131,7 @@ async def test_whatever_happens_to_a_job_its_scripts_keep_to_the_slot_of_the_acc
     clients: Clients, bench: Bench
 ) -> None:
     async with touched(clients) as keys:
-        for life in (admission, endings, doubt, waiting, media, holds, slowing):
+        for life in (admission, endings, doubt, waiting, media, holds, slowing, callbacks):
             await life(bench)
             await clients.commands.flushall()
     # No kind of key was left out.
@@ -267,6 +267,15 @@ async def slowing(bench: Bench) -> None:
     await deliver_all(bench, 2)
     await bench.admit(job("c"))
     assert [ended.state for ended in await bench.scripts.reject("main", POLICY, "group:1", "kicked")] == ["rejected"]
+
+
+async def callbacks(bench: Bench) -> None:
+    await bench.admit(job("a", callback="a.example http://a.example/}{"))
+    assert await bench.deliver() == "a"
+    (first,) = (await bench.scripts.claim_callbacks("main", 8, 60_000, 2, {})).callbacks
+    assert await bench.scripts.settle_callback("main", first, "again")
+    (again,) = (await bench.scripts.claim_callbacks("main", 8, 60_000, 2, {"b.example": 2})).callbacks
+    assert await bench.scripts.settle_callback("main", again, "given_up")
 
 
 async def deliver_all(bench: Bench, count: int, policy: Any = POLICY) -> None:

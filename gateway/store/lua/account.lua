@@ -8,6 +8,7 @@ local JOB, LANE, KEY, RATE, TICK, UNSETTLED = KEYS[10], KEYS[11], KEYS[12], KEYS
 local ASIDE, MESSAGES, COLLAPSE, LIMITS, BLOCKED = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20]
 local LOOKS, SLOWED, SPREAD, UNMATCHED, LOGIN = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
 local INDEX, LETTERS = KEYS[26], KEYS[27]
+local CALLBACKS, RECEIVERS, RECEIVER = KEYS[28], KEYS[29], KEYS[30]
 local ACCOUNT = string.match(DUE, '{(.*)}:due$')
 
 local clock = redis.call('TIME')
@@ -282,10 +283,21 @@ local ENDED = {} -- what this script ended: {job, target, state, code}
 
 -- Endings -----------------------------------------------------------------------------------------------------------
 
+-- The callback of JOB, "<host> <url>", is due: its receipt is to be posted as it is now. Returns '1' if there is one.
+local function announce(job)
+  if not job.callback then return '' end
+  local host = string.match(job.callback, '^%S+')
+  redis.call('ZADD', CALLBACKS, now, job.id)
+  redis.call('ZADD', RECEIVER .. host, now, job.id)
+  redis.call('ZADD', RECEIVERS, 'LT', now, host)
+  return '1'
+end
+
 -- JOB ends in STATE because of CODE: out of its lane, its record and key kept for KEEP ms. What was not delivered
 -- keeps its parts, for a replay.
 local function finish(job, state, code, keep, length)
   job.state, job.code, job.reason, job.ended = state, code, code == 'collapsed' and code or nil, now
+  job.posts = nil -- a correction is told of with all tries
   if state == 'delivered' then job.parts = nil end
   redis.call('ZREM', LANE .. job.target, job.id)
   call_back(job, now)
@@ -301,7 +313,7 @@ local function finish(job, state, code, keep, length)
     redis.call('XADD', LETTERS, 'MINID', '~', whole(now - keep), '*', 'job', job.id)
   end
   publish(job, length)
-  ENDED[#ENDED + 1] = {job.id, job.target, state, code or ''}
+  ENDED[#ENDED + 1] = {job.id, job.target, state, code or '', announce(job)}
 end
 
 -- Take JOB, of which nothing may have been sent, out of wherever it waits, and end it as cancelled because of CODE.

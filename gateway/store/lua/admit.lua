@@ -1,10 +1,11 @@
 -- Puts jobs of one account into their lanes, each with its record and its idempotency key; safe to repeat.
 -- include: account
 -- ARGV  1 source ("" when the job came by itself)  2 most jobs queued  3 how long keys and records are kept (ms)
---       4 longest age (ms)  5 receipts stream length  6 number of jobs, then for each job 16 fields and its parts, 7
+--       4 longest age (ms)  5 receipts stream length  6 number of jobs, then for each job 17 fields and its parts, 7
 --       fields each:
 --         id, entry id, key, fingerprint, target, requester, priority, not before (ms), delay (ms),
---         expires at (ms), time to live (ms), on unknown, metadata (JSON), replay of, collapse key, number of parts
+--         expires at (ms), time to live (ms), on unknown, metadata (JSON), replay of, collapse key,
+--         callback ("<host> <url>"), number of parts
 --         action, body, timeout (ms), fetch (ms), fingerprint, nodes (0 or 1), digests of its media
 -- Steps per job: skip an entry that is not newer than its source's mark; answer a known id or key; refuse when full;
 --       else end the job it collapses, write record, key and lane (or the schedule, until it is due), and move the mark.
@@ -35,6 +36,7 @@ local function read_job()
   local not_before, delay = tonumber(take()), tonumber(take())
   local expires, ttl = tonumber(take()), tonumber(take())
   job.on_unknown, job.metadata, job.replay_of, job.collapse = given(), given(), given(), given()
+  job.callback = given()
   job.total, job.parts = tonumber(take()), {}
   for i = 1, job.total do
     job.parts[i] = {take(), take(), tonumber(take()), tonumber(take()), take(), tonumber(take()), given()}

@@ -54,6 +54,12 @@ local function tried_since(job)
   end
 end
 
+-- JOB arrived after all: a replay of it that has not begun would be the same message once more.
+local function call_off_replay(job)
+  local replay = job.replayed and load(job.replayed)
+  if replay and unsent(replay) then withdraw(replay, 'corrected', KEEP, LENGTH) end
+end
+
 -- The current part of JOB was delivered, as MESSAGE_ID where that is known, which EVIDENCE says. An unconfirmed job is
 -- corrected, once all of it is known to have arrived.
 local function delivered(job, message_id, evidence)
@@ -74,9 +80,10 @@ local function delivered(job, message_id, evidence)
   end
   if complete then
     finish(job, 'delivered', nil, KEEP, LENGTH)
+    if ended then call_off_replay(job) end
   elseif ended then
-    save(job) -- more of it is known to have arrived; its state is what it was
-    redis.call('PEXPIRE', JOB .. job.id, KEEP)
+    job.updated = now -- more of it is known to have arrived; its state is what it was
+    redis.call('SET', JOB .. job.id, cmsgpack.pack(job), 'KEEPTTL')
   else
     job.state, job.code = 'sending', nil
     save(job)

@@ -2,7 +2,8 @@
 -- include: account
 -- ARGV  none
 -- Reply {counts (name, number, …), lanes due, in flight, scheduled, receipts, overdue (ms the longest-waiting lane is
---       past its turn), holds, slowed, unmatched, breaker (closed | open | half_open), number logged in or ""}
+--       past its turn), holds, slowed, unmatched, breaker (closed | open | half_open), number logged in or "",
+--       callbacks waiting, age of the oldest (ms)}
 --       hold: {name, since (ms), until (ms), reason}
 --       slowed: {name, since (ms), until (ms), reason, factor}
 --       unmatched: {fingerprint, count, since (ms), last (ms), retcode or "", last job}
@@ -31,6 +32,7 @@ for i = 1, #answers, 2 do
   unmatched[#unmatched + 1] = {answers[i], entry.count, whole(entry.since), whole(entry.last), retcode, entry.job}
 end
 
+local oldest = redis.call('ZRANGE', CALLBACKS, 0, 0, 'WITHSCORES')[2]
 local paused = hold_of('account')
 local by_operator = paused and paused.operator and paused['until'] > now
 local breaker = (not paused or by_operator) and 'closed' or paused.trial and 'half_open' or 'open'
@@ -38,4 +40,5 @@ return {
   redis.call('HGETALL', COUNTS), redis.call('ZCARD', DUE), redis.call('ZCARD', FLIGHTS),
   redis.call('ZCARD', SCHEDULED), redis.call('XLEN', RECEIPTS), first and math.max(0, now - first) or 0, holds,
   slowed, unmatched, breaker, redis.call('GET', LOGIN) or '',
+  redis.call('ZCARD', CALLBACKS), oldest and math.max(0, now - oldest) or 0,
 }

@@ -2,19 +2,22 @@
 -- include: account
 -- ARGV  1 most jobs queued  2 longest age (ms)  3 number of jobs, then for each its id and the id of the new one
 -- Steps per job: go to the last of its replays; answer that one while it is under way, or when it was delivered; else make
---       the new job, which takes its place at the end of its lane, and note it in the old one.
+--       the new job, which takes its place at the end of its lane and the parts from the old one, and note it there.
 -- Reply one {outcome, id} a job: replayed (id of the new job) | duplicate (id of the replay there is) | not_ended |
---       nothing_left (all of it was delivered) | gone (no record of it is left) | full
+--       nothing_left (all of it was delivered) | gone (no record is left of it, or of its replay) | full | later (this
+--       call has moved enough: ask again)
 
 local most, max_age = tonumber(ARGV[1]), tonumber(ARGV[2])
 local MOST_REPLAYS = 1000 -- of one job, each after the one before; more is no chain that we made
+local MOST_BYTES = 1048576 -- of records that are moved: bounds the time Redis is held
+local moved = 0
 
 local function last_of(id)
   local job = load(id)
   for _ = 1, MOST_REPLAYS do
-    local replay = job and job.replayed and load(job.replayed)
-    if not replay then return job end
-    job = replay
+    if not job or not job.replayed then return job end
+    -- Once a replay's record is gone, nobody knows whether it was delivered.
+    job = load(job.replayed)
   end
 end
 
@@ -24,7 +27,7 @@ local function again(old, id)
   local job = {
     id = id, state = 'queued', created = now, retries = 0, done = 0, message_ids = {}, attempts = {},
     target = old.target, requester = old.requester, priority = old.priority, on_unknown = old.on_unknown,
-    metadata = old.metadata, replay_of = ACCOUNT .. '.' .. old.id, parts = parts, total = #parts,
+    metadata = old.metadata, callback = old.callback, replay_of = ACCOUNT .. '.' .. old.id, parts = parts, total = #parts,
     first_go = now, lapse = 'max_age', expires = now + max_age,
   }
   redis.call('HINCRBY', COUNTS, 'queued', 1)
@@ -32,10 +35,14 @@ local function again(old, id)
   enter(job)
   join(job)
   old.replayed = id
+  -- A late event tells of an unconfirmed one by its parts.
+  if old.state ~= 'unconfirmed' then old.parts = nil end
   redis.call('SET', JOB .. old.id, cmsgpack.pack(old), 'KEEPTTL')
 end
 
 local function replay(id, new)
+  if moved > MOST_BYTES then return {'later', id} end
+  moved = moved + redis.call('STRLEN', JOB .. id)
   if redis.call('EXISTS', JOB .. new) == 1 then return {'replayed', new} end
   local old = last_of(id)
   if not old then return {'gone', id} end

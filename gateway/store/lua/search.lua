@@ -1,13 +1,14 @@
--- Finds jobs, newest first; looks at a bounded part of an index, to be called again from where it stopped; writes nothing.
+-- Finds jobs, newest or oldest first; looks at a bounded part of an index, to be called again from where it stopped;
+-- writes nothing.
 -- include: account, shown
--- ARGV  1 index | letters (of what ended undelivered, newest end first)  2 where to begin: "+", an entry's id, or
---       "(" and an entry's id: after it  3 most jobs found  4 states, parted by blanks ("": any)  5 target ("": any)
+-- ARGV  1 index | letters (of what ended undelivered, newest end first)  2 where to begin: "+" (the newest), "-"
+--       (the oldest), an entry's id, or "(" and an entry's id: behind it  3 most jobs found  4 states, parted by blanks ("": any)  5 target ("": any)
 --       6, 7 updated not before, not after (ms; "": any)  8 Lua patterns of which the target fits one (JSON; "": any)
---       9 whether only jobs are meant that were not replayed (0 or 1)
+--       9 whether only jobs are meant that were not replayed (0 or 1)  10 oldest first (0 or 1)
 -- Reply {where it stopped ("": at the end), found}
 --       found: {id of its entry, job, receipt as JSON, without attempts}
 
-local MOST, MOST_BYTES = 256, 1048576 -- records looked at, and what they weigh: bounds the time Redis is held
+local MOST, MOST_BYTES = 64, 262144 -- records looked at, and what they weigh: bounds the time Redis is held
 local index, begin, most = ARGV[1] == 'letters' and LETTERS or INDEX, ARGV[2], tonumber(ARGV[3])
 local states, target = ARGV[4] ~= '' and ' ' .. ARGV[4] .. ' ', ARGV[5]
 local since, till = tonumber(ARGV[6]) or 0, tonumber(ARGV[7]) or math.huge
@@ -31,13 +32,14 @@ local function fits(job)
 end
 
 local found, weight = {}, 0
-local entries = redis.call('XREVRANGE', index, begin, '-', 'COUNT', MOST)
+local forward = ARGV[10] == '1'
+local entries = redis.call(forward and 'XRANGE' or 'XREVRANGE', index, begin, forward and '+' or '-', 'COUNT', MOST)
 for i, entry in ipairs(entries) do
-  local name = JOB .. entry[2][2]
-  weight = weight + redis.call('STRLEN', name)
+  local packed = redis.call('GET', JOB .. entry[2][2])
+  weight = weight + (packed and #packed or 0)
   -- One is looked at in any case, however heavy it is.
   if i > 1 and weight > MOST_BYTES then return {entries[i - 1][1], found} end
-  local job = load(entry[2][2])
+  local job = packed and cmsgpack.unpack(packed)
   local seen = job and fits(job)
   if seen then found[#found + 1] = {entry[1], job.id, receipt(job, seen, true)} end
   if #found == most then return {entry[1], found} end

@@ -1,7 +1,4 @@
-"""The `gateway` command.
-
-Exit codes: 0 fine, 1 failed, 2 wrong use or settings.
-"""
+"""The commands that need no running gateway: run, check, explain, config, demo, sandbox, keys, version."""
 
 import asyncio
 import gc
@@ -43,6 +40,7 @@ app.add_typer(keys, name="keys")
 _Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help="YAML file; default ./config.yaml")
 ]
+_BACKLOG = 4096  # connections that may wait to be accepted, where the system allows as many
 _Set = Annotated[
     list[str] | None, typer.Option("--set", help="one setting, such as http.port=9000; stands above all others")
 ]
@@ -189,15 +187,11 @@ def new(
         typer.echo(f"the key, shown this once: {secret}\nthe line for auth.keys:    {key_line(key)}")
 
 
-def main() -> None:
-    """Run the command line."""
-    app()
-
-
 async def _serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then stop in order: no new jobs, sources, lanes, HTTP, Redis."""
     gateway = create_app(settings)
     runner = web.AppRunner(gateway, access_log=None, shutdown_timeout=1)
+    _allow_many_connections()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows ends a process its own way
@@ -220,9 +214,20 @@ async def _serve(settings: Settings) -> None:
     Log().info(Event.GATEWAY_STOPPED)
 
 
+def _allow_many_connections() -> None:
+    """Let this process open as many files as it may: over the soft limit, often 1024, connections would be reset."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - there is none for Windows
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # a system that has a lower one of its own keeps what it has
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     try:
-        await web.TCPSite(runner, host, port).start()
+        await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
     except OSError as error:
         raise SettingsInvalid(
             f"http: cannot listen on {host}:{port} ({error.strerror or error}); change http.host or http.port"

@@ -1,0 +1,105 @@
+"""How a command talks to a running gateway: where it is, with which key, and how failures are told."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from gateway.cli.showing import shown
+from gateway.client import Forbidden, Gateway, NotUnderstood, Refused, Unauthorized, Unavailable
+
+URL = "http://127.0.0.1:8080"
+
+Url = Annotated[str, typer.Option("--url", envvar="GATEWAY_URL", help="where the gateway is")]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key-file", help="file with the API key; default: the environment's GATEWAY_KEY")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
+OnlyAccount = Annotated[str | None, typer.Option("--account", help="only of this account")]
+
+
+def _visible(value: str | None) -> str | None:
+    if value is not None:
+        wrong_use(
+            "a key on a command line can be read by everybody on this machine: set GATEWAY_KEY, or use --key-file"
+        )
+    return value
+
+
+ApiKey = Annotated[str | None, typer.Option("--api-key", hidden=True, callback=_visible)]
+"""Nobody may give it; who tries is told the ways that are safe."""
+
+_WRONG_USE = frozenset({"url_invalid", "key_invalid", "target_invalid", "query_invalid", "account_unknown"})
+
+
+def ask(
+    url: str,
+    key_file: Path | None,
+    talk: Callable[[Gateway], Awaitable[bool]],
+    patience: float = 2.0,
+    *,
+    endless: bool = False,
+) -> None:
+    """Run TALK with the gateway at URL and end the command: 0 when it returns True, else 1.
+
+    Of what is ENDLESS Ctrl-C is the good end; anything else it breaks off, which is 1.
+    What goes wrong is told on standard error in a sentence, each wrong field on a line of its own.
+    """
+
+    async def conversation() -> bool:
+        async with Gateway(base_url=url, key=api_key(key_file), patience=patience) as gateway:
+            return await talk(gateway)
+
+    try:
+        fine = asyncio.run(conversation())
+    except (Refused, Unavailable, NotUnderstood) as error:
+        fail(error)
+    except KeyboardInterrupt:
+        raise typer.Exit(0 if endless else 1) from None
+    raise typer.Exit(0 if fine else 1)
+
+
+def fail(error: Refused | Unavailable | NotUnderstood) -> NoReturn:
+    """Tell ERROR and what to do about it, and end the command."""
+    for line in error_lines(error):
+        typer.echo(line, err=True)
+    raise typer.Exit(2 if isinstance(error, Refused) and error.code in _WRONG_USE else 1)
+
+
+def error_lines(error: Refused | Unavailable | NotUnderstood) -> list[str]:
+    """Return ERROR for a person: one sentence, then a line for each wrong field."""
+    match error:
+        case Unavailable(code="unreachable"):
+            return [f"{shown(error.detail)}; is it running there? else give --url or set GATEWAY_URL"]
+        case Unavailable():
+            return [f"not now ({error.code}): {shown(error.detail)}"]
+        case Unauthorized():
+            return [f"the gateway asks for a key ({shown(error.detail)}): set GATEWAY_KEY or give --key-file"]
+        case Forbidden():
+            return [f"not allowed: {shown(error.detail)}"]
+        case Refused():
+            told = [fault for fault in error.errors if fault.msg not in error.detail]
+            faults = [f"  {shown(fault.loc)}: {shown(fault.msg)}" for fault in told]
+            return [f"refused ({error.code}): {shown(error.detail)}", *faults]
+        case _:
+            return [shown(str(error))]
+
+
+def wrong_use(message: str) -> NoReturn:
+    """End the command: it cannot be meant like this."""
+    typer.echo(message, err=True)
+    raise typer.Exit(2)
+
+
+def api_key(key_file: Path | None) -> str | None:
+    """Return the API key: what KEY_FILE holds, else the environment's GATEWAY_KEY, else None."""
+    if key_file is None:
+        return os.environ.get("GATEWAY_KEY") or None
+    try:
+        key = key_file.read_text("utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        wrong_use(f"--key-file {key_file}: cannot be read ({getattr(error, 'strerror', None) or error})")
+    return key or wrong_use(f"--key-file {key_file}: is empty; put the API key into it")

@@ -1,0 +1,53 @@
+"""Commands as a person runs them: processes of their own, against a real gateway."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+
+
+class Ended(NamedTuple):
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def start(folder: Path, url: str, *words: str, stdin: int = DEVNULL, **environ: str) -> Process:
+    """Start `gateway …` in FOLDER, with the gateway at URL."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway", *words),
+        cwd=folder,
+        env={**inherited, "PYTHONPATH": str(ROOT), "GATEWAY_URL": url, "COLUMNS": "200", **environ},
+        stdin=stdin,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+
+
+async def end(process: Process, stdin: str | None = None) -> Ended:
+    """Give a command what it reads, and return how it ended."""
+    try:
+        async with asyncio.timeout(30):
+            out, err = await process.communicate(None if stdin is None else stdin.encode())
+    except TimeoutError:
+        process.kill()
+        raise
+    return Ended(process.returncode or 0, out.decode(), err.decode())
+
+
+async def command(folder: Path, url: str, *words: str, stdin: str | None = None, **environ: str) -> Ended:
+    """Run `gateway …` to its end."""
+    return await end(await start(folder, url, *words, stdin=DEVNULL if stdin is None else PIPE, **environ), stdin)
+
+
+def interrupt(process: Process) -> None:
+    """Press Ctrl-C."""
+    process.send_signal(signal.SIGINT)
