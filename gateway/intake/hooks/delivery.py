@@ -31,6 +31,12 @@ class Delivery:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def field_of(delivery: Delivery, name: str) -> bytes:
+    """Return the field NAME of a form, the whole body when there is none: some sign only what is in it."""
+    fields = _form(delivery.body) if name and delivery.content_type == FORM else {}
+    return fields[name].encode() if name in fields else delivery.body
+
+
 def payload_of(delivery: Delivery, *, forms: bool) -> Payload:
     """Return the JSON object in the body; a form is one too, where FORMS are taken, or where it has JSON in `payload`.
 

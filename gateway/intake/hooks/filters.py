@@ -75,11 +75,11 @@ def link(value: Any) -> str:
 
 
 def plain(value: Any) -> str:
-    """Return the words of a text in HTML or Markdown: without tags, link targets and emphasis."""
+    """Return the words of a text in HTML or Markdown: without tags, link targets, emphasis and marks of headings."""
     text = re.sub(r"<(br|/p|/div|/li)[^<>]*>", "\n", str(value or ""), flags=re.IGNORECASE)
-    text = html.unescape(re.sub(r"<[^<>]*>", "", text))
+    text = html.unescape(re.sub(r"</?[a-zA-Z!][^<>]*>", "", text))
     text = re.sub(r"!?\[([^\[\]]*)\]\([^()]*\)", r"\1", text)
-    text = re.sub(r"(\*\*|__|`)", "", text)
+    text = re.sub(r"(\*\*|__|`)|^[ \t]*#{1,6}[ \t]+", "", text, flags=re.MULTILINE)
     return _BLANKS.sub(" ", text).strip()
 
 

@@ -46,6 +46,7 @@ class Preset(BaseModel):
     pings       events that only ask whether anybody is there: answered with 200, nothing is sent
     events      globs of the events the template knows; another one is refused with 422
     forms       whether fields may come as a form, or in the query (`GET`)
+    template    what is said, in `<name>.j2`; one that speaks as another product names that one: `template: gitea`
     collapse    a template for the collapse key: a newer message replaces an older one of its key that still waits
     sample      a delivery as the product sends it, with which the template is tried
     answer      what is answered when the message is taken, for clients that look at it
@@ -82,9 +83,9 @@ def _data() -> list[Traversable]:
 
 
 def _read(file: Traversable) -> Preset:
-    """Return the preset in FILE, whose template and sample lie beside it."""
+    """Return the preset in FILE, whose template (its own, or the one it names) and sample lie beside it."""
     name = file.name.removesuffix(".yaml")
     document = yaml.safe_load(file.read_text("utf-8"))
-    template = (_FOLDER / f"{name}.j2").read_text("utf-8")
+    template = (_FOLDER / f"{document.get('template', name)}.j2").read_text("utf-8")
     sample = json.loads((_FOLDER / f"{name}.sample.json").read_text("utf-8"))
-    return Preset.model_validate({"name": name, "template": template, "sample": sample, **document})
+    return Preset.model_validate({"name": name, "sample": sample, **document, "template": template})

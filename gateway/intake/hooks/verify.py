@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from gateway.intake.hooks.delivery import Delivery
+from gateway.intake.hooks.delivery import Delivery, field_of
 
 Kind = Literal["hmac", "token", "basic", "standard", "query", "path", "grafana", "none"]
 
@@ -18,7 +18,7 @@ Kind = Literal["hmac", "token", "basic", "standard", "query", "path", "grafana",
 class Proof(BaseModel):
     """How a sender proves who it is.
 
-    hmac      hex HMAC-SHA256 of the body, after `prefix`, in one of `headers`
+    hmac      hex HMAC-SHA256 of the body, after `prefix`, in one of `headers`; of a form that of its field `signed`
     token     the secret itself in one of `headers`; `authorization` also takes `Bearer <secret>`
     basic     `Authorization: Basic`, with the secret as `user:password`
     standard  Standard Webhooks: id, timestamp and signature; a time window of five minutes
@@ -34,6 +34,7 @@ class Proof(BaseModel):
     headers: tuple[str, ...] = ()
     prefix: str = ""
     fields: tuple[str, ...] = ()
+    signed: str = ""
     timestamp: str = ""
     suffix: Annotated[str, Field(description="of a path's first segment, which is no part of the secret")] = ""
 
@@ -51,7 +52,8 @@ def _hmac(
     given = _header(proof, delivery)
     if not given:
         return f"the signature is missing: send {' or '.join(proof.headers)}; set the same secret on both sides"
-    return _signed_by_one(secrets, delivery.body, given.removeprefix(proof.prefix))
+    digest = given.removeprefix(proof.prefix) if given.startswith(proof.prefix) else ""
+    return _signed_by_one(secrets, field_of(delivery, proof.signed), digest)
 
 
 def _grafana(
@@ -70,7 +72,8 @@ def _grafana(
 def _signed_by_one(secrets: Sequence[str], signed: bytes, given: str) -> str | None:
     digests = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets]
     # Each is compared, so that the time taken tells nothing.
-    good = [hmac.compare_digest(digest.encode(), given.strip().lower().encode()) for digest in digests]
+    told = given.strip().lower().encode("utf-8", "replace")
+    good = [hmac.compare_digest(digest.encode(), told) for digest in digests]
     return (
         None if any(good) else "the signature is none of this body with our secret; set the same secret on both sides"
     )
