@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,7 +23,8 @@ class Proof(BaseModel):
     token     the secret itself in one of `headers`; `authorization` also takes `Bearer <secret>`
     basic     `Authorization: Basic`, with the secret as `user:password`
     standard  Standard Webhooks: id, timestamp and signature; a time window of five minutes
-    grafana   hex HMAC-SHA256 of `<timestamp>:<body>` where the timestamp is sent, else of the body
+    grafana   hex HMAC-SHA256 of `<timestamp>:<body>` where a header that fits the glob `timestamp` is sent, else of
+              the body; unsigned, the secret itself as in `basic` and `token`
     query     the secret as one of the parameters `fields`
     path      the secret as the first segment of the path behind the hook's, or as one of `fields` of body or query
     none      nobody proves anything: whoever reaches the path may send
@@ -59,9 +61,14 @@ def _grafana(
 ) -> str | None:
     given = _header(proof, delivery)
     if not given:
-        # Older ones do not sign; they send the secret itself.
-        return _token(proof.model_copy(update={"headers": ("authorization",)}), secrets, delivery, _payload, now)
-    timestamp = delivery.headers.get(proof.timestamp, "") if proof.timestamp else ""
+        # Signing is an option, and older ones do not know it; they send the secret itself, after any scheme.
+        if _basic(proof, secrets, delivery, _payload, now) is None:
+            return None
+        bare = _token(proof.model_copy(update={"headers": ("authorization",)}), secrets, delivery, _payload, now)
+        return bare and f"{bare}, or sign with it ({proof.headers[0]})"
+    # Who sets up the signature names this header; without a name there is none.
+    stamps = [text for name, text in delivery.headers.items() if proof.timestamp and fnmatchcase(name, proof.timestamp)]
+    timestamp = stamps[0] if stamps else ""
     if timestamp and not (timestamp.isascii() and timestamp.isdigit() and abs(now - int(timestamp)) <= _WINDOW_S):
         return "the timestamp is more than five minutes off; is this an old message, or a clock wrong?"
     return _signed_by_one(secrets, f"{timestamp}:".encode() + delivery.body if timestamp else delivery.body, given)
