@@ -1,4 +1,4 @@
-"""One hook: from a verified delivery to the jobs it becomes; pure but for the time it is given."""
+"""One hook: from a verified delivery to the jobs it becomes; pure but for the time and what it remembers."""
 
 import hashlib
 import json
@@ -22,6 +22,7 @@ _JSONPATH = JSONPathEnvironment(strict=False)
 _LONGEST_ID = 64  # characters of a delivery's id in a key; a longer one is digested
 _LONGEST_COLLAPSE = 128
 _HEADER = "header:"
+_REMEMBERED = 1_000  # deliveries without an id, of each hook
 
 
 _Path = JSONPath | CompoundJSONPath
@@ -66,6 +67,7 @@ class Hook:
         self._routes = tuple(_route(number, route) for number, route in enumerate(settings.routes))
         self._delivery = tuple(map(_place, self.preset.delivery))
         self._event = tuple(map(_place, self.preset.event))
+        self._said: dict[str, int] = {}
 
     def refusal(self, delivery: Delivery, payload: Payload, now: float) -> str | None:
         """Return why DELIVERY is not from whom it says, None when it is; NOW in epoch seconds."""
@@ -85,6 +87,7 @@ class Hook:
         be made of this payload.
         """
         event = ".".join(text for place in self._event if (text := _found(place, delivery, payload)))
+        event = self.preset.names.get(event, event)
         name = self.delivery_id(delivery, payload, now)
         if event and any(fnmatchcase(event, ping) for ping in self.preset.pings):
             return Reading(event, name, [], ping=True)
@@ -117,7 +120,8 @@ class Hook:
         if self.settings.account:
             job["account"] = self.settings.account
         if self._collapse and (key := _words(self._rendered("collapse_key", self._collapse, values))):
-            job["collapse_key"] = f"hook:{self.settings.name}:{key}"[:_LONGEST_COLLAPSE]
+            collapse = f"hook:{self.settings.name}:{key}"
+            job["collapse_key"] = collapse if len(collapse) <= _LONGEST_COLLAPSE else f"hook:{_digest(collapse)}"
         return job
 
     def _values(self, event: str, delivery: Delivery, payload: Payload) -> dict[str, Any]:
@@ -142,14 +146,27 @@ class Hook:
         return list(dict.fromkeys(found))
 
     def delivery_id(self, delivery: Delivery, payload: Payload, now: float) -> str:
-        """Return the delivery's own id, else a digest of what it says in this stretch of time."""
+        """Return the delivery's own id, else a digest of what it says, another one only after `again_after`."""
         found = next((text for place in self._delivery if (text := _found(place, delivery, payload))), "")
         if not found:
-            said = json.dumps([payload, int(now * 1000) // self.preset.again_after], sort_keys=True)
-            return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-        if len(found) <= _LONGEST_ID and found.isprintable():
-            return found
-        return hashlib.sha256(found.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+            said = json.dumps(payload, sort_keys=True)
+            return _digest(f"{said} {self._first_said(_digest(said), int(now * 1000)) // self.preset.again_after}")
+        return found if len(found) <= _LONGEST_ID and found.isprintable() else _digest(found)
+
+    def _first_said(self, said: str, now: int) -> int:
+        """Return when this was SAID before, if less than `again_after` ago, else NOW; in epoch milliseconds.
+
+        Without this memory a retry would be another message whenever it comes in another stretch of time; with it that
+        is so only where another process took the first.
+        """
+        first = self._said.get(said)
+        if first is not None and now - first < self.preset.again_after:
+            return first
+        self._said.pop(said, None)
+        self._said[said] = now
+        for oldest in list(self._said)[:-_REMEMBERED]:
+            self._said.pop(oldest, None)
+        return now
 
 
 def _preset_of(settings: HookSettings) -> Preset:
@@ -230,6 +247,10 @@ def _equals(match: Match, text: str) -> bool:
 def _spelled(value: Any) -> str:
     """Return a value as text: what is no text is spelled as in JSON."""
     return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _words(message: Segments) -> str:

@@ -43,6 +43,7 @@ class Preset(BaseModel):
     delivery    places of the delivery's id, the first that is there: `header:x-github-delivery`, `$.id`; where it has
                 none, the digest of what it says within `again_after` is its id: the product repeats what failed
     event       places of the event's name, joined by `.`: `header:x-github-event`, `$.action`
+    names       other names of events, for products that only number them: `"0": down`
     pings       events that only ask whether anybody is there: answered with 200, nothing is sent
     events      globs of the events the template knows; another one is refused with 422
     forms       whether fields may come as a form, or in the query (`GET`)
@@ -60,6 +61,7 @@ class Preset(BaseModel):
     delivery: tuple[str, ...] = ()
     again_after: Milliseconds = 300_000
     event: tuple[str, ...] = ()
+    names: dict[str, str] = {}
     pings: tuple[str, ...] = ()
     events: tuple[str, ...] = ("*",)
     methods: tuple[Literal["GET", "POST"], ...] = ("POST",)

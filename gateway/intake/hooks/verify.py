@@ -4,7 +4,9 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,7 +24,8 @@ class Proof(BaseModel):
     token     the secret itself in one of `headers`; `authorization` also takes `Bearer <secret>`
     basic     `Authorization: Basic`, with the secret as `user:password`
     standard  Standard Webhooks: id, timestamp and signature; a time window of five minutes
-    grafana   hex HMAC-SHA256 of `<timestamp>:<body>` where the timestamp is sent, else of the body
+    grafana   hex HMAC-SHA256 of `<timestamp>:<body>` where a header that fits the glob `timestamp` is sent, else of
+              the body; unsigned, the secret itself as in `basic` and `token`
     query     the secret as one of the parameters `fields`
     path      the secret as the first segment of the path behind the hook's, or as one of `fields` of body or query
     none      nobody proves anything: whoever reaches the path may send
@@ -61,19 +64,28 @@ def _grafana(
 ) -> str | None:
     given = _header(proof, delivery)
     if not given:
-        # Older ones do not sign; they send the secret itself.
-        return _token(proof.model_copy(update={"headers": ("authorization",)}), secrets, delivery, _payload, now)
-    timestamp = delivery.headers.get(proof.timestamp, "") if proof.timestamp else ""
-    if timestamp and not (timestamp.isascii() and timestamp.isdigit() and abs(now - int(timestamp)) <= _WINDOW_S):
-        return "the timestamp is more than five minutes off; is this an old message, or a clock wrong?"
-    return _signed_by_one(secrets, f"{timestamp}:".encode() + delivery.body if timestamp else delivery.body, given)
+        # Signing is an option, and older ones do not know it; they send the secret itself, after any scheme.
+        if _basic(proof, secrets, delivery, _payload, now) is None:
+            return None
+        bare = _token(proof.model_copy(update={"headers": ("authorization",)}), secrets, delivery, _payload, now)
+        return bare and f"{bare}, or sign with it ({proof.headers[0]})"
+    # Who sets up the signature names this header, or none; what others add on the way may look like it.
+    stamps = [text for name, text in delivery.headers.items() if fnmatchcase(name, proof.timestamp)][:_MOST_STAMPS]
+    if (reason := _signed_by_one(secrets, delivery.body, given)) is None:
+        return None
+    for stamp in stamps:
+        if _signed_by_one(secrets, f"{stamp}:".encode("utf-8", "surrogateescape") + delivery.body, given) is None:
+            if re.fullmatch("[0-9]{1,15}", stamp) and abs(now - int(stamp)) <= _WINDOW_S:
+                return None
+            return "the timestamp is more than five minutes off; is this an old message, or a clock wrong?"
+    return reason
 
 
 def _signed_by_one(secrets: Sequence[str], signed: bytes, given: str) -> str | None:
     digests = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets]
+    lower = given.strip().lower().encode("utf-8", "replace")  # a header may have bytes that are no UTF-8
     # Each is compared, so that the time taken tells nothing.
-    told = given.strip().lower().encode("utf-8", "replace")
-    good = [hmac.compare_digest(digest.encode(), told) for digest in digests]
+    good = [hmac.compare_digest(digest.encode(), lower) for digest in digests]
     return (
         None if any(good) else "the signature is none of this body with our secret; set the same secret on both sides"
     )
@@ -162,3 +174,4 @@ _CHECKS: dict[Kind, _Check] = {
     "none": _nobody,
 }
 _WINDOW_S = 300.0
+_MOST_STAMPS = 4
