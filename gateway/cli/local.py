@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from rich.console import Console
 from gateway import __version__
 from gateway.app import create_app, wind_down
 from gateway.explain import explain_job, explain_reply, job_lines, reply_lines
+from gateway.intake.hooks.hooks import compiled
 from gateway.model.errors import Refused, SettingsInvalid
 from gateway.model.verdict import Implementation
 from gateway.sandbox.demo import run_demo
@@ -37,33 +39,41 @@ app = typer.Typer(
 )
 keys = typer.Typer(help="Make API keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
-_Config = Annotated[
+Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help="YAML file; default ./config.yaml")
 ]
 _BACKLOG = 4096  # connections that may wait to be accepted, where the system allows as many
-_Set = Annotated[
+Set = Annotated[
     list[str] | None, typer.Option("--set", help="one setting, such as http.port=9000; stands above all others")
 ]
 
 
 @app.command()
-def run(config: _Config = None, set_: _Set = None) -> None:
+def run(config: Config = None, set_: Set = None) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
-    settings = _settings(config, set_)
+    settings = settings_of(config, set_)
     configure_logging(settings.log.level, settings.log.format)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings))
     except SettingsInvalid as error:
-        _refuse(str(error))
+        refuse(str(error))
 
 
 @app.command()
-def check(config: _Config = None, set_: _Set = None) -> None:
-    """Check the settings without starting anything; one line for each fault."""
-    settings = _settings(config, set_)
-    accounts = ", ".join(account.name for account in settings.accounts)
-    typer.echo(f"the settings are fine; accounts: {accounts}")
+def check(config: Config = None, set_: Set = None) -> None:
+    """Check settings, rules and the hooks' templates without starting anything; one line for each fault."""
+    settings = settings_of(config, set_)
+    try:
+        faults = [fault for hook in compiled(settings.hooks).values() if (fault := hook.fault(time.time())) is not None]
+    except Refused as refusal:
+        faults = [refusal.detail]
+    if faults:
+        refuse("\n".join(faults))
+    told = f"accounts: {', '.join(account.name for account in settings.accounts)}"
+    if settings.hooks:
+        told += f"; hooks: {', '.join(hook.name for hook in settings.hooks)}"
+    typer.echo(f"the settings are fine; {told}")
 
 
 @app.command()
@@ -79,27 +89,27 @@ def explain(
     ] = None,
     nodes: Annotated[bool, typer.Option("--nodes", help="with --reply: the call was a merged forward")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
-    config: _Config = None,
-    set_: _Set = None,
+    config: Config = None,
+    set_: Set = None,
 ) -> None:
     """Show what becomes of a job (its calls, byte for byte, or its refusal), or what an answer of NapCat proves."""
     if (job is None) == (reply is None):
-        _refuse("name a file with a job (- for standard input), or give --reply with an answer of NapCat")
+        refuse("name a file with a job (- for standard input), or give --reply with an answer of NapCat")
     if reply is None and (http_status is not None or nodes or over_ws or implementation is not None):
-        _refuse(
+        refuse(
             "--http-status, --ws, --from and --nodes say more about an answer: name a file with a job, or give --reply"
         )
     if over_ws and http_status is not None:
-        _refuse("an answer over WebSocket has no HTTP status: give --ws or --http-status")
-    settings = _settings(config, set_)
+        refuse("an answer over WebSocket has no HTTP status: give --ws or --http-status")
+    settings = settings_of(config, set_)
     try:
         if reply is not None:
-            body = _read(Path("-")) if reply == "-" else reply.encode("utf-8", "surrogateescape")
+            body = read_file(Path("-")) if reply == "-" else reply.encode("utf-8", "surrogateescape")
             status = None if over_ws else http_status or 200
             told = explain_reply(body, status, settings, nodes=nodes, implementation=implementation)
             lines = reply_lines(told)
         else:
-            told = explain_job(_read(job), settings)
+            told = explain_job(read_file(job), settings)
             lines = job_lines(told, cut=sys.stdout.isatty())
     except Refused as refusal:
         if as_json:
@@ -125,7 +135,7 @@ def demo(
     try:
         fine = asyncio.run(run_demo(Console(), keep=keep))
     except SettingsInvalid as error:
-        _refuse(str(error))
+        refuse(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
     raise typer.Exit(0 if fine else 1)
@@ -146,7 +156,7 @@ def sandbox(
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
     except OSError as error:
-        _refuse(f"--port: cannot listen on 127.0.0.1:{port} ({error}); choose another")
+        refuse(f"--port: cannot listen on 127.0.0.1:{port} ({error}); choose another")
 
 
 @app.command()
@@ -234,21 +244,23 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
         ) from None
 
 
-def _read(path: Path | None) -> bytes:
+def read_file(path: Path | None) -> bytes:
+    """Return what is in the file at PATH, or (`-`) comes in; ends the command when it cannot be read."""
     try:
         if path is None or str(path) == "-":
             return sys.stdin.buffer.read() if sys.stdin else b""
         return path.read_bytes()
     except OSError as error:
-        _refuse(f"{path}: cannot be read ({error.strerror}); name a file with one job as JSON, or - for standard input")
+        refuse(f"{path}: cannot be read ({error.strerror}); name a file with one job as JSON, or - for standard input")
 
 
-def _settings(config: Path | None, set_: list[str] | None) -> Settings:
+def settings_of(config: Path | None, set_: list[str] | None) -> Settings:
+    """Return the settings; ends the command with one line for each fault."""
     default = Path("config.yaml")
     try:
         return load_settings(config or (default if default.exists() else None), os.environ, _overrides(set_ or []))
     except SettingsInvalid as error:
-        _refuse(str(error))
+        refuse(str(error))
 
 
 def _overrides(pairs: list[str]) -> dict[str, str]:
@@ -256,12 +268,13 @@ def _overrides(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
-            _refuse(f"--set {pair}: write section.key=value")
+            refuse(f"--set {pair}: write section.key=value")
         overrides[name] = value
     return overrides
 
 
-def _refuse(message: str) -> NoReturn:
+def refuse(message: str) -> NoReturn:
+    """End the command: it was used wrongly, or the settings are wrong."""
     typer.echo(message, err=True)
     raise typer.Exit(2)
 

@@ -321,6 +321,12 @@ class Settings(Section):
         for route in self.routes:
             if route.account not in names:
                 raise ValueError(f"routes: no account is named {route.account!r}; known: {', '.join(names)}")
+        hooks = [hook.name for hook in self.hooks]
+        for name in sorted({name for name in hooks if hooks.count(name) > 1}):
+            raise ValueError(f"hooks: two hooks are named {name!r}; give each its own name")
+        for hook in self.hooks:
+            if hook.account and hook.account not in names:
+                raise ValueError(f"hooks: no account is named {hook.account!r}; known: {', '.join(names)}")
         sources = [*self.intake.streams, *self.intake.lists]
         for source in sorted({source for source in sources if sources.count(source) > 1}):
             raise ValueError(f"intake: {source!r} is named twice; a source is one stream or one list")

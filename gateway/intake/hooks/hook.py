@@ -109,6 +109,25 @@ class Hook:
         everywhere = self.settings.model_copy(update={"events": (), "targets": ("group:10000",), "routes": ()})
         return Hook(everywhere).read(delivery, self.payload(delivery), now)
 
+    def fault(self, now: float) -> str | None:
+        """Return what is wrong with the templates, tried with the preset's sample; None when a message came out.
+
+        A template without a preset has no sample: it is only compiled.
+        """
+        if not self.settings.preset:
+            return None
+        try:
+            fine = self.sample(now).jobs
+        except Refused as refusal:
+            return f"hooks: {refusal.detail}"
+        return None if fine else f"hooks: {self.settings.name!r} says nothing of the sample of {self.preset.title}"
+
+    @classmethod
+    def of_preset(cls, name: str) -> "Hook":
+        """Return a hook of the preset NAME with nothing set, to try it."""
+        unset = {"name": "a-hook", "preset": name, "verify": {"kind": "none"}, "targets": ["group:10000"]}
+        return cls(HookSettings.model_validate(unset))
+
     def _job(self, target: str, name: str, message: Segments, values: Mapping[str, Any]) -> dict[str, Any]:
         kind, _, number = target.partition(":")
         job: dict[str, Any] = {
