@@ -21,7 +21,7 @@ from gateway.store.values import Submission
 from gateway.telemetry import Event, Log
 from gateway.web import Guard, problem
 
-_STATUS = {"json_invalid": 400, "content_type": 415}
+_STATUS = {"json_invalid": 400, "path_unknown": 404, "content_type": 415}
 
 
 class Hooks:
@@ -119,8 +119,9 @@ class Hooks:
             delivery=reading.delivery,
             jobs=[job["id"] for job in jobs],
         )
-        if hook.preset.answer is not None:
-            return web.json_response(hook.preset.answer)
+        answer = hook.preset.answered(reading.delivery, self._clock.epoch_ms() // 1000)
+        if answer is not None:
+            return web.json_response(answer)
         return web.json_response({"event": reading.event, "jobs": jobs}, status=202 if jobs else 200)
 
     async def _keep(self, hook: Hook, delivery: Delivery, payload: Payload, now: float, refusal: Refused) -> None:
@@ -157,5 +158,5 @@ def compiled(settings: Iterable[HookSettings]) -> dict[str, Hook]:
 async def _delivery(request: web.Request) -> Delivery:
     query: dict[str, Any] = dict(request.query.items())
     headers = {name.lower(): text for name, text in request.headers.items()}
-    path = request.match_info.get("path", "")
+    path = "/".join(request.rel_url.raw_path.split("/")[3:])  # behind /hooks/<name>, as sent: %2F is no boundary
     return Delivery(request.method, path, query, headers, await request.read())
