@@ -200,7 +200,8 @@ def _route(number: int, route: HookRoute) -> _Route:
             tests.append((_JSONPATH.compile(match.path), match))
         except JSONPathError as error:
             where = f"routes.{number}.match.{place}.path"
-            raise _wrong(where, f"{match.path!r} is no JSONPath: {error}; write $.a.b[*].c") from None
+            why = str(error).partition("\n")[0]
+            raise _wrong(where, f"{match.path!r} is no JSONPath: {why}; write $.a.b[*].c") from None
     return _Route(route.events, tuple(tests), route.targets)
 
 
