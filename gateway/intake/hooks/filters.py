@@ -93,7 +93,7 @@ def plain(value: Any, *, links: bool = False) -> str:
     text = re.sub(r"\[([^\[\]]*)\]\(([^()\s]*)[^()]*\)", _words_and_target if links else r"\1", text)
     text = re.sub(r"^ {0,3}(#{1,6}[ \t]+|>[ \t]?|(```|~~~|---|\*\*\*).*$)", "", text, flags=re.MULTILINE)
     text = re.sub(r"(\*\*|__|`)", "", text)
-    text = _BLANKS.sub(" ", re.sub(r"(?<=\S)[ \t]+$", "", text, flags=re.MULTILINE))
+    text = _BLANKS.sub(" ", re.sub(r"(?<![ \t])[ \t]+$", "", text, flags=re.MULTILINE))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
@@ -121,8 +121,8 @@ def facts(value: Any, without: Iterable[str] = ()) -> list[str]:
         if isinstance(one, Mapping):
             waiting += [(f"{name}.{inner}", deeper) for inner, deeper in list(one.items())[::-1]]
         elif isinstance(one, list):
-            simple = all(isinstance(item, str | int | float) for item in one)
-            told += [f"{name}: {cut(', '.join(map(str, one[:10])), 100) if simple else len(one)}"] if one else []
+            simple = len(one) <= 10 and all(isinstance(item, str | int | float) for item in one)
+            told += [f"{cut(name, 60)}: {cut(', '.join(map(str, one)), 100) if simple else len(one)}"] if one else []
         elif one not in (None, ""):
             said = "yes" if one is True else "no" if one is False else first_line(str(one), 100)
             told.append(f"{cut(name, 60)}: {said}")
