@@ -94,7 +94,7 @@ def test_the_signature_in_the_specification_s_form_may_stand_among_others() -> N
     ],
 )
 def test_what_differs_from_the_vector_in_anything_is_refused(changes: dict[str, str | None]) -> None:
-    assert standard(KEY, **changes)
+    assert standard(KEY, SENT, BODY, **changes)
 
 
 def test_another_body_and_another_secret_are_refused() -> None:

@@ -12,7 +12,8 @@ from jsonpath import CompoundJSONPath, JSONPath, JSONPathEnvironment, JSONPathEr
 
 from gateway.intake.hooks.delivery import Delivery, Payload, payload_of
 from gateway.intake.hooks.preset import Preset, presets
-from gateway.intake.hooks.template import Segments, Template, TemplateFailed
+from gateway.intake.hooks.sandbox import TemplateFailed
+from gateway.intake.hooks.template import Segments, Template
 from gateway.intake.hooks.verify import Proof, refusal, signs
 from gateway.model.errors import Fault, Refused
 from gateway.settings import Hook as HookSettings
