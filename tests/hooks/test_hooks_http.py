@@ -5,11 +5,13 @@ import gzip
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from standardwebhooks.webhooks import Webhook
 
 from gateway.app import create_app, wind_down
 from gateway.clock import Clock
@@ -412,13 +414,38 @@ async def test_bark_without_its_key_is_refused(world: World, path: str) -> None:
     await nothing_happened(world, gateway)
 
 
+class Hand(Clock):
+    """A clock whose time of day is moved by hand."""
+
+    ms = 1_790_000_000_000
+
+    def epoch_ms(self) -> int:
+        return self.ms
+
+
+async def test_a_standard_webhook_is_taken_in_its_time_and_not_when_it_is_replayed(world: World) -> None:
+    clock = Hand()
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    gateway = await world.gateway(clock, hooks=[generic(preset="standard", secret=secret)])
+    body = b'{"type": "contact.created", "data": {"id": 7}}'
+
+    def headers(name: str) -> dict[str, str]:
+        signature = Webhook(secret).sign(name, datetime.fromtimestamp(Hand.ms / 1000, UTC), body.decode())
+        return {"webhook-id": name, "webhook-timestamp": str(Hand.ms // 1000), "webhook-signature": signature}
+
+    replies = [await gateway.post("/hooks/any", body, headers(name)) for name in ("msg_1", "msg_1", "msg_2")]
+    assert [reply.json["jobs"][0]["duplicate"] for reply in replies] == [False, True, False]
+    for seconds in (301, -301):
+        clock.ms = Hand.ms + seconds * 1000
+        reply = await gateway.post("/hooks/any", body, headers("msg_3"))
+        assert (reply.status, reply.json["code"]) == (401, "signature_invalid")
+        assert "five minutes" in reply.json["detail"]
+    await world.ended(2)
+    assert world.napcat.texts(GROUP) == ["[any] contact.created\nid: 7"] * 2
+    assert await refused(world) == []
+
+
 async def test_a_push_that_is_meant_again_is_sent_again_and_one_that_is_repeated_at_once_is_not(world: World) -> None:
-    class Hand(Clock):
-        ms = 1_790_000_000_000
-
-        def epoch_ms(self) -> int:
-            return self.ms
-
     clock = Hand()
     gateway = await world.gateway(clock, hooks=[bark()])
     for seconds in (0, 1, 9, 12):
