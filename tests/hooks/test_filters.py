@@ -208,4 +208,5 @@ def test_the_facts_of_a_mapping_are_its_simple_values() -> None:
         "long: one",
         "many: 99",
     ]
+    assert len(facts({"x" * 1_000_000: dict.fromkeys(map(str, range(5_000)), 1)})[0]) < 200
     assert facts(["a"]) == facts("a") == facts(None) == []

@@ -119,7 +119,8 @@ def facts(value: Any, without: Iterable[str] = ()) -> list[str]:
     while waiting:
         name, one = waiting.pop()
         if isinstance(one, Mapping):
-            waiting += [(f"{name}.{inner}", deeper) for inner, deeper in list(one.items())[::-1]]
+            within = cut(name, 60)
+            waiting += [(f"{within}.{cut(inner, 60)}", deeper) for inner, deeper in list(one.items())[::-1]]
         elif isinstance(one, list):
             simple = len(one) <= 10 and all(isinstance(item, str | int | float) for item in one)
             told += [f"{cut(name, 60)}: {cut(', '.join(map(str, one)), 100) if simple else len(one)}"] if one else []

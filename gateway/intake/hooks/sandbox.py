@@ -170,7 +170,8 @@ def _picked(environment: Environment, values: Any, attribute: str | int | None) 
 
 def _replaced(value: Any, old: str, new: str, count: int = -1) -> str:
     text, most = str(value), 2**31 if count < 0 else count
-    _within("", len(text) + min(text.count(str(old)), most) * len(str(new)))
+    if len(str(new)) > len(str(old)):
+        _within("", len(text) + min(text.count(str(old)), most) * len(str(new)))
     return text.replace(str(old), str(new), count)
 
 
