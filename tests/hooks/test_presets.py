@@ -48,3 +48,12 @@ def test_each_preset_brings_a_sample_that_becomes_a_message(preset: str) -> None
 
 def test_a_preset_is_named_by_its_files_and_found_by_its_name() -> None:
     assert {sample.preset for sample in ALL} == set(presets())
+
+
+@pytest.mark.parametrize("preset", ["bark", "serverchan", "generic"])
+def test_what_is_pushed_may_be_of_any_length_and_is_cut(preset: str) -> None:
+    long = dict.fromkeys(("title", "subtitle", "body", "text", "desp", "tags", "group"), "word " * 200000)
+    delivery = Sample(preset=preset, name="long", path="key", payload=long).delivery
+    hook = hook_of(Sample(preset=preset, name="long"))
+    [job] = hook.read(delivery, hook.payload(delivery), NOW).jobs
+    assert 200 < len(job["message"][0]["data"]["text"]) < 5000

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from gateway.model.errors import Refused
 
@@ -17,13 +17,18 @@ Payload = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a sender brought: names of headers in lower case, `path` what follows the hook's own, without slash."""
+    """What a sender brought: names of headers in lower case, `path` what follows the hook's own, as it was sent."""
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def segments(self) -> list[str]:
+        """Return the segments of the path, decoded each by itself: `%2F` is no boundary, and `+` is a space."""
+        return [unquote_plus(segment) for segment in self.path.split("/") if segment]
 
     @property
     def content_type(self) -> str:

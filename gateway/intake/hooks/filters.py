@@ -2,12 +2,13 @@
 
 import html
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _BLANKS = re.compile(r"[ \t]+")
+_PICTURE = re.compile(r"!\[([^\[\]]*)\]\(([^()\s]*)[^()]*\)")
 
 
 def cut(value: Any, most: int = 200) -> str:
@@ -36,6 +37,12 @@ def more(values: Iterable[Any] | None, most: int = 5) -> str:
     """Return `+7 more` and a line break for what `few` leaves out; nothing where nothing is left out."""
     left = len(list(values or [])) - most
     return f"+{left} more\n" if left > 0 else ""
+
+
+def line(value: Any) -> str:
+    """Return VALUE and a line break; nothing where it says nothing."""
+    text = "" if value is None else str(value).strip()
+    return f"{text}\n" if text else ""
 
 
 def local_time(value: Any, zone: str = "", spelling: str = "%Y-%m-%d %H:%M") -> str:
@@ -74,13 +81,53 @@ def link(value: Any) -> str:
     return text if re.fullmatch(r"https?://[^\s<>\"']+", text) else ""
 
 
-def plain(value: Any) -> str:
-    """Return the words of a text in HTML or Markdown: without tags, link targets, emphasis and marks of headings."""
-    text = re.sub(r"<(br|/p|/div|/li)[^<>]*>", "\n", str(value or ""), flags=re.IGNORECASE)
+def plain(value: Any, *, links: bool = False) -> str:
+    """Return the words of a text in HTML or Markdown: without tags, emphasis, marks of headings and link targets.
+
+    With LINKS the targets stay, behind the words.
+    """
+    text = re.sub(r"<(https?://[^<>\s]+)>", r"\1", str(value or ""))
+    text = re.sub(r"</?(br|p|div|li)\b[^<>]*>", "\n", text, flags=re.IGNORECASE)
     text = html.unescape(re.sub(r"</?[a-zA-Z!][^<>]*>", "", text))
-    text = re.sub(r"!?\[([^\[\]]*)\]\([^()]*\)", r"\1", text)
-    text = re.sub(r"(\*\*|__|`)|^[ \t]*#{1,6}[ \t]+", "", text, flags=re.MULTILINE)
-    return _BLANKS.sub(" ", text).strip()
+    text = _PICTURE.sub("" if links else r"\1", text)
+    text = re.sub(r"\[([^\[\]]*)\]\(([^()\s]*)[^()]*\)", _words_and_target if links else r"\1", text)
+    text = re.sub(r"^ {0,3}(#{1,6}[ \t]+|>[ \t]?|(```|~~~|---|\*\*\*).*$)", "", text, flags=re.MULTILINE)
+    text = re.sub(r"(\*\*|__|`)", "", text)
+    text = _BLANKS.sub(" ", re.sub(r"(?<![ \t])[ \t]+$", "", text, flags=re.MULTILINE))
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def _words_and_target(found: re.Match[str]) -> str:
+    words, target = found[1].strip(), found[2]
+    return target if words in {"", target} else f"{words} {target}".strip()
+
+
+def pictures(value: Any, most: int = 3) -> list[str]:
+    """Return the addresses of the first MOST images in a text in Markdown."""
+    found = [link(address) for _words, address in _PICTURE.findall(str(value or ""))]
+    return [address for address in found if address][:most]
+
+
+def facts(value: Any, without: Iterable[str] = ()) -> list[str]:
+    """Return `name: value` of all that is simple in a mapping, and in those in it, but for the names WITHOUT.
+
+    Of a list it is what is in it, or how much.
+    """
+    told: list[str] = []
+    waiting: list[tuple[str, Any]] = list(value.items())[::-1] if isinstance(value, Mapping) else []
+    waiting = [(name, one) for name, one in waiting if name not in without]
+    while waiting:
+        name, one = waiting.pop()
+        if isinstance(one, Mapping):
+            within = cut(name, 60)
+            waiting += [(f"{within}.{cut(inner, 60)}", deeper) for inner, deeper in list(one.items())[::-1]]
+        elif isinstance(one, list):
+            simple = len(one) <= 10 and all(isinstance(item, str | int | float) for item in one)
+            told += [f"{cut(name, 60)}: {cut(', '.join(map(str, one)), 100) if simple else len(one)}"] if one else []
+        elif one not in (None, ""):
+            said = "yes" if one is True else "no" if one is False else first_line(str(one), 100)
+            told.append(f"{cut(name, 60)}: {said}")
+    return told
 
 
 def branch(value: Any) -> str:
@@ -109,10 +156,13 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "short": short,
     "few": few,
     "more": more,
+    "line": line,
     "local_time": local_time,
     "duration": duration,
     "link": link,
     "plain": plain,
+    "pictures": pictures,
+    "facts": facts,
     "branch": branch,
 }
 """By the names under which templates know them."""

@@ -12,8 +12,9 @@ from jsonpath import CompoundJSONPath, JSONPath, JSONPathEnvironment, JSONPathEr
 
 from gateway.intake.hooks.delivery import Delivery, Payload, payload_of
 from gateway.intake.hooks.preset import Preset, presets
-from gateway.intake.hooks.template import Segments, Template, TemplateFailed
-from gateway.intake.hooks.verify import Proof, refusal
+from gateway.intake.hooks.sandbox import TemplateFailed
+from gateway.intake.hooks.template import Segments, Template
+from gateway.intake.hooks.verify import Proof, refusal, signs
 from gateway.model.errors import Fault, Refused
 from gateway.settings import Hook as HookSettings
 from gateway.settings.hooks import HookRoute, Match
@@ -21,6 +22,7 @@ from gateway.settings.hooks import HookRoute, Match
 _JSONPATH = JSONPathEnvironment(strict=False)
 _LONGEST_ID = 64  # characters of a delivery's id in a key; a longer one is digested
 _LONGEST_COLLAPSE = 128
+_LONGEST_EVENT = 128
 _HEADER = "header:"
 _REMEMBERED = 1_000  # deliveries without an id, of each hook
 
@@ -60,6 +62,8 @@ class Hook:
         self.proof = _proof_of(settings, self.preset)
         if self.proof.kind != "none" and not settings.secrets:
             raise _wrong("secret", "give the secret that both sides know (verify.kind none: anybody may send)")
+        if self.proof.kind == "standard" and not all(map(signs, settings.secrets)):
+            raise _wrong("secret", "Standard Webhooks need whsec_ and the key in base64")
         segments = self.preset.segments if settings.segments is None else settings.segments
         self._template = _compiled("template", settings.template or self.preset.template, segments=segments)
         collapse = settings.collapse_key or self.preset.collapse
@@ -76,9 +80,12 @@ class Hook:
     def payload(self, delivery: Delivery) -> Payload:
         """Return the data in DELIVERY; raises Refused when there is none that can be read."""
         payload = payload_of(delivery, forms=self.preset.forms)
-        parts = [part for part in delivery.path.split("/") if part]
-        named = dict(zip(self.preset.path[-len(parts) :] if parts else (), parts, strict=False))
-        return {**named, **payload} if self.preset.path else payload
+        if not (names := self.preset.path):
+            return payload
+        texts = delivery.segments[1:]
+        if len(texts) > len(names):
+            raise Refused("path_unknown", f"behind the key there are at most /{'/'.join(names)}; write a slash as %2F")
+        return {**payload, **dict(zip(names[len(names) - len(texts) :], texts, strict=True))}
 
     def read(self, delivery: Delivery, payload: Payload, now: float) -> Reading:
         """Return what a genuine DELIVERY becomes.
@@ -87,7 +94,7 @@ class Hook:
         be made of this payload.
         """
         event = ".".join(text for place in self._event if (text := _found(place, delivery, payload)))
-        event = self.preset.names.get(event, event)
+        event = self.preset.names.get(event, event)[:_LONGEST_EVENT]
         name = self.delivery_id(delivery, payload, now)
         if event and any(fnmatchcase(event, ping) for ping in self.preset.pings):
             return Reading(event, name, [], ping=True)
@@ -149,7 +156,8 @@ class Hook:
         secret = {"authorization", "cookie", *self.proof.headers}
         headers = {name: text for name, text in delivery.headers.items() if name not in secret}
         known = {"hook": settings.name, "mentions": list(settings.at), "timezone": settings.timezone}
-        return {"payload": payload, "event": event, "headers": headers, **known}
+        said = {name: value for name, value in payload.items() if name not in self.proof.fields}
+        return {"payload": said, "event": event, "headers": headers, **known}
 
     def _rendered(self, which: str, template: Template, values: Mapping[str, Any]) -> Segments:
         try:
@@ -229,7 +237,8 @@ def _route(number: int, route: HookRoute) -> _Route:
             tests.append((_JSONPATH.compile(match.path), match))
         except JSONPathError as error:
             where = f"routes.{number}.match.{place}.path"
-            raise _wrong(where, f"{match.path!r} is no JSONPath: {error}; write $.a.b[*].c") from None
+            why = str(error).partition("\n")[0]
+            raise _wrong(where, f"{match.path!r} is no JSONPath: {why}; write $.a.b[*].c") from None
     return _Route(route.events, tuple(tests), route.targets)
 
 

@@ -21,7 +21,7 @@ from gateway.store.values import Submission
 from gateway.telemetry import Event, Log
 from gateway.web import Guard, problem
 
-_STATUS = {"json_invalid": 400, "content_type": 415}
+_STATUS = {"json_invalid": 400, "path_unknown": 404, "content_type": 415}
 
 
 class Hooks:
@@ -42,11 +42,7 @@ class Hooks:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the paths served: of each hook its own, and what its product puts behind it."""
-        return [
-            web.RouteDef(method, path, self.serve, {"allow_head": False} if method == "GET" else {})
-            for path in ("/hooks/{name}", "/hooks/{name}/{path:.*}")
-            for method in ("GET", "POST")
-        ]
+        return [web.route("*", path, self.serve) for path in ("/hooks/{name}", "/hooks/{name}/{path:.*}")]
 
     async def serve(self, request: web.Request) -> web.Response:
         """Take one delivery: 202 with the jobs it became, 200 when there is nothing to say, or why it is refused."""
@@ -119,8 +115,9 @@ class Hooks:
             delivery=reading.delivery,
             jobs=[job["id"] for job in jobs],
         )
-        if hook.preset.answer is not None:
-            return web.json_response(hook.preset.answer)
+        answer = hook.preset.answered(reading.delivery, self._clock.epoch_ms() // 1000)
+        if answer is not None:
+            return web.json_response(answer)
         return web.json_response({"event": reading.event, "jobs": jobs}, status=202 if jobs else 200)
 
     async def _keep(self, hook: Hook, delivery: Delivery, payload: Payload, now: float, refusal: Refused) -> None:
@@ -157,5 +154,5 @@ def compiled(settings: Iterable[HookSettings]) -> dict[str, Hook]:
 async def _delivery(request: web.Request) -> Delivery:
     query: dict[str, Any] = dict(request.query.items())
     headers = {name.lower(): text for name, text in request.headers.items()}
-    path = request.match_info.get("path", "")
+    path = "/".join(request.rel_url.raw_path.split("/")[3:])  # behind /hooks/<name>, as sent: %2F is no boundary
     return Delivery(request.method, path, query, headers, await request.read())

@@ -7,7 +7,7 @@ from importlib.resources.abc import Traversable
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from gateway.intake.hooks.delivery import FORM, Delivery
 from gateway.intake.hooks.verify import Proof
@@ -50,7 +50,9 @@ class Preset(BaseModel):
     template    what is said, in `<name>.j2`; one that speaks as another product names that one: `template: gitea`
     collapse    a template for the collapse key: a newer message replaces an older one of its key that still waits
     sample      a delivery as the product sends it, with which the template is tried
-    answer      what is answered when the message is taken, for clients that look at it
+    path        names of the path's segments behind the key; where there are fewer, the last names
+    answer      what is answered when the message is taken, for clients that look at it; the texts `{now}` (seconds)
+                and `{delivery}` stand for these
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,12 +68,23 @@ class Preset(BaseModel):
     events: tuple[str, ...] = ("*",)
     methods: tuple[Literal["GET", "POST"], ...] = ("POST",)
     forms: bool = False
-    path: tuple[str, ...] = Field((), description="names of the path's segments behind the hook's own")
+    path: tuple[str, ...] = ()
     segments: bool = False
     template: str
     collapse: str = ""
     answer: dict[str, Any] | None = None
     sample: Example
+
+    def answered(self, delivery: str, now: int) -> dict[str, Any] | None:
+        """Return the answer to DELIVERY at NOW; None where the gateway's own does."""
+        known = {"{delivery}": delivery, "{now}": now}
+
+        def filled(fields: dict[str, Any]) -> dict[str, Any]:
+            return {
+                name: known.get(value, value) if isinstance(value, str) else value for name, value in fields.items()
+            }
+
+        return None if self.answer is None else json.loads(json.dumps(self.answer), object_hook=filled)
 
 
 @cache
