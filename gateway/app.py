@@ -28,6 +28,7 @@ from gateway.lanes.policy import tick_policy
 from gateway.lanes.runner import Errands, LaneRunner
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.monitor.status import Monitor
+from gateway.openapi import Documentation
 from gateway.results.receipts import Receipts
 from gateway.results.waiting import Endings
 from gateway.settings import Settings
@@ -41,7 +42,7 @@ from gateway.store.server import OLDEST, server_numbers
 from gateway.store.sources import Sources
 from gateway.supervise import Supervisor
 from gateway.telemetry import Event, Log
-from gateway.web import Guard, in_time, server_limits, speak_problem, takes
+from gateway.web import Guard, add_routes, in_time, server_limits, speak_problem, takes
 
 SETTINGS = web.AppKey("settings", Settings)
 CLOCK = web.AppKey("clock", Clock)
@@ -158,7 +159,9 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         app.on_response_prepare.append(guard.tell_rate)
         pass_through = PassThrough(settings.onebot.pass_, asks, clean)
         onebot = OneBot(settings.onebot, accounts, guard, admission, endings.of, pass_through)
-        app.router.add_routes(
+        documentation = Documentation(guard)
+        add_routes(
+            app,
             [
                 web.post("/v1/jobs", guard("send", takes(jobs.post))),
                 web.post("/v1/jobs/batch", guard("send", takes(BatchIntake(admission, jobs.state, guard).post))),
@@ -176,8 +179,10 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
                 web.get("/status", guard("read", monitor.get)),
                 web.get("/healthz/live", monitor.live),
                 web.get("/healthz/ready", monitor.ready),
+                web.get("/openapi.json", documentation.document),
+                web.get("/docs", documentation.page),
                 *onebot.routes(),
-            ]
+            ],
         )
         yield
 
