@@ -52,6 +52,8 @@ WORK = web.AppKey("work", AsyncExitStack)
 """What reads jobs, moves lanes and hears events; it ends before the rest."""
 STOPPERS = web.AppKey("stoppers", list[Callable[[], None]])
 """What lets requests go that wait for something, when the server stops."""
+_JOB = "{id:(?!batch$|replay$)[^/]+}"
+"""A job in a path: none has the name of another path, which would then take methods that it does not take."""
 _REMEDY = (
     "start Redis there, set redis.url to a running Redis or Valkey, or leave redis.url empty for the embedded server"
 )
@@ -166,10 +168,10 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
                 web.post("/v1/jobs", guard("send", takes(jobs.post))),
                 web.post("/v1/jobs/batch", guard("send", takes(BatchIntake(admission, jobs.state, guard).post))),
                 web.get(
-                    "/v1/jobs/{id:[^/]+}",
+                    f"/v1/jobs/{_JOB}",
                     guard("read", takes(receipts.get, "account", "wait")),
                 ),
-                web.delete("/v1/jobs/{id:[^/]+}", guard("send", takes(operator.cancel))),
+                web.delete(f"/v1/jobs/{_JOB}", guard("send", takes(operator.cancel))),
                 web.post("/v1/targets/{kind}/{id}/park", guard("admin", takes(operator.park, "account"))),
                 web.post("/v1/targets/{kind}/{id}/release", guard("admin", takes(operator.release, "account"))),
                 web.post("/v1/accounts/{name}/pause", guard("admin", takes(operator.pause))),

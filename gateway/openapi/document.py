@@ -14,7 +14,7 @@ from gateway import __version__
 from gateway.model.answers import Problem
 from gateway.model.job import Job
 from gateway.model.schema import Schemas
-from gateway.openapi.onebot import CALL
+from gateway.openapi.onebot import CALL, PLAIN
 from gateway.openapi.operation import Answer, Body, Operation, Parameter, Schema
 from gateway.openapi.problems import Trouble
 from gateway.openapi.table import SERVED, TAGS
@@ -50,6 +50,10 @@ _SECURITY: dict[str, Any] = {
         "description": "The same key as `access_token` in the query, where OneBot clients put it.",
     },
 }
+
+
+_VALUES = frozenset({"default", "examples", "example", "enum", "const"})
+"""Where a schema holds values, not schemas."""
 
 
 class _Answers(Schemas):
@@ -243,7 +247,28 @@ def _problems(operations: Sequence[Operation]) -> dict[str, Any]:
 def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
     requests = [Job, *(operation.body.model for operation in operations if operation.body)]
     answers = [Problem, *(answer.model for operation in operations for answer in operation.answers)]
-    return dict(sorted((_defined(requests, Schemas) | _defined(answers, _Answers) | {"Call": CALL}).items()))
+    taken = {name: _exact(schema) for name, schema in _defined(requests, Schemas).items()}
+    return dict(sorted((taken | _defined(answers, _Answers) | {"Call": CALL, "Plain": PLAIN}).items()))
+
+
+def _exact(schema: Any) -> Any:
+    """Return the SCHEMA of what is taken, which says also of values that may be anything that they are plain JSON."""
+    if isinstance(schema, list):
+        return [_exact(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    written = {name: _exact(inner) for name, inner in schema.items() if name not in _VALUES}
+    written |= {name: schema[name] for name in _VALUES & schema.keys()}
+    for name, field in written.get("properties", {}).items():
+        if field.keys() <= {"description", "default"}:
+            written["properties"][name] = {"$ref": "#/components/schemas/Plain", **field}
+    if (
+        schema.get("type") == "object"
+        and "properties" not in schema
+        and schema.get("additionalProperties", True) is True
+    ):
+        written["additionalProperties"] = {"$ref": "#/components/schemas/Plain"}
+    return written
 
 
 def _defined(models: Iterable[Any], generator: type[Schemas]) -> dict[str, Any]:

@@ -59,7 +59,8 @@ _BATCH: Schema = {
             "minItems": 1,
             "maxItems": 1000,
             "items": {
-                "anyOf": [{"$ref": "#/components/schemas/Job"}, {"description": "anything else: refused in its place"}]
+                "anyOf": [{"$ref": "#/components/schemas/Job"}, {"$ref": "#/components/schemas/Plain"}],
+                "description": "jobs; anything else is refused in its place",
             },
         }
     },

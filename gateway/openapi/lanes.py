@@ -8,7 +8,7 @@ from gateway.openapi import parameters as given
 from gateway.openapi import problems as told
 from gateway.openapi.operation import Answer, Body, Operation
 
-_UNTIL = "2026-01-31T10:00:00.000Z"
+_UNTIL = "2099-01-31T10:00:00.000Z"
 _HOLD = {"mute": {"reason": "quarrel", "for": "2h"}, "with an end": {"reason": "night", "until": _UNTIL}, "open": {}}
 _ACCOUNT_UNKNOWN = told.Trouble(422, "account_unknown", "no account is named 'second'; known: main")
 _TARGETED = (told.TARGET_INVALID, told.TARGET_FORBIDDEN, _ACCOUNT_UNKNOWN, *told.READING)

@@ -6,31 +6,45 @@ from typing import Any
 
 from gateway.model.answers import Envelope
 from gateway.model.schema import job_schema
+from gateway.model.spelling import LARGEST_INTEGER
 from gateway.openapi import parameters as given
 from gateway.openapi import problems as told
 from gateway.openapi.operation import FORM, JSON, Answer, Body, Method, Operation, Parameter, Schema
 
 _TAG = "OneBot 11"
 _SENT = {"message_id": 696124706, "message_ids": [696124706]}
-_IDS: Schema = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+_IDS: Schema = {"type": ["integer", "string", "null"], "minimum": 0, "maximum": LARGEST_INTEGER}
+_INNER: Schema = {name: {"$ref": "#/components/schemas/Plain"} for name in ("additionalProperties", "items")}
 _OWN: dict[str, Schema] = {
     "group_id": _IDS | {"description": "the group"},
     "user_id": _IDS | {"description": "the person"},
     "message": {
-        "anyOf": [{"type": "string"}, {"type": "object"}, {"type": "array"}],
+        "anyOf": [
+            {"type": ["string", "null"]},
+            {"type": ["object", "array"], **_INNER},
+        ],
         "description": "a string of CQ codes, a segment, or a list of both",
     },
-    "message_type": {"enum": ["group", "private"], "description": "of send_msg, where both ids are given"},
+    "message_type": {"enum": ["group", "private", "", None], "description": "of send_msg, where both ids are given"},
     "auto_escape": {
-        "anyOf": [{"type": "boolean"}, {"enum": ["true", "false", "1", "0", 1, 0, ""]}],
+        "anyOf": [{"type": ["boolean", "null"]}, {"enum": ["true", "false", "1", "0", 1, 0, ""]}],
         "default": False,
         "description": "true: strings are text, CQ codes and all",
     },
-    "echo": {"description": "comes back in the answer"},
+    "echo": {"$ref": "#/components/schemas/Plain", "description": "comes back in the answer"},
+}
+PLAIN: Schema = {
+    "anyOf": [
+        {"type": ["string", "boolean", "null"]},
+        {"type": "number", "minimum": -LARGEST_INTEGER, "maximum": LARGEST_INTEGER},
+        {"type": "array", "items": {"$ref": "#/components/schemas/Plain"}},
+        {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Plain"}},
+    ],
+    "description": "JSON that every reader reads alike: no number over 2^53, and at most 32 levels",
 }
 _LEFT_OUT = frozenset({"callback_url", "temp_session"})
 _EXTRAS: dict[str, Schema] = {
-    name: {"description": written["description"]}
+    name: {"$ref": "#/components/schemas/Plain", "description": written["description"]}
     for name, written in job_schema()["properties"].items()
     if name not in _OWN and name not in _LEFT_OUT
 }
@@ -38,6 +52,7 @@ _EXTRAS: dict[str, Schema] = {
 CALL: Schema = {
     "type": "object",
     "properties": {**_OWN, **_EXTRAS},
+    "additionalProperties": {"$ref": "#/components/schemas/Plain"},
     "description": "Fields that nobody knows are ignored, unless they are nearly one that is known.",
 }
 """What the three actions that send take: JSON, a form, or a query."""
@@ -136,7 +151,7 @@ _PASS = Operation(
     "deletes or tells secrets is never passed. Also by GET, and under `/{account}/…`.",
     scope="send",
     parameters=(_ACTION,),
-    body=Body({"type": "object"}, {"nothing": {}}, types=(JSON, FORM), required=False),
+    body=Body({"type": "object", **_INNER}, {"nothing": {}}, types=(JSON, FORM), required=False),
     answers=(
         Answer(
             200, "NapCat's answer.", Envelope, _envelope("ok", 0, {"user_id": 10001, "nickname": "bot"})

@@ -13,7 +13,9 @@ JOB = Parameter(
     "key:order-42",
     required=True,
 )
-ACCOUNT = Parameter("account", "query", "whose key `key:…` is; default: the first account", _NAME, "main")
+ACCOUNT = Parameter(
+    "account", "query", "whose key `key:…` is; default: the first account. An id says it already", _NAME, "main"
+)
 SERVED_BY = Parameter("account", "query", "default: the account that serves the target", _NAME, "main")
 OF_ACCOUNT = Parameter("account", "query", "only of this account", _NAME, "main")
 NAME = Parameter("name", "path", "the account", _NAME, "main", required=True)

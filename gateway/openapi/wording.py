@@ -53,6 +53,8 @@ def kind_of(document: Document, schema: Any, *, told: bool = False) -> str:
         if several in schema and not schema.get("properties"):
             kinds = [kind_of(document, one, told=True) for one in schema[several] if one != {"type": "null"}]
             return _either(list(dict.fromkeys(kinds)))
+    if isinstance(types := schema.get("type"), list):
+        return _either([kind_of(document, {**schema, "type": one}) for one in types if one != "null"])
     if schema.get("type") == "array":
         return f"list of {kind_of(document, schema.get('items', {}))}{_bounds(schema)}"
     if isinstance(values := schema.get("additionalProperties"), dict):
