@@ -5,15 +5,16 @@ import shlex
 from typing import Any
 from urllib.parse import quote
 
+_ENOUGH = 2
 _HERE = "http://127.0.0.1:8080"
 
 
 def curl_line(method: str, path: str, operation: Any, body: Any) -> str:
     """Return the command that calls OPERATION with the examples of its parameters, and with BODY as JSON (None: none).
 
-    Optional parameters of the query are left out where the path alone says something.
+    Of the parameters in a query it shows the first two, and none where the call does something.
     """
-    query = []
+    query: list[str] = []
     options = []
     for given in operation.get("parameters", ()):
         example = given.get("example")
@@ -24,7 +25,7 @@ def curl_line(method: str, path: str, operation: Any, body: Any) -> str:
         elif given["in"] == "header" and given["required"]:
             header = f"{given['name']}: {example}"
             options.append(f"-H {shlex.quote(header)}")
-        elif given["in"] == "query":
+        elif given["in"] == "query" and method == "get" and len(query) < _ENOUGH:
             query.append(f"{given['name']}={_spelled(example)}")
     address = _HERE + path + (f"?{'&'.join(query)}" if query else "")
     verb = "" if method == "get" or (method == "post" and body is not None) else f" -X {method.upper()}"

@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from gateway.openapi.curl import curl_line
-from gateway.openapi.wording import fields_of, kind_of, resolved
+from gateway.openapi.wording import fields_of, kind_of, resolved, with_default
 
 _STYLE = (files("gateway.openapi") / "docs.css").read_text("utf-8")
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -103,7 +103,7 @@ def _parameters(document: Document, operation: Any) -> str:
         (
             f"<code>{escape(given['name'])}</code>",
             ("required, " if given["required"] else "") + f"in the {given['in']}: {kind_of(document, given['schema'])}",
-            _prose(given["description"]),
+            _prose(with_default(given["description"], given["schema"])),
         )
         for given in operation.get("parameters", ())
     ]

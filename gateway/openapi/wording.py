@@ -35,9 +35,15 @@ def fields_of(document: Document, schema: Any) -> Iterator[FieldTold]:
     required = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
         meaning = field.get("description", "")
-        if "default" in field and field["default"] not in (None, [], {}):
-            meaning = f"{meaning}{'; ' if meaning else ''}default: `{json.dumps(field['default'])}`"
-        yield FieldTold(name, kind_of(document, field), meaning, name in required)
+        yield FieldTold(name, kind_of(document, field), with_default(meaning, field), name in required)
+
+
+def with_default(meaning: str, schema: Any) -> str:
+    """Return MEANING, and what SCHEMA says is taken when nothing is given."""
+    default = schema.get("default")
+    if default in (None, [], {}):
+        return meaning
+    return f"{meaning}{'; ' if meaning else ''}default: `{_plain(default)}`"
 
 
 def kind_of(document: Document, schema: Any, *, told: bool = False) -> str:
@@ -85,5 +91,5 @@ def _bounds(schema: Any) -> str:
     most = None if most == LARGEST_INTEGER else most
     of = {"string": " characters", "array": " of them"}.get(schema.get("type", ""), "")
     if most is None:
-        return f", at least {least}{of}" if least else ""
+        return f", at least {least}{of}" if least and least > 1 else ""
     return f", {least} to {most}{of}" if least is not None else f", at most {most}{of}"
