@@ -83,9 +83,10 @@ class UnreplayedItem(RefusedItem):
 class ReplayTold(Document):
     """What a replay of many did, or with `dry_run` would do."""
 
-    count: int = Field(ge=0, description="how many were meant; more than `items`: call again")
+    count: int = Field(ge=0, description="of `items`; with `dry_run`: of all that are meant")
     items: list[ReplayedItem | UnreplayedItem] | None = Field(None, description="oldest first, at most 1,000")
-    sample: list[Receipt] | None = Field(None, max_length=10, description="with `dry_run`: the newest of them")
+    more: bool | None = Field(None, description="true: there are more; call again")
+    sample: list[Receipt] | None = Field(None, max_length=10, description="with `dry_run`: the oldest of them")
 
 
 class Held(Document):

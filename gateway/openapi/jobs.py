@@ -59,7 +59,7 @@ _BATCH: Schema = {
             "minItems": 1,
             "maxItems": 1000,
             "items": {
-                "anyOf": [{"$ref": "#/components/schemas/Job"}, {"$ref": "#/components/schemas/Plain"}],
+                "anyOf": [{"$ref": "#/components/schemas/Job"}, {}],
                 "description": "jobs; anything else is refused in its place",
             },
         }
@@ -173,7 +173,7 @@ JOBS = (
     Operation(
         "replayJobs", "post", "/v1/jobs/replay", "Jobs", "Send many jobs again",
         "All that fit the filter and were not sent again before, oldest first, at most 1,000 a call: call again while "
-        "`count` is more than what `items` holds.",
+        "`more` is true.",
         scope="admin",
         body=Body(
             _REPLAY,
@@ -185,7 +185,7 @@ JOBS = (
         answers=(
             Answer(
                 200, "What was done, or would be.", ReplayTold,
-                {"count": 1, "items": [{"id": _OTHER, "replay_of": _ID}]},
+                {"count": 1, "items": [{"id": _OTHER, "replay_of": _ID}], "more": False},
             ),
         ),
         troubles=(*_OPENING, told.REPLAY_INVALID, _OF_ACCOUNT, told.STORE_REFUSES, *told.READING),

@@ -100,7 +100,7 @@ LANES = (
                 {"account": "main", "held": "account", "reason": "upgrade of NapCat", "until": _UNTIL},
             ),
         ),
-        troubles=(*_HOLDING, _ACCOUNT_UNKNOWN, *told.READING),
+        troubles=(*_HOLDING, told.WHOLE_ACCOUNT, _ACCOUNT_UNKNOWN, *told.READING),
     ),
     Operation(
         "resumeAccount", "post", "/v1/accounts/{name}/resume", "Accounts", "Resume an account",
@@ -109,6 +109,6 @@ LANES = (
         answers=(
             Answer(200, "It may go on.", Released, {"account": "main", "released": "account", "was_held": True}),
         ),
-        troubles=(_ACCOUNT_UNKNOWN, *told.READING),
+        troubles=(told.WHOLE_ACCOUNT, _ACCOUNT_UNKNOWN, *told.READING),
     ),
 )  # fmt: skip

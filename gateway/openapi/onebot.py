@@ -161,11 +161,56 @@ _PASS = Operation(
     troubles=_TROUBLES,
     token_in_query=True,
 )  # fmt: skip
+_TAKE_BACK = Operation(
+    "delete_msg", "post", "/delete_msg", _TAG, "Take back a message",
+    "Only what this gateway sent today or yesterday, and as long as QQ allows it: about two minutes. Also by GET, and "
+    "under `/{account}/delete_msg`.",
+    scope="send",
+    body=Body(
+        {
+            "type": "object",
+            "required": ["message_id"],
+            "properties": {
+                "message_id": {
+                    "anyOf": [
+                        {"type": "integer", "minimum": -LARGEST_INTEGER, "maximum": LARGEST_INTEGER},
+                        {"type": "string", "pattern": "^-?[0-9]{1,20}$"},
+                    ],
+                    "description": "as the send was answered with",
+                }
+            },
+            **_INNER,
+        },
+        {"one": {"message_id": 696124706}},
+        types=(JSON, FORM),
+    ),
+    answers=(Answer(200, "What NapCat says to it.", Envelope, _envelope("ok", 0, None)), *_REFUSALS),
+    troubles=(*_TROUBLES, *_SENDING),
+    token_in_query=True,
+)  # fmt: skip
+_MESSAGE_ID = Parameter(
+    "message_id", "query", "as the send was answered with", {"type": "string", "pattern": "^-?[0-9]{1,20}$"},
+    "696124706", required=True,
+)  # fmt: skip
 _LIKE = "Another way to call `pass`."
 _OF_ACCOUNT = (given.IN_PATH, _ACTION)
 
 ONEBOT = (
     *(operation for action in _SENDS for operation in _sends(action)),
+    _TAKE_BACK,
+    *(
+        replace(
+            _TAKE_BACK,
+            name=f"delete_msg{'_by_get' if method == 'get' else ''}{'_of_account' if prefix else ''}",
+            method=method,
+            path=f"{prefix}/delete_msg",
+            parameters=(*((given.IN_PATH,) if prefix else ()), *((_MESSAGE_ID,) if method == "get" else ())),
+            body=None if method == "get" else _TAKE_BACK.body,
+            description="Another way to call `delete_msg`.",
+            like="delete_msg",
+        )
+        for prefix, method in (("", _METHODS[1]), ("/{account}", _METHODS[0]), ("/{account}", _METHODS[1]))
+    ),
     _PASS,
     replace(_PASS, name="pass_by_get", method="get", body=None, like="pass", description=_LIKE),
     replace(

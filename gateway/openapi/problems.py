@@ -33,6 +33,9 @@ SIGNATURE_INVALID = Trouble(
 SCOPE = Trouble(403, "forbidden", "the key 'shop' has no scope 'send'; see auth.keys")
 REACH = Trouble(403, "forbidden", "this key may not send to group:2; see auth.keys[].targets")
 TARGET_FORBIDDEN = Trouble(403, "target_forbidden", "this key does not reach group:2; see auth.keys[].targets")
+WHOLE_ACCOUNT = Trouble(
+    403, "target_forbidden", "this key reaches only some targets, and this concerns all of the account"
+)
 FOREIGN = Trouble(
     403,
     "foreign",

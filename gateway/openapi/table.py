@@ -18,13 +18,17 @@ TAGS = {
 OPERATIONS = (*JOBS, *LANES, *ONEBOT, *SERVICE)
 """All that this version of the contract has."""
 
-COMING = {
+COMING: dict[str, str] = {
     "listJobs": "",
     "replayJob": "",
     "replayJobs": "",
     "getTarget": "",
     "listAccounts": "",
     "cancelJob": "account recall",
+    "delete_msg": "",
+    "delete_msg_by_get": "",
+    "delete_msg_of_account": "",
+    "delete_msg_by_get_of_account": "",
 }
 """What is described and not served yet: operations, or some of their parameters."""
 
