@@ -89,6 +89,21 @@ class ReplayTold(Document):
     sample: list[Receipt] | None = Field(None, max_length=10, description="with `dry_run`: the oldest of them")
 
 
+class HookJob(Document):
+    """A job that a webhook became."""
+
+    id: JobName
+    target: TargetName
+    duplicate: bool = Field(description="true: this delivery was taken before")
+
+
+class HookTaken(Document):
+    """What became of a webhook's delivery."""
+
+    event: str | None = Field(None, description="what the product says that it is")
+    jobs: list[HookJob]
+
+
 class Held(Document):
     """A target or an account that was put on hold."""
 

@@ -6,7 +6,7 @@ from gateway.openapi.table import COMING
 from tests.openapi.documented import Documented
 from tests.world import World, until
 
-pytestmark = pytest.mark.skipif(bool(COMING), reason="these paths are still to come")
+pytestmark = pytest.mark.skipif("listJobs" in COMING, reason="these paths are still to come")
 
 JOB = {"group_id": "1", "message": "hello"}
 
