@@ -220,7 +220,7 @@ async def test_a_head_is_answered_as_its_get_without_the_body(world: World, path
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("OPTIONS", "/v1/jobs", "POST"),
+        ("OPTIONS", "/v1/jobs/batch", "POST"),
         ("GET", "/v1/jobs/batch/x", None),
         ("PUT", "/v1/jobs/main.a", "DELETE, GET, HEAD"),
         ("TRACE", "/openapi.json", "GET, HEAD"),
