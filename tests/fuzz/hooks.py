@@ -51,6 +51,10 @@ def before_call(_context: Any, case: Case[Any], kwargs: dict[str, Any]) -> None:
     for name in ("key", "collapse_key"):
         if isinstance(given := body.get(name), str):
             body[name] = "".join(filter(str.isprintable, given)) or "key"
+    # No pattern says in every unit how long 366 days are.
+    for name in ("delay", "ttl"):
+        if isinstance(given := body.get(name), str) and len(given.strip()) > len("100d"):
+            body[name] = "1h"
     body.pop("callback_url", None)  # not served by this version
     # What a cursor says is for the gateway alone: one that no page gave is none.
     case.query.pop("cursor", None)
