@@ -41,21 +41,11 @@ def before_call(_context: Any, case: Case[Any], kwargs: dict[str, Any]) -> None:
     for place, name in ((case.path_parameters, "account"), (case.path_parameters, "name"), (case.query, "account")):
         if name in place:
             place[name] = "main"
-    if body.get("account") is not None:
-        body["account"] = "main"
     # No schema knows what time it is: a hold ends later than now.
     if case.path.endswith(("/park", "/pause")):
         later = {"until": "2099-01-31T10:00:00Z", "for": "1h"}
         body.update({name: value for name, value in later.items() if body.get(name) is not None})
-    # What can be printed is Unicode's to say, and not every reader of a schema's patterns knows Unicode.
-    for name in ("key", "collapse_key"):
-        if isinstance(given := body.get(name), str):
-            body[name] = "".join(filter(str.isprintable, given)) or "key"
-    # No pattern says in every unit how long 366 days are.
-    for name in ("delay", "ttl"):
-        if isinstance(given := body.get(name), str) and len(given.strip()) > len("100d"):
-            body[name] = "1h"
-    body.pop("callback_url", None)  # not served by this version
+    settle_job(body)
     # What a cursor says is for the gateway alone: one that no page gave is none.
     case.query.pop("cursor", None)
     # The run is to end: what waits for a job does so briefly.
@@ -75,6 +65,21 @@ def whole(value: Any) -> Any:
         case list():
             return [whole(inner) for inner in value]
     return value
+
+
+def settle_job(body: dict[str, Any]) -> None:
+    """Give the fields of a job values that no schema can ask for."""
+    if body.get("account") is not None:
+        body["account"] = "main"
+    # What can be printed is Unicode's to say, and not every reader of a schema's patterns knows Unicode.
+    for name in ("key", "collapse_key"):
+        if isinstance(given := body.get(name), str):
+            body[name] = "".join(filter(str.isprintable, given)) or "key"
+    # No pattern says in every unit how long 366 days are.
+    for name in ("delay", "ttl"):
+        if isinstance(given := body.get(name), str) and len(given.strip()) > len("100d"):
+            body[name] = "1h"
+    body.pop("callback_url", None)  # not served by this version
 
 
 def name_job(case: Case[Any], body: dict[str, Any]) -> None:
