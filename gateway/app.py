@@ -32,6 +32,7 @@ from gateway.model.action import Ask
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.monitor.lanes import Lanes
 from gateway.monitor.status import Monitor
+from gateway.openapi import Documentation
 from gateway.results.callbacks import Callbacks
 from gateway.results.listing import PARAMETERS, Listing
 from gateway.results.outbound import Outbound
@@ -54,7 +55,7 @@ from gateway.store.sources import Sources
 from gateway.store.values import TickPolicy
 from gateway.supervise import Supervisor
 from gateway.telemetry import Event, Log
-from gateway.web import Guard, in_time, server_limits, speak_problem, takes
+from gateway.web import Guard, add_routes, in_time, server_limits, speak_problem, takes
 
 SETTINGS = web.AppKey("settings", Settings)
 CLOCK = web.AppKey("clock", Clock)
@@ -64,6 +65,8 @@ WORK = web.AppKey("work", AsyncExitStack)
 """What reads jobs, moves lanes and hears events; it ends before the rest."""
 STOPPERS = web.AppKey("stoppers", list[Callable[[], None]])
 """What lets requests go that wait for something, when the server stops."""
+_JOB = "{id:(?!batch$|replay$)[^/]+}"
+"""A job in a path: none has the name of another path, which would then take methods that it does not take."""
 _REMEDY = (
     "start Redis there, set redis.url to a running Redis or Valkey, or leave redis.url empty for the embedded server"
 )
@@ -172,7 +175,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         app.on_response_prepare.append(guard.tell_rate)
         monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock, stopping)
         works = _Works(settings, clock, scripts, policies, asks, bell, endings, pressure, admission, events, monitor)
-        app.router.add_routes(_routes(works, guard))
+        add_routes(app, _routes(works, guard))
         yield
 
 
@@ -206,7 +209,8 @@ def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
     pass_through = PassThrough(settings.onebot.pass_, works.asks, clean)
     take_back = RecallAction(scripts, recaller, accounts)
     onebot = OneBot(settings.onebot, accounts, guard, works.admission, works.endings.of, pass_through, take_back)
-    job = "/v1/jobs/{id:[^/]+}"
+    documentation = Documentation(guard)
+    job = f"/v1/jobs/{_JOB}"
     return [
         web.post("/v1/jobs", guard("send", takes(jobs.post))),
         web.get("/v1/jobs", guard("read", takes(listing.get, *PARAMETERS))),
@@ -226,6 +230,8 @@ def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
         web.get("/status", guard("read", monitor.get)),
         web.get("/healthz/live", monitor.live),
         web.get("/healthz/ready", monitor.ready),
+        web.get("/openapi.json", documentation.document),
+        web.get("/docs", documentation.page),
         *onebot.routes(),
     ]
 
