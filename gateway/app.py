@@ -32,7 +32,8 @@ from gateway.lanes.runner import Errands, LaneRunner
 from gateway.model.action import Ask
 from gateway.model.errors import Refused, SettingsInvalid, StoreUnavailable
 from gateway.monitor.lanes import Lanes
-from gateway.monitor.status import Monitor
+from gateway.monitor.status import Monitor, Tallies
+from gateway.openapi import Documentation
 from gateway.results.callbacks import Callbacks
 from gateway.results.listing import PARAMETERS, Listing
 from gateway.results.outbound import Outbound
@@ -55,7 +56,7 @@ from gateway.store.sources import Sources
 from gateway.store.values import TickPolicy
 from gateway.supervise import Supervisor
 from gateway.telemetry import Event, Log
-from gateway.web import Guard, in_time, server_limits, speak_problem, takes
+from gateway.web import Guard, add_routes, in_time, server_limits, speak_problem, takes
 
 SETTINGS = web.AppKey("settings", Settings)
 CLOCK = web.AppKey("clock", Clock)
@@ -65,6 +66,8 @@ WORK = web.AppKey("work", AsyncExitStack)
 """What reads jobs, moves lanes and hears events; it ends before the rest."""
 STOPPERS = web.AppKey("stoppers", list[Callable[[], None]])
 """What lets requests go that wait for something, when the server stops."""
+_JOB = "{id:(?!batch$|replay$)[^/]+}"
+"""A job in a path: none has the name of another path, which would then take methods that it does not take."""
 _REMEDY = (
     "start Redis there, set redis.url to a running Redis or Valkey, or leave redis.url empty for the embedded server"
 )
@@ -172,11 +175,12 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         guard = Guard(settings.auth, clock, stopping, settings.http.host)
         app.on_response_prepare.append(guard.tell_rate)
         hooks = _hooks(settings, admission, sources, guard, clock)
-        monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, events.tallies, clock, stopping)
+        tallies = Tallies(events.tallies, hooks.tallies)
+        monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, tallies, clock, stopping)
         works = _Works(
             settings, clock, scripts, policies, asks, bell, endings, pressure, admission, events, monitor, hooks
         )
-        app.router.add_routes(_routes(works, guard))
+        add_routes(app, _routes(works, guard))
         yield
 
 
@@ -211,7 +215,8 @@ def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
     pass_through = PassThrough(settings.onebot.pass_, works.asks, clean)
     take_back = RecallAction(scripts, recaller, accounts)
     onebot = OneBot(settings.onebot, accounts, guard, works.admission, works.endings.of, pass_through, take_back)
-    job = "/v1/jobs/{id:[^/]+}"
+    documentation = Documentation(guard)
+    job = f"/v1/jobs/{_JOB}"
     return [
         web.post("/v1/jobs", guard("send", takes(jobs.post))),
         web.get("/v1/jobs", guard("read", takes(listing.get, *PARAMETERS))),
@@ -232,6 +237,8 @@ def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
         web.get("/healthz/live", monitor.live),
         web.get("/healthz/ready", monitor.ready),
         *works.hooks.routes(),
+        web.get("/openapi.json", documentation.document),
+        web.get("/docs", documentation.page),
         *onebot.routes(),
     ]
 

@@ -165,7 +165,6 @@ async def test_what_is_not_served_is_told_as_a_problem(world: World, line: bytes
         ("GET", "/v1/jobs/key:a?account=main&account=other", {"query.account": "repeated"}),
         ("DELETE", "/v1/jobs/main.x?force=true", {"query.force": "unknown"}),
         ("POST", "/v1/targets/group/1/park?for=1h", {"query.for": "unknown"}),
-        ("POST", "/v1/targets/group/1/release?%ed%a0%80=1", {"query.���": "unknown"}),
         ("POST", "/v1/accounts/main/pause?account=main", {"query.account": "unknown"}),
         ("POST", "/v1/accounts/main/resume?now", {"query.now": "unknown"}),
     ],
@@ -178,6 +177,73 @@ async def test_a_parameter_that_nobody_reads_is_refused_by_name(
     document = (await gateway.request(method, path, data=JOB, headers=json_type)).json
     assert (document["status"], document["code"]) == (422, "query_invalid")
     assert {fault["loc"]: fault["type"] for fault in document["errors"]} == faults
+
+
+@pytest.mark.parametrize("query", [b"account=%ff", b"%ed%a0%80=1", b"account=%C3"])
+@pytest.mark.parametrize("path", [b"/v1/targets/group/1/release", b"/send_msg"])
+async def test_a_query_that_is_no_text_is_refused_and_not_guessed_at(world: World, path: bytes, query: bytes) -> None:
+    gateway = await world.gateway()
+    raw = await answer(
+        gateway, b"POST " + path + b"?" + query + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    assert raw.split()[1] == b"400", raw
+    assert b"the query is not UTF-8" in raw
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/send_group_msg"])
+async def test_two_idempotency_keys_are_refused_since_nobody_can_tell_which_counts(world: World, path: str) -> None:
+    gateway = await world.gateway()
+    head = HEAD.replace(b"/v1/jobs", path.encode()) + b"Connection: close\r\nContent-Length: %d\r\n" % len(JOB)
+    raw = await answer(gateway, head + b"Idempotency-Key: a\r\nIdempotency-Key: b\r\n\r\n" + JOB)
+    assert b"Idempotency-Key is given 2 times" in raw
+    assert (await gateway.get("/status")).json["backlog"] == {"queued": 0}
+    assert world.napcat.received == []
+
+
+async def test_an_expectation_that_nobody_understands_is_told_as_a_problem(world: World) -> None:
+    gateway = await world.gateway()
+    head = HEAD + b"Connection: close\r\nContent-Length: %d\r\n" % len(JOB)
+    assert problem(await answer(gateway, head + b"Expect: tea\r\n\r\n" + JOB)) == (417, "expectation_failed")
+    raw = await answer(gateway, head + b"Expect: 100-continue\r\n\r\n" + JOB)
+    assert raw.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202")
+
+
+@pytest.mark.parametrize(
+    "path", ["/status", "/v1/jobs/main.none", "/healthz/live", "/openapi.json", "/docs", "/nothing"]
+)
+async def test_a_head_is_answered_as_its_get_without_the_body(world: World, path: str) -> None:
+    gateway = await world.gateway()
+    head, get = await gateway.request("HEAD", path), await gateway.get(path)
+    assert (head.status, head.headers["Content-Type"], head.body) == (get.status, get.headers["Content-Type"], b"")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("OPTIONS", "/v1/jobs/batch", "POST"),
+        ("GET", "/v1/jobs/batch/x", None),
+        ("PUT", "/v1/jobs/main.a", "DELETE, GET, HEAD"),
+        ("TRACE", "/openapi.json", "GET, HEAD"),
+        ("PATCH", "/send_msg", "GET, POST"),
+        ("DELETE", "/status", "GET, HEAD"),
+        ("GET", "/v1/targets/group/1/park", "POST"),
+    ],
+)
+async def test_a_method_that_a_path_does_not_take_is_told_what_it_takes(
+    world: World, method: str, path: str, allowed: str | None
+) -> None:
+    gateway = await world.gateway()
+    reply = await gateway.request(method, path)
+    expected = (404, "not_found") if allowed is None else (405, "method_not_allowed")
+    assert (reply.status, reply.json["code"], reply.headers.get("Allow")) == (*expected, allowed)
+
+
+async def test_what_comes_after_a_body_is_no_part_of_it(world: World) -> None:
+    gateway = await world.gateway()
+    whole = HEAD + b"Content-Length: %d\r\n\r\n" % len(JOB) + JOB
+    assert (await answer(gateway, whole, b"garbage\r\n\r\n", pause=0.2)).startswith(b"HTTP/1.1 202")
+    assert (await answer(gateway, whole + b"garbage\r\n\r\n")).split()[1] == b"400"
+    await until(lambda: len(world.napcat.received) == 1)
 
 
 async def test_a_parameter_that_is_known_is_taken_and_probes_may_add_what_they_like(world: World) -> None:

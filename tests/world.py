@@ -120,7 +120,8 @@ class Gateway:
         file.write_text(json.dumps(settings))
         self.settings = load_settings(file, {})
         self.url = ""
-        self._runner = web.AppRunner(create_app(self.settings, clock), access_log=None, shutdown_timeout=0.1)
+        self.app = create_app(self.settings, clock)
+        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=0.1)
 
     async def start(self) -> None:
         await self._runner.setup()

@@ -24,6 +24,7 @@ from gateway.explain import explain_job, explain_reply, job_lines, reply_lines
 from gateway.intake.hooks.hooks import compiled
 from gateway.model.errors import Refused, SettingsInvalid
 from gateway.model.verdict import Implementation
+from gateway.openapi import openapi_document
 from gateway.sandbox.demo import run_demo
 from gateway.sandbox.napcat import StandIn
 from gateway.settings import Key, Settings, load_settings
@@ -125,6 +126,12 @@ def explain(
 def config(table: Annotated[bool, typer.Option("--table", help="as a Markdown table")] = False) -> None:
     """Print every setting with its default and meaning: the content of config.example.yaml."""
     typer.echo(settings_table() if table else example_yaml(), nl=False)
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI 3.1 document of the HTTP paths: what /openapi.json serves."""
+    typer.echo(json.dumps(openapi_document(), ensure_ascii=False, indent=2))
 
 
 @app.command()

@@ -27,7 +27,7 @@ def parse_document(raw: bytes | str) -> dict[str, Any]:
     """Return the JSON object that `raw` spells, in UTF-8 and nothing else.
 
     Raises `Refused("json_invalid")` for anything but exactly one object, and for duplicate keys (NapCat takes the
-    last, http-server.ts), NaN and Infinity, integers over 2^53, lone surrogates, NUL, and more than 32 levels. A
+    last, http-server.ts), NaN and Infinity, numbers over 2^53, lone surrogates, NUL, and more than 32 levels. A
     UTF-8 byte order mark is tolerated: Windows tools write one unasked, and it changes no meaning.
     """
     text = _decoded(raw)
@@ -185,6 +185,8 @@ def _decoder(question: Callable[[_Questionable], Any]) -> json.JSONDecoder:
     def real(literal: str) -> Any:
         if len(literal) > _LONGEST_NUMBER or not math.isfinite(value := float(literal)):
             return question(_Questionable(f"the number {literal[:24]} is out of range"))
+        if abs(value) > LARGEST_INTEGER:  # it is whole then, and some writers spell it with all its digits
+            return question(_Questionable(f"the number {literal[:24]} loses digits over 2^53; send it as a string"))
         return value
 
     def constant(literal: str) -> Any:

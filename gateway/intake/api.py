@@ -6,7 +6,7 @@ from gateway.intake.admission import Admission, Admitted, key_reused, out_of_rea
 from gateway.model.errors import Refused
 from gateway.model.receipt import Receipt
 from gateway.store.scripts import Scripts
-from gateway.web import KEY, may_use, problem
+from gateway.web import KEY, may_use, only_header, problem
 
 
 class JobsIntake:
@@ -21,7 +21,8 @@ class JobsIntake:
         """Take one job: 202 `{id, state, duplicate}` once it is durable, or a problem naming every wrong field."""
         if request.content_type != "application/json":
             raise Refused("content_type", f"send the job as application/json, not {request.content_type}")
-        submission = await self._admission.prepare(await request.read(), key=request.headers.get("Idempotency-Key"))
+        key = only_header(request, "Idempotency-Key")
+        submission = await self._admission.prepare(await request.read(), key=key)
         if not may_use(request.get(KEY), submission.target):
             refusal = out_of_reach(submission.target)
             return problem(403, refusal.code, refusal.detail)

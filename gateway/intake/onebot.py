@@ -15,7 +15,7 @@ from gateway.model.errors import Refused
 from gateway.model.identity import JobId, parse_job_id
 from gateway.model.receipt import Receipt
 from gateway.settings import Key, Onebot
-from gateway.web import KEY, Guard, may_use, problem
+from gateway.web import KEY, Guard, check_query, may_use, only_header, problem
 
 Wait = Callable[[JobId, float], Awaitable[Receipt | None]]
 """Returns the receipt of a job once it has ended; None: it has not within so many seconds."""
@@ -93,7 +93,9 @@ class OneBot:
             told = envelope("failed", early.status, None, early.words, fields.get("echo"))
             return web.json_response(told, status=early.status)
         except Refused as refusal:
-            status = {"json_invalid": 400, "target_forbidden": 403, "too_large": 413}.get(refusal.code, 200)
+            status = {"json_invalid": 400, "query_unreadable": 400, "target_forbidden": 403, "too_large": 413}.get(
+                refusal.code, 200
+            )
             retcode = 400 if status == 200 else status
             return web.json_response(onebot_answer.refused(refusal, retcode, fields.get("echo")), status=status)
 
@@ -105,7 +107,7 @@ class OneBot:
         asked = (_plain(action), _without(fields, "echo", "access_token"), account)
         large = len(await request.read()) >= _LARGE
         raw = await asyncio.to_thread(job_of, *asked) if large else job_of(*asked)
-        submission = await self._admission.prepare(raw, key=request.headers.get("Idempotency-Key"))
+        submission = await self._admission.prepare(raw, key=only_header(request, "Idempotency-Key"))
         if not may_use(key, submission.target):
             raise out_of_reach(submission.target, "target_forbidden")
         admitted = (await self._admission.admit([submission]))[0]
@@ -138,6 +140,7 @@ class OneBot:
 
     async def _opened(self, request: web.Request) -> tuple[Fields, Key | None]:
         """Return the fields of a call, those of the query over those of the body as at NapCat, and its key."""
+        check_query(request)
         query: Fields = dict(request.query.items())
         if self._guard.from_elsewhere(request) is not None:
             raise _Answered(403, "a page of another site may not call; configure auth.keys and send one")

@@ -1,7 +1,7 @@
 """What a person may do to lanes: park a target, pause an account, and let them go on."""
 
 import json
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,11 +17,15 @@ from gateway.store.bell import Bell
 from gateway.store.scripts import Scripts
 from gateway.telemetry import Event, Log
 
+_GIVEN: dict[str, Any] = {"not": {"type": "null"}}
+_BOTH_ENDS: dict[str, Any] = {"required": ["for", "until"], "properties": {"for": _GIVEN, "until": _GIVEN}}
+"""What `_one_end` refuses, for clients that validate before they send."""
+
 
 class Hold(BaseModel):
     """How long something is held, and why: `for` a duration, `until` a time, or neither: until it is released."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, json_schema_extra={"not": _BOTH_ENDS})
 
     reason: Annotated[Text, Field(min_length=1, max_length=200)] = "operator"
     for_: Annotated[Milliseconds | None, Field(alias="for")] = None

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aiohttp import web
 
@@ -34,6 +34,13 @@ class Listens(Protocol):
         """Return how it is right now."""
 
 
+class Tallies(NamedTuple):
+    """What this process counted: by account its events, by hook its deliveries, taken and by why they were not."""
+
+    events: Mapping[str, Mapping[str, int]]
+    hooks: Mapping[str, Mapping[str, int]]
+
+
 class Monitor:
     """Tells monitors and operators how this gateway is."""
 
@@ -45,13 +52,13 @@ class Monitor:
         sources: Sources,
         supervisor: Supervisor,
         listeners: Mapping[str, Listens],
-        reports: Mapping[str, Mapping[str, int]],
+        tallies: Tallies,
         clock: Clock,
         stopping: asyncio.Event,
     ) -> None:
         """Ask Redis for numbers, SUPERVISOR for the tasks of this process, LISTENERS for each account's events.
 
-        REPORTS counts by account the events that were taken and, by reason, those that were refused.
+        TALLIES counts what came in, and what was refused, by reason.
         """
         self._settings = settings
         self._clients = clients
@@ -59,7 +66,7 @@ class Monitor:
         self._sources = sources
         self._supervisor = supervisor
         self._listeners = listeners
-        self._reports = reports
+        self._tallies = tallies
         self._clock = clock
         self._stopping = stopping
         self._began = clock.monotonic()
@@ -96,6 +103,7 @@ class Monitor:
             "uptime_s": round(self._clock.monotonic() - self._began),
             "accounts": {},
             "sources": {},
+            "hooks": {name: dict(tally) for name, tally in self._tallies.hooks.items()},
             "backlog": {},
             "redis": {},
             "tasks": {name: error or "ok" for name, error in self._supervisor.errors.items()},
@@ -105,7 +113,7 @@ class Monitor:
                 numbers = within_reach(await self._scripts.overview(account.name), key)
                 listener = self._listeners.get(account.name)
                 document["accounts"][account.name] = account_document(account.name, numbers) | {
-                    "events": {**_events(listener), **self._reports[account.name]}
+                    "events": {**_events(listener), **self._tallies.events[account.name]}
                 }
                 document["reasons"] += _paused(account.name, numbers.holds)
                 document["reasons"] += _slowed(account.name, numbers.slowed)

@@ -27,6 +27,8 @@ class Receipts:
     async def get(self, request: web.Request) -> web.Response:
         """Answer `GET /v1/jobs/{id}`; `{id}` may be `key:<idempotency key>` with `?account=`.
 
+        An id names its account, so `?account=` may only repeat it.
+
         With `?wait=20s` the answer comes when the job has ended, or when that time is over, with the receipt as it is
         then.
         """
@@ -48,10 +50,10 @@ class Receipts:
         return (receipt, document) if receipt and document and may_use(request.get(KEY), receipt.target) else None
 
     async def _find(self, request: web.Request) -> bytes | None:
-        name = request.match_info["id"]
+        name, account = request.match_info["id"], request.query.get("account")
         if name.startswith("key:"):
-            return await self.by_key(name.removeprefix("key:"), request.query.get("account"))
-        return await self.by_id(name)
+            return await self.by_key(name.removeprefix("key:"), account)
+        return await self.by_id(name) if account is None or name.startswith(f"{account}.") else None
 
     async def by_id(self, public_id: str) -> bytes | None:
         """Return the receipt of a job id such as `main.0fJ…` as JSON; None when there is no such job."""
@@ -62,7 +64,7 @@ class Receipts:
 
     async def by_key(self, key: str, account: str | None) -> bytes | None:
         """Return the receipt of the job with this idempotency key in ACCOUNT (default: the first) as JSON."""
-        account = account or self._accounts[0]
+        account = self._accounts[0] if account is None else account
         return await self._scripts.read(account, key=key) if account in self._accounts else None
 
 

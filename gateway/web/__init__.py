@@ -2,16 +2,19 @@
 
 from gateway.web.guard import KEY, Guard, may_use, reaches_all
 from gateway.web.problem import Handler, problem, speak_problem
-from gateway.web.requests import in_time, server_limits, takes
+from gateway.web.requests import add_routes, check_query, in_time, only_header, server_limits, takes
 from gateway.web.secret import new_secret, sha256_of
 
 __all__ = [
     "KEY",
     "Guard",
     "Handler",
+    "add_routes",
+    "check_query",
     "in_time",
     "may_use",
     "new_secret",
+    "only_header",
     "problem",
     "reaches_all",
     "server_limits",

@@ -15,6 +15,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _STATUS = {
     "json_invalid": 400,
+    "query_unreadable": 400,
     "target_invalid": 404,
     "account_unknown": 422,
     "target_forbidden": 403,

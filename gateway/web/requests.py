@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
+from aiohttp.http import HttpProcessingError, HttpVersion11
 from aiohttp.typedefs import Middleware
 
 from gateway.model.errors import Fault, Refused
@@ -78,6 +80,7 @@ def takes(handler: Handler, *parameters: str) -> Handler:
     async def asked(request: web.Request) -> web.StreamResponse:
         if not request.query_string:
             return await handler(request)
+        check_query(request)
         given = [name[:40] for name, _ in request.query.items()]  # an iteration over names leaves out repeated ones
         faults = [Fault(f"query.{name}", known, "unknown") for name in dict.fromkeys(given) if name not in parameters]
         faults += [Fault(f"query.{name}", "give it once", "repeated") for name in parameters if given.count(name) > 1]
@@ -87,6 +90,39 @@ def takes(handler: Handler, *parameters: str) -> Handler:
         return await handler(request)
 
     return asked
+
+
+def check_query(request: web.Request) -> None:
+    """Raise Refused `query_unreadable` for a query that is not UTF-8: decoded, it would say something else."""
+    try:
+        unquote_to_bytes(request.rel_url.raw_query_string).decode("utf-8")
+    except UnicodeError:
+        raise Refused("query_unreadable", "the query is not UTF-8; percent-encode it as UTF-8") from None
+
+
+def only_header(request: web.Request, name: str) -> str | None:
+    """Return the header NAME; raises Refused `header_invalid` when it is given twice: nobody can tell which counts."""
+    given = request.headers.getall(name, [])
+    if len(given) > 1:
+        fault = Fault(f"header.{name}", "give it once", "repeated")
+        raise Refused("header_invalid", f"{name} is given {len(given)} times", [fault])
+    return given[0] if given else None
+
+
+def add_routes(app: web.Application, routes: Iterable[web.RouteDef]) -> None:
+    """Serve ROUTES by APP; an Expect header that nobody understands is answered as a problem, like all else."""
+    for route in routes:
+        kwargs = {**route.kwargs, "expect_handler": _expect}
+        web.RouteDef(route.method, route.path, route.handler, kwargs).register(app.router)
+
+
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return problem(417, "expectation_failed", "only `Expect: 100-continue` is understood; leave it out")
+    if request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # as if nothing of the answer had been written
+    return None
 
 
 def _server_log() -> logging.Logger:

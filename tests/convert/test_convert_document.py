@@ -33,6 +33,7 @@ BAD: dict[str, bytes | str] = {
     "a number that overflows": b'{"a": 1e999}',
     "an integer over 2^53": b'{"a": 9007199254740993}',
     "an integer under -2^53": b'{"a": -9007199254740993}',
+    "a whole number over 2^53 with an exponent": b'{"a": 1e17}',
     "an endless integer": b'{"a": ' + b"1" * 100_000 + b"}",
     "an endless fraction": b'{"a": 0.' + b"1" * 100_000 + b"}",
     "a lone surrogate": rb'{"a": {"b": ["\ud83d"]}}',

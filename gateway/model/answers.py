@@ -1,0 +1,315 @@
+"""What is answered over HTTP where no receipt is: the shape of every document, as clients may rely on it."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.model.receipt import Receipt, State
+
+JobName = Annotated[str, Field(description="id of a job", examples=["main.Zk3vQ1yTq0Wm"])]
+TargetName = Annotated[str, Field(pattern="^(group|private):[1-9][0-9]{0,19}$", examples=["group:123456"])]
+Holdable = Annotated[
+    str, Field(pattern="^(account|(group|private):[1-9][0-9]{0,19})$", description="a target, or `account`: all of it")
+]
+
+
+class Document(BaseModel):
+    """A frozen answer; a field that is not described here is not in it, and an absent one says: not known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FaultTold(Document):
+    """One thing wrong with one field."""
+
+    loc: str = Field(description="where, such as `message.2.data.file` or `query.limit`")
+    msg: str = Field(description="why, and what to do instead")
+    type: str = Field(description="stable and machine-readable")
+
+
+class Problem(Document):
+    """Every error that is told over HTTP, as problem+json (RFC 9457)."""
+
+    title: str = Field(description="the status in words")
+    status: int = Field(ge=400, le=599)
+    code: str = Field(description="which error it is: stable and machine-readable")
+    detail: str = Field(description="one sentence for a person")
+    errors: list[FaultTold] | None = Field(None, description="each wrong field, where it is about fields")
+
+
+class Accepted(Document):
+    """A job that was taken: it is durable, and ends in exactly one final state."""
+
+    id: JobName
+    state: State = Field(description="how far it is: `queued`, or with `duplicate` that of the first job")
+    duplicate: bool = Field(description="true: the same key came before with the same fields; this is that job")
+
+
+class RefusedItem(Document):
+    """One thing of many that was refused, in its place."""
+
+    code: str
+    detail: str
+    errors: list[FaultTold] | None = None
+
+
+class BatchTaken(Document):
+    """One result for each job of a batch, in their order."""
+
+    items: list[Accepted | RefusedItem]
+
+
+class JobPage(Document):
+    """Some jobs, newest first."""
+
+    items: list[Receipt] = Field(description="receipts without `attempts`")
+    next_cursor: str | None = Field(description="`cursor` of the next page; null at the end, and only there")
+
+
+class ReplayedItem(Document):
+    """A job that was sent again, as a new one."""
+
+    id: JobName = Field(description="the new job")
+    replay_of: JobName = Field(description="the one that ended undelivered")
+
+
+class UnreplayedItem(RefusedItem):
+    """A job that was not sent again, and why."""
+
+    replay_of: JobName
+
+
+class ReplayTold(Document):
+    """What a replay of many did, or with `dry_run` would do."""
+
+    count: int = Field(ge=0, description="of `items`; with `dry_run`: of all that are meant")
+    items: list[ReplayedItem | UnreplayedItem] | None = Field(None, description="oldest first, at most 1,000")
+    more: bool | None = Field(None, description="true: there are more; call again")
+    sample: list[Receipt] | None = Field(None, max_length=10, description="with `dry_run`: the oldest of them")
+
+
+class HookJob(Document):
+    """A job that a webhook became."""
+
+    id: JobName
+    target: TargetName
+    duplicate: bool = Field(description="true: this delivery was taken before")
+
+
+class HookTaken(Document):
+    """What became of a webhook's delivery."""
+
+    event: str | None = Field(None, description="what the product says that it is")
+    jobs: list[HookJob]
+
+
+class Held(Document):
+    """A target or an account that was put on hold."""
+
+    account: str
+    held: Holdable
+    reason: str
+    until: datetime
+
+
+class Released(Document):
+    """A target or an account that may go on."""
+
+    account: str
+    released: Holdable
+    was_held: bool
+
+
+class HoldTold(Document):
+    """Why something waits on purpose."""
+
+    reason: str
+    since: datetime
+    until: datetime
+
+
+class LaneHold(HoldTold):
+    """Why a target waits on purpose, and whether a person said so, who then has to release it."""
+
+    operator: bool
+
+
+class SlowedTold(HoldTold):
+    """By which factor rates are stretched for a while, and why."""
+
+    factor: int = Field(ge=1)
+
+
+class NamedHold(HoldTold):
+    """A hold of an account, with what it holds."""
+
+    target: Holdable
+
+
+class NamedSlowed(SlowedTold):
+    """What of an account is slowed."""
+
+    target: Holdable
+
+
+class RateTold(Document):
+    """How full a rate is."""
+
+    scope: Holdable
+    rate: str = Field(examples=["20/1m"])
+    used: int = Field(ge=0, description="sends that count in it now")
+    opens_at: datetime | None = Field(None, description="from when on one more fits")
+    observed: bool | None = Field(None, description="true: it delays nothing and is only counted")
+
+
+class TargetTold(Document):
+    """What one target holds right now."""
+
+    account: str
+    target: TargetName
+    queued: int = Field(ge=0, description="in its lane; scheduled jobs join it when they are due")
+    in_flight: bool
+    next_at: datetime | None = Field(None, description="when its lane may go next")
+    hold: LaneHold | None = None
+    slowed: SlowedTold | None = None
+    rates: list[RateTold] = Field(description="all of them must allow a send")
+
+
+class UnmatchedTold(Document):
+    """Answers of NapCat that no rule knows, by their wording."""
+
+    fingerprint: str
+    times: int
+    since: datetime
+    last_at: datetime
+    retcode: int | None
+    last_job: JobName
+
+
+class CallbacksTold(Document):
+    """Receipts that are still to be posted to callback URLs."""
+
+    waiting: int
+    oldest_age_ms: int | None = None
+
+
+class AccountNumbersTold(Document):
+    """What one account holds right now."""
+
+    login: str | None = Field(description="the QQ number that was seen there")
+    breaker: Literal["closed", "open", "half_open"] = Field(description="closed: nothing is known against its NapCat")
+    queued: int = Field(ge=0)
+    lanes: int = Field(ge=0, description="targets that have queued jobs")
+    in_flight: int = Field(ge=0)
+    scheduled: int = Field(ge=0)
+    overdue_ms: int = Field(ge=0, description="how long the longest-waiting lane is past its turn")
+    ended: dict[str, int] = Field(description="jobs by final state, since its first job")
+    observed: dict[str, int] = Field(description="by scope: sends that an observed rate would have delayed")
+    receipts: int = Field(ge=0, description="entries of its receipts stream")
+    holds: list[NamedHold]
+    slowed: list[NamedSlowed]
+    unmatched: list[UnmatchedTold]
+    callbacks: CallbacksTold
+
+
+class AccountTold(AccountNumbersTold):
+    """One account, its numbers, and how full its rates are."""
+
+    name: str
+    rates: list[RateTold]
+
+
+class Accounts(Document):
+    """Every account, in the order of the settings."""
+
+    items: list[AccountTold]
+
+
+class EventsHeard(BaseModel):
+    """How NapCat's events come in, and how many were taken or, by reason, refused."""
+
+    model_config = ConfigDict(frozen=True)
+    __pydantic_extra__: dict[str, int]
+
+    listening: Literal["off", "connected", "connecting", "standby"]
+    since: datetime | None = None
+    error: str | None = None
+
+
+class AccountStatus(AccountNumbersTold):
+    """One account in `/status`."""
+
+    events: EventsHeard
+
+
+class Reason(Document):
+    """Something that is not well, and what to do about it."""
+
+    code: str
+    account: str | None = None
+    detail: str
+    advice: str
+
+
+class SourceStatus(Document):
+    """A stream or list that jobs are read from."""
+
+    depth: int = Field(ge=0, description="entries not yet taken")
+
+
+class Backlog(Document):
+    """All that waits; empty while Redis is away."""
+
+    queued: int | None = Field(None, ge=0)
+
+
+class RedisStatus(Document):
+    """The server that keeps everything; empty while it is away."""
+
+    version: str | None = None
+    role: str | None = None
+    used_memory: int | None = None
+    maxmemory: int | None = None
+    aof_enabled: bool | None = None
+
+
+class Status(Document):
+    """The whole gateway, for monitors and operators."""
+
+    status: Literal["ok", "degraded", "down"]
+    reasons: list[Reason]
+    version: str
+    uptime_s: int
+    accounts: dict[str, AccountStatus]
+    sources: dict[str, SourceStatus]
+    hooks: dict[str, dict[str, int]] = Field(description="by hook: what was taken, and what was refused, by reason")
+    backlog: Backlog
+    redis: RedisStatus
+    tasks: dict[str, str] = Field(description="tasks of this process: `ok`, or how each failed last")
+
+
+class Fine(Document):
+    """All is well."""
+
+    status: Literal["ok"]
+
+
+class NotReady(Document):
+    """What is not well with this process."""
+
+    status: Literal["down"]
+    reasons: list[Reason]
+
+
+class Envelope(Document):
+    """An answer as OneBot 11 and NapCat write it."""
+
+    status: str = Field(description="ok, failed, or async", examples=["ok"])
+    retcode: int = Field(
+        description="0 ok, 1 async, 200 failed, 400 the call is wrong; 401, 403, 404, 406, 413 as HTTP"
+    )
+    data: Any = Field(description="of a send: message_id and message_ids; async: job")
+    message: str
+    wording: str = Field(description="the same as `message`")
+    echo: Any = Field(description="the `echo` of the call")

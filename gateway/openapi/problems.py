@@ -1,0 +1,123 @@
+"""Every error that is told over HTTP: status, stable code, and how it reads."""
+
+from typing import Any, NamedTuple
+
+
+class Trouble(NamedTuple):
+    """One error: what it means is its example's detail; `errors` shows how single fields are told."""
+
+    status: int
+    code: str
+    detail: str
+    errors: tuple[tuple[str, str, str], ...] = ()
+    retry_after: int | None = None
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """The faults of single fields, as JSON."""
+        return [dict(zip(("loc", "msg", "type"), fault, strict=True)) for fault in self.errors]
+
+
+QUERY_UNREADABLE = Trouble(400, "query_unreadable", "the query is not UTF-8; percent-encode it as UTF-8")
+JSON_INVALID = Trouble(
+    400,
+    "json_invalid",
+    "the JSON is not usable: Expecting value at line 1, column 1",
+    (("document", "Expecting value at line 1, column 1", "json_invalid"),),
+)
+BODY_UNREADABLE = Trouble(400, "body_unreadable", "the body is not what its Content-Length or Content-Encoding says")
+UNAUTHORIZED = Trouble(401, "unauthorized", "send a configured key: `Authorization: Bearer <key>`")
+SIGNATURE_INVALID = Trouble(
+    401, "signature_invalid", "X-Signature must be sha1=<HMAC-SHA1 of the body with events_secret>"
+)
+SCOPE = Trouble(403, "forbidden", "the key 'shop' has no scope 'send'; see auth.keys")
+REACH = Trouble(403, "forbidden", "this key may not send to group:2; see auth.keys[].targets")
+TARGET_FORBIDDEN = Trouble(403, "target_forbidden", "this key does not reach group:2; see auth.keys[].targets")
+WHOLE_ACCOUNT = Trouble(
+    403, "target_forbidden", "this key reaches only some targets, and this concerns all of the account"
+)
+FOREIGN = Trouble(
+    403,
+    "foreign",
+    "a page of another site may not call, and not by a name that is not this machine's; configure auth.keys",
+)
+NOT_FOUND = Trouble(404, "not_found", "there is nothing at /v1/job")
+JOB_NOT_FOUND = Trouble(404, "job_not_found", "there is no such job, or its record has been dropped (results.keep)")
+TARGET_INVALID = Trouble(404, "target_invalid", "'group:012' is no target: write group:<digits> or private:<digits>")
+EVENTS_OF_NOBODY = Trouble(404, "account_unknown", "no account has this name")
+HOOK_UNKNOWN = Trouble(404, "hook_unknown", "there is no such hook; see `hooks` in the settings")
+BODY_LATE = Trouble(408, "body_late", "the body did not come within 30000 ms (http.timeout)")
+TOO_LATE = Trouble(409, "too_late", "the job is sending: something of it may have been sent, or it has ended")
+NOT_ENDED = Trouble(409, "not_ended", "it has not ended; what is under way is not sent again")
+NOTHING_LEFT = Trouble(409, "nothing_left", "all of it was delivered; nothing is left to send")
+JOB_GONE = Trouble(410, "job_gone", "its record has been dropped (results.keep), or there never was such a job")
+TOO_LARGE = Trouble(413, "too_large", "the body is larger than http.max_body")
+CONTENT_TYPE = Trouble(415, "content_type", "send the job as application/json, not text/plain")
+QUERY_INVALID = Trouble(
+    422,
+    "query_invalid",
+    "the query is not understood: acount",
+    (("query.acount", "this path takes account and wait", "unknown"),),
+)
+HEADER_INVALID = Trouble(
+    422,
+    "header_invalid",
+    "Idempotency-Key is given twice",
+    (("header.Idempotency-Key", "give it once", "repeated"),),
+)
+JOB_INVALID = Trouble(
+    422,
+    "job_invalid",
+    "this is no job",
+    (("group", "unknown field; did you mean group_id?", "unknown_field"),),
+)
+MESSAGE_INVALID = Trouble(
+    422,
+    "message_invalid",
+    "the message cannot be sent: message.0.type: 'img' is no segment type; did you mean image?",
+    (("message.0.type", "'img' is no segment type; did you mean image?", "segment_type"),),
+)
+ACCOUNT_UNKNOWN = Trouble(
+    422,
+    "account_unknown",
+    "no account is named 'second'",
+    (("account", "use one of: main; or leave it out", "account_unknown"),),
+)
+KEY_REUSED = Trouble(
+    422,
+    "key_reused",
+    "the idempotency key 'order-42' was used for a job with other fields",
+    (("key", "send the same fields again, or a new key for a new job", "key_reused"),),
+)
+BATCH_INVALID = Trouble(422, "batch_invalid", "this is no batch of jobs", (("jobs", "give a list of jobs", "list"),))
+HOLD_INVALID = Trouble(
+    422,
+    "hold_invalid",
+    "this is no hold: give reason, and for or until",
+    (("for", 'write a duration such as "1500ms", "10s", "2m", "1h" or "7d", or a number of seconds', "value_error"),),
+)
+REPLAY_INVALID = Trouble(
+    422, "replay_invalid", "this says of no jobs to replay", (("state", "Field required", "missing"),)
+)
+EVENT_UNKNOWN = Trouble(422, "event_unknown", "GitHub has no message for the event 'ping2'")
+TEMPLATE_FAILED = Trouble(422, "template_failed", "the template failed at line 3: 'commit' is undefined")
+HOOK_INVALID = Trouble(422, "hook_invalid", "hooks.deploy: what the template makes is no job: message: is required")
+RATE_EXCEEDED = Trouble(429, "rate_exceeded", "the key 'shop' may send 100/1s; the next in 1 s", retry_after=1)
+INTERNAL = Trouble(500, "internal", "the gateway failed; its log says why")
+RECALL_FAILED = Trouble(502, "recall_failed", "NapCat would not take it back: the message is too old")
+STORE_UNAVAILABLE = Trouble(503, "store_unavailable", "Redis does not answer; try again", retry_after=1)
+STORE_REFUSES = Trouble(503, "store_refuses", "Redis uses 91% of its maxmemory; try again later", retry_after=5)
+QUEUE_FULL = Trouble(
+    503, "queue_full", "account 'main' has intake.max_queued jobs waiting; try again later", retry_after=5
+)
+STOPPING = Trouble(503, "stopping", "this gateway is stopping; try again", retry_after=1)
+
+ALWAYS = (INTERNAL,)
+KEYED = (UNAUTHORIZED, SCOPE, FOREIGN, *ALWAYS)
+"""What any path may answer that asks for a key."""
+READING = (QUERY_UNREADABLE, QUERY_INVALID, STORE_UNAVAILABLE, *KEYED)
+"""What any path under /v1 may answer."""
+BODIED = (BODY_UNREADABLE, BODY_LATE, TOO_LARGE)
+"""What any path may answer that reads a body."""
+SENDING = (RATE_EXCEEDED, STOPPING)
+"""What any path may answer that asks for the scope `send`."""
