@@ -42,7 +42,7 @@ class Hooks:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the paths served: of each hook its own, and what its product puts behind it."""
-        return [web.route("*", path, self.serve) for path in ("/hooks/{name}", "/hooks/{name}/{path:.*}")]
+        return [web.route("*", path, self.serve) for path in ("/hooks/{name}", r"/hooks/{name}/{path:[\s\S]*}")]
 
     async def serve(self, request: web.Request) -> web.Response:
         """Take one delivery: 202 with the jobs it became, 200 when there is nothing to say, or why it is refused."""
