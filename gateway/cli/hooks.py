@@ -15,7 +15,9 @@ from gateway.intake.hooks.hook import Hook, Reading
 from gateway.intake.hooks.hooks import compiled
 from gateway.intake.hooks.preset import presets
 from gateway.intake.hooks.template import Segments
+from gateway.intake.preparation import prepare
 from gateway.model.errors import Refused
+from gateway.settings import Settings
 
 hooks = typer.Typer(help="Webhooks of other products.", no_args_is_help=True)
 
@@ -40,7 +42,8 @@ def try_(
     set_: Set = None,
 ) -> None:
     """Show the jobs that a payload becomes, sent by nobody; its signature is not looked at."""
-    hook = _hook(name, config, set_)
+    settings = settings_of(config, set_)
+    hook = _hook(name, settings)
     delivery = hook.preset.sample.delivery
     if payload is not None:
         delivery = Delivery("POST", "", {}, {"content-type": FORM if form else "application/json"}, read_file(payload))
@@ -48,8 +51,14 @@ def try_(
     delivery = replace(delivery, headers={**delivery.headers, **given})
     try:
         reading: Reading = hook.read(delivery, hook.payload(delivery), time.time())
+        for job in reading.jobs:
+            prepare(json.dumps(job).encode(), settings, "tried")
     except Refused as refusal:
-        typer.echo(f"refused ({refusal.code}): {refusal.detail}", err=True)
+        typer.echo(f"refused ({refusal.code}): {refusal}", err=True)
+        if refusal.code == "event_unknown" and not given:
+            typer.echo(
+                "the event's name may come in a header: give it by -H, as in -H 'X-GitHub-Event: push'", err=True
+            )
         raise typer.Exit(1) from None
     if as_json:
         told = {"event": reading.event, "delivery": reading.delivery, "jobs": reading.jobs}
@@ -77,9 +86,8 @@ def _as_read(message: Segments) -> str:
     return "".join(one["data"]["text"] if one["type"] == "text" else render_cq([one]) for one in message)
 
 
-def _hook(name: str, config: Path | None, set_: list[str] | None) -> Hook:
+def _hook(name: str, settings: Settings) -> Hook:
     """Return the hook NAME of the settings, else one of the preset NAME."""
-    settings = settings_of(config, set_)
     try:
         known = compiled(settings.hooks)
     except Refused as refusal:

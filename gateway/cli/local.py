@@ -66,7 +66,11 @@ def check(config: Config = None, set_: Set = None) -> None:
     """Check settings, rules and the hooks' templates without starting anything; one line for each fault."""
     settings = settings_of(config, set_)
     try:
-        faults = [fault for hook in compiled(settings.hooks).values() if (fault := hook.fault(time.time())) is not None]
+        faults = [
+            fault
+            for hook in compiled(settings.hooks).values()
+            if (fault := hook.fault(time.time(), settings)) is not None
+        ]
     except Refused as refusal:
         faults = [refusal.detail]
     if faults:

@@ -20,7 +20,28 @@ def _compiles(value: str) -> str:
         re.compile(value)
     except re.error as error:
         raise ValueError(f"not a regular expression: {error}") from None
+    if _repeats_a_repetition(value):
+        raise ValueError("a repetition inside a repetition, such as (a+)+, may take forever on some texts; use glob")
     return value
+
+
+def _repeats_a_repetition(pattern: str) -> bool:
+    """Return whether PATTERN has a group with an unbounded repetition in it that is repeated without bound itself."""
+    open_groups, closed = [False], False
+    for sign in re.finditer(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()*+]|\{[0-9]*,[0-9]*\}|.", pattern, re.DOTALL):
+        text = sign[0]
+        repeats = text in {"*", "+"} or (text.startswith("{") and text.endswith(",}"))
+        if repeats and closed:
+            return True
+        if repeats:
+            open_groups[-1] = True
+        closed = False
+        if text == "(":
+            open_groups.append(False)
+        elif text == ")" and len(open_groups) > 1:
+            closed = open_groups.pop()
+            open_groups[-1] = open_groups[-1] or closed
+    return False
 
 
 def _is_zone(value: str) -> str:

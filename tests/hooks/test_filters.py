@@ -210,3 +210,38 @@ def test_the_facts_of_a_mapping_are_its_simple_values() -> None:
     ]
     assert len(facts({"x" * 1_000_000: dict.fromkeys(map(str, range(5_000)), 1)})[0]) < 200
     assert facts(["a"]) == facts("a") == facts(None) == []
+
+
+HOSTILE = [
+    "![](",
+    "[](",
+    "[",
+    "![",
+    "<",
+    "<a",
+    "<http://",
+    "&#",
+    "`",
+    "**",
+    "# ",
+    "> ",
+    " ",
+    "\t",
+    "\n",
+    "<br",
+    "](",
+    "a",
+]
+
+
+@pytest.mark.parametrize("start", HOSTILE)
+@pytest.mark.parametrize("name", ["plain", "pictures", "first_line", "link", "cut", "line"])
+def test_no_text_keeps_a_filter_busy(name: str, start: str) -> None:
+    began = time.monotonic()
+    for text in (start * (65_536 // len(start)), start + "a" * 65_536, start + "1" * 65_536):
+        FILTERS[name](text)
+    assert time.monotonic() - began < 1.0
+
+
+def test_a_character_with_thousands_of_digits_is_left_as_it_is() -> None:
+    assert plain("&#" + "1" * 5_000 + ";").startswith("&#111")

@@ -1,6 +1,7 @@
 """Webhooks on real sockets: from a product's call to the message at the stand-in NapCat, or why there is none."""
 
 import asyncio
+import base64
 import gzip
 import hashlib
 import hmac
@@ -511,3 +512,42 @@ async def test_a_hook_that_cannot_work_keeps_the_gateway_from_starting(
     assert str(caught.value).startswith(said), str(caught.value)
     assert SECRET not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+async def test_what_is_urgent_mentions_people_in_groups_and_reaches_private_chats_without(world: World) -> None:
+    hook = generic(template="{{ at(10001) }} fire", targets=["group:1", "private:20002"])
+    gateway = await world.gateway(hooks=[hook])
+    assert (await gateway.post("/hooks/any", {"text": "x"}, TOKEN)).status == 202
+    await world.ended(2)
+    assert {sent.target: sent.text for sent in world.napcat.delivered}["private:20002"] == "fire"
+
+
+async def test_who_does_not_prove_itself_has_nothing_looked_into(world: World) -> None:
+    gateway = await world.gateway(hooks=[generic()])
+    for body in (b"{", b"\xff", b'{"a":[' + b"{}," * 100_000 + b"{}]}"):
+        reply = await gateway.post("/hooks/any", body)
+        assert (reply.status, reply.json["code"]) == (401, "signature_invalid")
+
+
+async def test_no_secret_is_written_to_the_refused_entries(world: World) -> None:
+    hook = {"name": "push", "preset": "bark", "secret": "a-device-key", "targets": ["group:1"]}
+    gateway = await world.gateway(hooks=[{**hook, "template": "{{ payload.nothing }}"}])
+    reply = await gateway.post("/hooks/push/push", {"device_key": "a-device-key", "body": "hi"})
+    assert reply.status == 422
+    (entry,) = await world.producer.invalid()
+    assert "hi" in entry["raw"]
+    assert "a-device-key" not in entry["raw"]
+
+
+async def test_the_signed_id_of_a_standard_webhook_tells_deliveries_apart(world: World) -> None:
+    secret = "whsec_" + base64.b64encode(b"k" * 32).decode()
+    hook = {"name": "own", "template": "{{ payload.data }}", "verify": {"kind": "standard"}, "secret": secret}
+    gateway = await world.gateway(hooks=[{**hook, "targets": ["group:1"]}])
+    body, at = json.dumps({"data": "hello"}), datetime.now(UTC)
+    told: list[bool] = []
+    for name in ("msg_1", "msg_2", "msg_1"):
+        signature = Webhook(secret).sign(name, at, body)
+        sent = {"webhook-id": name, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature}
+        sent["Idempotency-Key"] = f"other-{len(told)}"
+        told.append((await gateway.post("/hooks/own", body.encode(), sent)).json["jobs"][0]["duplicate"])
+    assert told == [False, False, True]

@@ -314,7 +314,7 @@ def test_no_value_becomes_structure_wherever_it_is_put(place: str, value: str) -
 def test_a_value_alone_in_its_place_keeps_its_kind_and_among_words_is_text() -> None:
     template = "- {type: json, data: {a: {{ a }}, b: {{ b }}, c: {{ c }}, d: 'n={{ a }} {{ b }}{{ c }}'}}"
     [segment] = rendered(template, segments=True, a=7, b=None, c=[1, {"x": True}])
-    assert segment["data"] == {"a": 7, "b": None, "c": [1, {"x": True}], "d": 'n=7 [1, {"x": true}]'}
+    assert segment["data"] == {"a": 7, "b": None, "c": '[1, {"x": true}]', "d": 'n=7 [1, {"x": true}]'}
 
 
 def test_what_a_macro_and_a_block_return_may_be_put_too() -> None:
@@ -346,3 +346,19 @@ def test_a_short_list_cannot_become_a_long_message() -> None:
     template = "{% set x %}{{ a }}{% endset %}{% for i in range(3000) %}- {{ x }}\n{% endfor %}"
     with pytest.raises(TemplateFailed, match="characters"):
         rendered(template, segments=True, a="x" * 60_000)
+
+
+@pytest.mark.parametrize("template", ["{{ at('all') }}{{ t | plain }}", "{{ at('all') }}{{ t | striptags }}"])
+def test_a_mark_that_a_filter_brings_about_puts_nothing_in(template: str) -> None:
+    message = rendered(template, t="&#xe000;0&#xe001;" * 3 + "&#xe000;7&#xe001;")
+    assert [segment["type"] for segment in message].count("at") == 1
+
+
+def test_a_structure_in_a_payload_is_no_segment() -> None:
+    with pytest.raises(TemplateFailed):
+        rendered("- {{ t }}", segments=True, t={"type": "at", "data": {"qq": "all"}})
+
+
+def test_what_a_filter_cannot_do_with_a_value_fails_the_template() -> None:
+    with pytest.raises(TemplateFailed):
+        rendered("{{ t | dictsort }}", t=[1])

@@ -8,7 +8,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _BLANKS = re.compile(r"[ \t]+")
-_PICTURE = re.compile(r"!\[([^\[\]]*)\]\(([^()\s]*)[^()]*\)")
+_LONGEST = 64 * 1024  # characters of a text that are looked at
+# What repeats is possessive: an attempt that fails is not tried again in other lengths, which takes forever.
+_PICTURE = re.compile(r"!\[([^\[\]]*+)\]\(([^()\s]*+)[^()]*+\)")
+_LINK = re.compile(r"\[([^\[\]]*+)\]\(([^()\s]*+)[^()]*+\)")
 
 
 def cut(value: Any, most: int = 200) -> str:
@@ -86,15 +89,22 @@ def plain(value: Any, *, links: bool = False) -> str:
 
     With LINKS the targets stay, behind the words.
     """
-    text = re.sub(r"<(https?://[^<>\s]+)>", r"\1", str(value or ""))
+    text = re.sub(r"<(https?://[^<>\s]++)>", r"\1", str(value or "")[:_LONGEST])
     text = re.sub(r"</?(br|p|div|li)\b[^<>]*>", "\n", text, flags=re.IGNORECASE)
-    text = html.unescape(re.sub(r"</?[a-zA-Z!][^<>]*>", "", text))
+    text = _unescaped(re.sub(r"</?[a-zA-Z!][^<>]*>", "", text))
     text = _PICTURE.sub("" if links else r"\1", text)
-    text = re.sub(r"\[([^\[\]]*)\]\(([^()\s]*)[^()]*\)", _words_and_target if links else r"\1", text)
+    text = _LINK.sub(_words_and_target if links else r"\1", text)
     text = re.sub(r"^ {0,3}(#{1,6}[ \t]+|>[ \t]?|(```|~~~|---|\*\*\*).*$)", "", text, flags=re.MULTILINE)
     text = re.sub(r"(\*\*|__|`)", "", text)
     text = _BLANKS.sub(" ", re.sub(r"(?<![ \t])[ \t]+$", "", text, flags=re.MULTILINE))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return html.unescape(text)
+    except ValueError:  # the number of a character has thousands of digits
+        return text
 
 
 def _words_and_target(found: re.Match[str]) -> str:
@@ -104,7 +114,7 @@ def _words_and_target(found: re.Match[str]) -> str:
 
 def pictures(value: Any, most: int = 3) -> list[str]:
     """Return the addresses of the first MOST images in a text in Markdown."""
-    found = [link(address) for _words, address in _PICTURE.findall(str(value or ""))]
+    found = [link(address) for _words, address in _PICTURE.findall(str(value or "")[:_LONGEST])]
     return [address for address in found if address][:most]
 
 

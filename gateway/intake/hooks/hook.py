@@ -15,15 +15,18 @@ from gateway.intake.hooks.preset import Preset, presets
 from gateway.intake.hooks.sandbox import TemplateFailed
 from gateway.intake.hooks.template import Segments, Template
 from gateway.intake.hooks.verify import Proof, refusal, signs
+from gateway.intake.preparation import prepare
 from gateway.model.errors import Fault, Refused
 from gateway.settings import Hook as HookSettings
+from gateway.settings import Settings
 from gateway.settings.hooks import HookRoute, Match
 
 _JSONPATH = JSONPathEnvironment(strict=False)
-_LONGEST_ID = 64  # characters of a delivery's id in a key; a longer one is digested
+_LONGEST_ID = 60  # characters of a delivery's id in a key; a longer one is digested
 _LONGEST_COLLAPSE = 128
 _LONGEST_EVENT = 128
 _HEADER = "header:"
+_SIGNED_IDS = ("header:svix-id", "header:webhook-id")  # of Standard Webhooks, as verify.py reads them
 _REMEMBERED = 1_000  # deliveries without an id, of each hook
 
 
@@ -69,7 +72,7 @@ class Hook:
         collapse = settings.collapse_key or self.preset.collapse
         self._collapse = _compiled("collapse_key", collapse, segments=False) if collapse else None
         self._routes = tuple(_route(number, route) for number, route in enumerate(settings.routes))
-        self._delivery = tuple(map(_place, self.preset.delivery))
+        self._delivery = tuple(map(_place, _SIGNED_IDS if self.proof.kind == "standard" else self.preset.delivery))
         self._event = tuple(map(_place, self.preset.event))
         self._said: dict[str, int] = {}
 
@@ -94,15 +97,19 @@ class Hook:
         be made of this payload.
         """
         event = ".".join(text for place in self._event if (text := _found(place, delivery, payload)))
-        event = self.preset.names.get(event, event)[:_LONGEST_EVENT]
+        event = "".join(filter(str.isprintable, self.preset.names.get(event, event)))[:_LONGEST_EVENT]
         name = self.delivery_id(delivery, payload, now)
         if event and any(fnmatchcase(event, ping) for ping in self.preset.pings):
             return Reading(event, name, [], ping=True)
-        if not any(fnmatchcase(event, known) for known in self.preset.events):
-            raise Refused("event_unknown", f"{self.preset.title} has no message for the event {event[:60]!r}")
         wanted = self.settings.events
+        if wanted and not any(fnmatchcase(event, glob) for glob in wanted):
+            return Reading(event, name, [])
+        # Whoever names events and says how they are told needs no preset to know them.
+        known = wanted if wanted and self.settings.template else self.preset.events
+        if not any(fnmatchcase(event, glob) for glob in known):
+            raise Refused("event_unknown", f"{self.preset.title} has no message for the event {event[:60]!r}")
         targets = self._targets(event, payload)
-        if (wanted and not any(fnmatchcase(event, glob) for glob in wanted)) or not targets:
+        if not targets:
             return Reading(event, name, [])
         values = self._values(event, delivery, payload)
         message = self._rendered("template", self._template, values)
@@ -111,13 +118,14 @@ class Hook:
         return Reading(event, name, [self._job(target, name, message, values) for target in targets])
 
     def sample(self, now: float) -> Reading:
-        """Return what the preset's own sample becomes here, whatever events this hook tells; raises Refused."""
-        delivery = self.preset.sample.delivery
-        everywhere = self.settings.model_copy(update={"events": (), "targets": ("group:10000",), "routes": ()})
+        """Return what the preset's own sample becomes for all targets, whatever this hook tells; raises Refused."""
+        delivery, settings = self.preset.sample.delivery, self.settings
+        targets = dict.fromkeys([*settings.targets, *(target for route in settings.routes for target in route.targets)])
+        everywhere = settings.model_copy(update={"events": (), "targets": tuple(targets), "routes": ()})
         return Hook(everywhere).read(delivery, self.payload(delivery), now)
 
-    def fault(self, now: float) -> str | None:
-        """Return what is wrong with the templates, tried with the preset's sample; None when a message came out.
+    def fault(self, now: float, settings: Settings) -> str | None:
+        """Return what is wrong with the templates, tried with the preset's sample; None when its jobs would be taken.
 
         A template without a preset has no sample: it is only compiled.
         """
@@ -125,8 +133,10 @@ class Hook:
             return None
         try:
             fine = self.sample(now).jobs
+            for job in fine:
+                prepare(json.dumps(job).encode(), settings, "tried")
         except Refused as refusal:
-            return f"hooks: {refusal.detail}"
+            return f"hooks: {self.settings.name!r}: {refusal}"
         return None if fine else f"hooks: {self.settings.name!r} says nothing of the sample of {self.preset.title}"
 
     @classmethod
@@ -139,7 +149,7 @@ class Hook:
         kind, _, number = target.partition(":")
         job: dict[str, Any] = {
             "group_id" if kind == "group" else "user_id": number,
-            "message": message,
+            "message": message if kind == "group" else _without_mentions(message),
             "key": f"hook:{self.settings.name}:{name}:{target}",
             "metadata": {"hook": self.settings.name, "event": values["event"], "delivery": name},
         }
@@ -194,6 +204,21 @@ class Hook:
         for oldest in list(self._said)[:-_REMEMBERED]:
             self._said.pop(oldest, None)
         return now
+
+
+def _without_mentions(message: Segments) -> Segments:
+    """Return MESSAGE for a private chat, where there is nobody to mention: without `at`, and the blank behind each."""
+    told: Segments = []
+    behind = False
+    for segment in message:
+        data = segment.get("data")
+        text = data.get("text") if behind and segment.get("type") == "text" and isinstance(data, dict) else None
+        behind = segment.get("type") == "at"
+        if isinstance(text, str):
+            told.append({"type": "text", "data": {"text": text.removeprefix(" ")}})
+        elif not behind:
+            told.append(segment)
+    return told
 
 
 def _preset_of(settings: HookSettings) -> Preset:

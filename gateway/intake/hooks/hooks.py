@@ -4,16 +4,16 @@ import asyncio
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 
 from gateway.clock import Clock
-from gateway.intake.admission import Admission, queue_full
+from gateway.intake.admission import Admission, Admitted, key_reused, queue_full
 from gateway.intake.hooks.delivery import Delivery, Payload
 from gateway.intake.hooks.hook import Hook, Reading
-from gateway.model.errors import Refused
+from gateway.model.errors import Refused, StoreUnavailable
 from gateway.model.window import Window
 from gateway.settings import Hook as HookSettings
 from gateway.store.sources import InvalidEntry, Sources
@@ -21,6 +21,8 @@ from gateway.store.values import Submission
 from gateway.telemetry import Event, Log
 from gateway.web import Guard, problem
 
+_SHORT = 64 * 1024  # bytes of a body that is looked into before it is known who sent it
+_AT_ONCE = 2  # deliveries made into messages: they are work for threads that others need too
 _STATUS = {"json_invalid": 400, "path_unknown": 404, "content_type": 415}
 
 
@@ -37,6 +39,7 @@ class Hooks:
         self._sources = sources
         self._guard = guard
         self._clock = clock
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._log = Log()
         self.tallies: Mapping[str, Counter[str]] = {name: Counter() for name in self._hooks}
 
@@ -52,30 +55,60 @@ class Hooks:
         if request.method not in hook.preset.methods:
             allowed = ", ".join(hook.preset.methods)
             return problem(405, "method_not_allowed", f"this hook takes {allowed}", headers={"Allow": allowed})
+        if hook.proof.kind == "none" and (stranger := self._guard.from_elsewhere(request)) is not None:
+            return stranger
         try:
             return await self._taken(hook, request)
         except Refused as refusal:
             self._refuse(hook, refusal.code)
             return problem(_STATUS.get(refusal.code, 422), refusal.code, refusal.detail, refusal.errors)
+        except StoreUnavailable:
+            self._refuse(hook, "store_unavailable")
+            raise
+        except web.HTTPException as error:
+            self._refuse(hook, f"http_{error.status}")
+            raise
 
     async def _taken(self, hook: Hook, request: web.Request) -> web.Response:
         delivery = await _delivery(request)
-        # Only who proves itself learns what is wrong with what it sends, except that it cannot be read at all.
-        payload = await asyncio.to_thread(hook.payload, delivery)
         now = self._clock.epoch_ms() / 1000
-        if (reason := hook.refusal(delivery, payload, now)) is not None:
+        if (reason := await self._refusal(hook, delivery, now)) is not None:
             self._refuse(hook, "signature_invalid")
             headers = {"WWW-Authenticate": "Basic"} if hook.proof.kind == "basic" else None
             return problem(401, "signature_invalid", reason, headers=headers)
         if (refused := self._turned_away(hook, request)) is not None:
             return refused
-        try:
-            reading = await asyncio.to_thread(hook.read, delivery, payload, now)
-            submissions = await self._prepared(reading)
-        except Refused as refusal:
+        async with self._turns:
+            payload = await asyncio.to_thread(hook.payload, delivery)
+            try:
+                reading = await asyncio.to_thread(hook.read, delivery, payload, now)
+                submissions, refusals = await self._prepared(reading)
+                if refusals and not submissions:
+                    raise refusals[0]
+            except Refused as error:
+                await self._keep(hook, delivery, payload, now, error)
+                raise
+        for refusal in refusals:  # what cannot be said to one is said to the others
+            self._refuse(hook, refusal.code)
             await self._keep(hook, delivery, payload, now, refusal)
-            raise
-        return await self._admitted(hook, reading, submissions)
+        admitted = await self._admission.admit(submissions)
+        for lost in self._lost(submissions, admitted):
+            self._refuse(hook, lost.code)
+            await self._keep(hook, delivery, payload, now, lost)
+        return self._told(hook, reading, submissions, admitted)
+
+    async def _refusal(self, hook: Hook, delivery: Delivery, now: float) -> str | None:
+        """Return why DELIVERY is not genuine. Nothing of it is looked into before that is known.
+
+        Except for a short one whose product puts the secret into the body.
+        """
+        reason = hook.refusal(delivery, {}, now)
+        if reason is None or hook.proof.kind != "path" or len(delivery.body) > _SHORT:
+            return reason
+        try:
+            return hook.refusal(delivery, hook.payload(delivery), now)
+        except Refused:
+            return reason
 
     def _turned_away(self, hook: Hook, request: web.Request) -> web.Response | None:
         """Count a delivery; return its refusal when we stop, or when it is one too many."""
@@ -93,28 +126,45 @@ class Hooks:
         detail = f"more than hooks[].limits of {hook.settings.name!r}; the next in {seconds} s"
         return problem(429, "rate_exceeded", detail, headers={"Retry-After": str(seconds)})
 
-    async def _prepared(self, reading: Reading) -> list[Submission]:
-        return [await self._admission.prepare(json.dumps(job).encode("ascii")) for job in reading.jobs]
+    async def _prepared(self, reading: Reading) -> tuple[list[Submission], list[Refused]]:
+        """Return the jobs that can be admitted, and why the others cannot."""
+        submissions, refusals = [], []
+        for job in reading.jobs:
+            try:
+                submissions.append(await self._admission.prepare(json.dumps(job).encode("ascii")))
+            except Refused as refusal:
+                refusals.append(refusal)
+        return submissions, refusals
 
-    async def _admitted(self, hook: Hook, reading: Reading, submissions: Sequence[Submission]) -> web.Response:
-        admitted = await self._admission.admit(submissions)
-        if any(one.outcome == "full" for one in admitted):
-            self._refuse(hook, "queue_full")
-            refusal = queue_full(next(one.account for one in submissions))
-            return problem(503, refusal.code, refusal.detail, headers={"Retry-After": "5"})
-        # The same delivery once more, with other words: the template was changed since. It was told.
+    def _lost(self, submissions: Sequence[Submission], admitted: Sequence[Admitted]) -> Iterator[Refused]:
+        """Yield why what could be a job is none."""
+        for submission, one in zip(submissions, admitted, strict=True):
+            if one.outcome == "full":
+                yield queue_full(submission.account)
+            elif one.outcome == "conflict":
+                yield key_reused(submission.key)
+
+    def _told(
+        self, hook: Hook, reading: Reading, submissions: Sequence[Submission], admitted: Sequence[Admitted]
+    ) -> web.Response:
+        """Return the answer; a sender whose jobs have no room now may send it again: what was taken is not doubled."""
         jobs = [
             {"id": one.id, "target": submission.target, "duplicate": one.outcome in {"duplicate", "conflict"}}
             for one, submission in zip(admitted, submissions, strict=True)
+            if one.outcome != "full"
         ]
-        self.tallies[hook.settings.name]["taken" if jobs else "pings" if reading.ping else "passed_over"] += 1
-        self._log.info(
-            Event.HOOK_TAKEN,
-            hook=hook.settings.name,
-            hook_event=reading.event,
-            delivery=reading.delivery,
-            jobs=[job["id"] for job in jobs],
-        )
+        if jobs or not submissions:
+            self.tallies[hook.settings.name]["taken" if jobs else "pings" if reading.ping else "passed_over"] += 1
+            self._log.info(
+                Event.HOOK_TAKEN,
+                hook=hook.settings.name,
+                hook_event=reading.event,
+                delivery=reading.delivery,
+                jobs=[job["id"] for job in jobs],
+            )
+        if len(jobs) < len(submissions):
+            refusal = queue_full(submissions[0].account)
+            return problem(503, refusal.code, refusal.detail, headers={"Retry-After": "5"})
         answer = hook.preset.answered(reading.delivery, self._clock.epoch_ms() // 1000)
         if answer is not None:
             return web.json_response(answer)
@@ -125,7 +175,7 @@ class Hooks:
         entry = InvalidEntry(
             f"hook:{hook.settings.name}",
             hook.delivery_id(delivery, payload, now),
-            delivery.body or json.dumps(payload).encode(),
+            _without_secrets(hook, delivery, payload),
             refusal.code,
             str(refusal)[:4096],
         )
@@ -149,6 +199,14 @@ def compiled(settings: Iterable[HookSettings]) -> dict[str, Hook]:
             where = f"hooks.{place}.{refusal.errors[0].loc}"
             raise Refused("hook_invalid", f"{where}: {refusal.detail}") from None
     return hooks
+
+
+def _without_secrets(hook: Hook, delivery: Delivery, payload: Payload) -> bytes:
+    """Return the body, or, where the secret may be in it or there is none, the payload without the secret."""
+    if delivery.body.strip() and not any(name in payload for name in hook.proof.fields):
+        return delivery.body
+    said = {name: value for name, value in payload.items() if name not in hook.proof.fields}
+    return json.dumps(said).encode()
 
 
 async def _delivery(request: web.Request) -> Delivery:

@@ -89,6 +89,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """Return whether a template may ask for an attribute: of data only the methods that do no harm."""
         return attr in _METHODS if isinstance(obj, _DATA) else super().is_safe_attribute(obj, attr, value)
 
+    def wrap_str_format(self, value: Any) -> None:
+        """Let `format` be as any method that is not known: it pads without bound."""
+
     def unsafe_undefined(self, obj: Any, attribute: str) -> Any:
         """Return what a mapping has under a name that is also one of Python's, such as `copy`."""
         if isinstance(obj, Mapping) and attribute in obj:

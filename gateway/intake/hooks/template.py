@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -15,8 +16,15 @@ from gateway.model.errors import Refused
 
 Segments = list[dict[str, Any]]
 
-_MARK = re.compile("\ue000([0-9]+)\ue001")
-_LEFT_OUT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ue000\ue001]")
+_LEFT_OUT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ue000\ue001\u202a-\u202e\u2066-\u2069]")
+"""What QQ cannot carry, the marks of segments, and what turns the direction of all that follows."""
+
+
+_ERRORS = (
+    TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, AssertionError, RuntimeError,
+    MemoryError,
+)  # fmt: skip
+"""What a template may run into, beside what is wrong with it."""
 
 
 class Template:
@@ -50,7 +58,7 @@ class Template:
         rendering = _Rendering()
 
         def put(kind: str, **data: str) -> str:
-            return rendering.mark({"type": kind, "data": data})
+            return rendering.mark(_Segment(type=kind, data=data))
 
         def image(url: Any) -> str:
             return put("image", file=url) if isinstance(url, str) and re.match(r"https?://", url) else ""
@@ -67,7 +75,7 @@ class Template:
             return rendering.listed(output) if self._segments else rendering.told(output)
         except TemplateFailed:
             raise
-        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
+        except _ERRORS as error:
             raise TemplateFailed(f"{type(error).__name__}: {str(error)[:300]}") from None
         finally:
             _RENDERING.reset(token)
@@ -84,23 +92,30 @@ class Template:
         return "".join(pieces)
 
 
+class _Segment(dict[str, Any]):
+    """A segment that the template itself put in."""
+
+
 class _Rendering:
     """One rendering: what its marks stand for."""
 
     def __init__(self) -> None:
         self._placed: list[Any] = []
         self._left = 4 * LONGEST
+        # New for each rendering, so that no payload can write a mark.
+        self._nonce = secrets.token_hex(8)
+        self._mark = re.compile(f"\ue000{self._nonce}:([0-9]+)\ue001")
 
     def mark(self, value: Any) -> str:
         """Return what stands for VALUE in the output."""
         self._placed.append(value)
-        return f"\ue000{len(self._placed) - 1}\ue001"
+        return f"\ue000{self._nonce}:{len(self._placed) - 1}\ue001"
 
     def told(self, output: str) -> Segments:
         """Return OUTPUT as text, cut where segments were placed in it; white space at its ends says nothing."""
         text = re.sub(r"\n{3,}", "\n\n", re.sub(r"(?<![ \t])[ \t]+\n", "\n", output)).strip()
         segments: Segments = []
-        for position, piece in enumerate(_MARK.split(text)):
+        for position, piece in enumerate(self._mark.split(text)):
             if position % 2:
                 segments.append(self._placed[int(piece)])
             elif words := _LEFT_OUT.sub("", piece):
@@ -121,8 +136,11 @@ class _Rendering:
 
     def _resolved(self, value: Any) -> Any:
         if isinstance(value, str):
-            whole = _MARK.fullmatch(value)
-            return self._behind(whole) if whole else _LEFT_OUT.sub("", _MARK.sub(self._spelled, value))
+            if not (whole := self._mark.fullmatch(value)):
+                return _LEFT_OUT.sub("", self._mark.sub(self._spelled, value))
+            # Text, a number, yes or no: what a payload has in it is no structure of the message.
+            simple = isinstance(behind := self._behind(whole), str | int | float | _Segment) or behind is None
+            return behind if simple else json.dumps(behind, ensure_ascii=False, default=str)
         if isinstance(value, dict):
             return {self._spelled(name): self._resolved(inner) for name, inner in value.items()}
         if isinstance(value, list):
