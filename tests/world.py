@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ class World:
         self.napcat = napcat
         self.transport = transport
         self.producer = Producer(clients)
+        self._port: socket.socket | None = None
 
     def settings(self, **sections: Any) -> dict[str, Any]:
         """Return settings for this world's Redis and NapCat; SECTIONS replace whole sections."""
@@ -88,9 +90,15 @@ class World:
         await self._server.aclose()
         for client in (self.clients.commands, self.clients.blocking):
             await client.connection_pool.disconnect()
+        # Kept until it is started again: anybody's connection could take the port meanwhile.
+        self._port = self._stack.enter_context(socket.socket())
+        self._port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._port.bind(("127.0.0.1", int(self.redis_url.rpartition(":")[2].partition("/")[0])))
 
     async def start_redis(self) -> None:
         """Start a server on the same port with what the stopped one has written."""
+        if self._port is not None:
+            self._port.close()
         url = await self._server.enter_async_context(embedded_server(self.folder / "redis"))
         assert url == self.redis_url
 

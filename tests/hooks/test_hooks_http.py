@@ -551,3 +551,11 @@ async def test_the_signed_id_of_a_standard_webhook_tells_deliveries_apart(world:
         sent["Idempotency-Key"] = f"other-{len(told)}"
         told.append((await gateway.post("/hooks/own", body.encode(), sent)).json["jobs"][0]["duplicate"])
     assert told == [False, False, True]
+
+
+async def test_a_picture_that_cannot_be_sent_does_not_take_its_words_along(world: World) -> None:
+    gateway = await world.gateway(hooks=[generic()])
+    told = {"title": "look", "image": "http://192.168.1.7/a.png"}
+    assert (await gateway.post("/hooks/any", told, TOKEN)).status == 202
+    await world.ended(1)
+    assert "look" in world.napcat.delivered[0].text

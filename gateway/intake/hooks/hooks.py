@@ -131,10 +131,20 @@ class Hooks:
         submissions, refusals = [], []
         for job in reading.jobs:
             try:
-                submissions.append(await self._admission.prepare(json.dumps(job).encode("ascii")))
+                submissions.append(await self._prepared_one(job))
             except Refused as refusal:
                 refusals.append(refusal)
         return submissions, refusals
+
+    async def _prepared_one(self, job: dict[str, Any]) -> Submission:
+        """Return a job that can be admitted; where a picture cannot be sent, such as one inside, without pictures."""
+        try:
+            return await self._admission.prepare(json.dumps(job).encode("ascii"))
+        except Refused:
+            words = [segment for segment in job["message"] if segment.get("type") != "image"]
+            if not words or len(words) == len(job["message"]):
+                raise
+            return await self._admission.prepare(json.dumps({**job, "message": words}).encode("ascii"))
 
     def _lost(self, submissions: Sequence[Submission], admitted: Sequence[Admitted]) -> Iterator[Refused]:
         """Yield why what could be a job is none."""
