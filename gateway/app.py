@@ -29,9 +29,11 @@ from gateway.lanes.operator import Operator
 from gateway.lanes.policy import tick_policy
 from gateway.lanes.recall import Recaller
 from gateway.lanes.runner import Errands, LaneRunner
+from gateway.metrics import Metrics
 from gateway.model.action import Ask
 from gateway.model.errors import Refused, SettingsInvalid, StoreUnavailable
 from gateway.monitor.lanes import Lanes
+from gateway.monitor.metrics import Exposition
 from gateway.monitor.status import Monitor, Tallies
 from gateway.openapi import Documentation
 from gateway.results.callbacks import Callbacks
@@ -117,9 +119,9 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         clients = await stack.enter_async_context(_redis(settings))
         supervisor = Supervisor(clock)
         keys = Keys(settings.redis.prefix)
-        due = Due()
-        scripts, sources = Scripts(clients.commands, keys, due.note), Sources(clients, keys)
-        inner = Scripts(clients.lanes, keys, due.note)
+        due, metrics = Due(), Metrics()
+        scripts, sources = Scripts(clients.commands, keys, due.note, metrics), Sources(clients, keys)
+        inner = Scripts(clients.lanes, keys, due.note, metrics)
         policies = {account.name: tick_policy(settings, account) for account in settings.accounts}
 
         runners: dict[str, LaneRunner] = {}
@@ -131,7 +133,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
             policy = policies[account.name]
             watch = Watch(account, napcat, rules, inner, clock)
             stack.push_async_callback(watch.close)
-            forwarder = Forwarder(account.name, napcat, watch, rules, settings.delivery.retry, clock)
+            forwarder = Forwarder(account.name, napcat, watch, rules, settings.delivery.retry, clock, metrics)
             reconciler = Reconciler(account.name, napcat, watch, policy, inner, trust=settings.delivery.trust_history)
             errands = Errands(forwarder.forward, reconciler.look, watch.probe, watch.examine)
             runners[account.name] = LaneRunner(account.name, policy, inner, errands, clock, replica)
@@ -162,13 +164,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         pressure = Pressure(clients, clock)
         admission = Admission(settings, scripts, bell, pressure, clock)
         accounts = list(runners)
-        readers = [
-            SourceReader(name, name, accounts, admission, sources, inner, clock) for name in settings.intake.streams
-        ]
-        readers += [
-            ListReader(name, keys.list_stream(name), accounts, admission, sources, inner, clock)
-            for name in settings.intake.lists
-        ]
+        readers = _readers(settings, keys, accounts, admission, sources, inner, clock)
         await work.enter_async_context(_leased(supervisor, {f"source {reader.source}": reader for reader in readers}))
 
         stopping = app[STOPPING]
@@ -177,11 +173,44 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         hooks = _hooks(settings, admission, sources, guard, clock)
         tallies = Tallies(events.tallies, hooks.tallies)
         monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, tallies, clock, stopping)
+        exposition = Exposition(settings, clients, scripts, sources, tallies, metrics)
         works = _Works(
-            settings, clock, scripts, policies, asks, bell, endings, pressure, admission, events, monitor, hooks
+            settings,
+            clock,
+            scripts,
+            policies,
+            asks,
+            bell,
+            endings,
+            pressure,
+            admission,
+            events,
+            monitor,
+            exposition,
+            hooks,
         )
         add_routes(app, _routes(works, guard))
         yield
+
+
+def _readers(
+    settings: Settings,
+    keys: Keys,
+    accounts: list[str],
+    admission: Admission,
+    sources: Sources,
+    scripts: Scripts,
+    clock: Clock,
+) -> list[SourceReader]:
+    """Return who reads each source."""
+    readers: list[SourceReader] = [
+        SourceReader(name, name, accounts, admission, sources, scripts, clock) for name in settings.intake.streams
+    ]
+    readers += [
+        ListReader(name, keys.list_stream(name), accounts, admission, sources, scripts, clock)
+        for name in settings.intake.lists
+    ]
+    return readers
 
 
 @dataclass(frozen=True)
@@ -199,6 +228,7 @@ class _Works:
     admission: Admission
     events: Events
     monitor: Monitor
+    exposition: Exposition
     hooks: Hooks
 
 
@@ -234,6 +264,7 @@ def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
         # Any parameter is passed over here: NapCat may add its token, and a probe what evades caches.
         web.post("/napcat/{account}/events", works.events.post),
         web.get("/status", guard("read", monitor.get)),
+        web.get("/metrics", guard("read", works.exposition.get)),
         web.get("/healthz/live", monitor.live),
         web.get("/healthz/ready", monitor.ready),
         *works.hooks.routes(),

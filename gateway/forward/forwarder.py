@@ -7,6 +7,7 @@ from gateway.clock import Clock
 from gateway.forward.napcat import NapCat
 from gateway.forward.verdict import decide, judge
 from gateway.forward.watch import Watch
+from gateway.metrics import Metrics
 from gateway.model.attempt import Claim, Outcome
 from gateway.model.errors import NotSent, StoreUnavailable
 from gateway.model.verdict import Rule
@@ -24,6 +25,7 @@ class Forwarder:
         rules: Sequence[Rule],
         schedule: Sequence[int],
         clock: Clock,
+        metrics: Metrics,
     ) -> None:
         """Judge answers by RULES and retry by SCHEDULE (milliseconds); WATCH knows which program answers."""
         self._account = account
@@ -32,6 +34,7 @@ class Forwarder:
         self._rules = rules
         self._schedule = schedule
         self._clock = clock
+        self._metrics = metrics
         self._log = Log(account=account)
 
     async def _ready(self, claim: Claim) -> bool:
@@ -58,6 +61,8 @@ class Forwarder:
         took_ms = round((self._clock.monotonic() - began) * 1000)
         ruling = judge(answer, self._rules, self._watch.implementation)
         outcome = decide(claim, answer, ruling, self._schedule, self._clock.chance(), took_ms)
+        self._metrics.attempts.labels(self._account, ruling.verdict.value, ruling.rule.name).inc()
+        self._metrics.send_seconds.labels(self._account).observe(took_ms / 1000)
         self._log.info(
             Event.JOB_ATTEMPTED,
             job=f"{self._account}.{claim.job_id}",

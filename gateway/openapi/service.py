@@ -44,6 +44,13 @@ SERVICE = (
         troubles=told.KEYED,
     ),
     Operation(
+        "getMetrics", "get", "/metrics", "Service", "Read the metrics",
+        "For Prometheus: what this process counted and timed, and what Redis holds now; OpenMetrics where asked for.",
+        answers=(Answer(200, "The metrics.", {"type": "string"}, media="text/plain"),),
+        scope="read",
+        troubles=told.KEYED,
+    ),
+    Operation(
         "isLive", "get", "/healthz/live", "Service", "Ask whether the process lives",
         answers=(Answer(200, "Its loop turns.", Fine, {"status": "ok"}),),
     ),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from redis.asyncio import Redis
 
+from gateway.metrics import Metrics
 from gateway.model.attempt import Claim, Outcome
 from gateway.model.part import Part
 from gateway.model.receipt import FINAL_STATES
@@ -56,10 +57,17 @@ SCRIPTS = (
 class Scripts:
     """Every script of the gateway on one Redis; each is safe to repeat when its reply was lost."""
 
-    def __init__(self, redis: Redis, keys: Keys, announce: Callable[[str], None] = lambda account: None) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        announce: Callable[[str], None] = lambda account: None,
+        metrics: Metrics | None = None,
+    ) -> None:
         """Read the scripts; Redis learns each when it first runs. ANNOUNCE is told which account has a callback due."""
         self._redis = redis
         self._announce = announce
+        self._metrics = metrics or Metrics()
         self._scripts = {name: redis.register_script(source_of(name)) for name in SCRIPTS}
         self._keys = keys
         self._rings: dict[str, list[str]] = {}
@@ -107,7 +115,10 @@ class Scripts:
         reply = await self._account("admit", account, args)
         if any(one.collapse_key for one in submissions):
             self._announce(account)  # one that was collapsed may have had a callback
-        return [(outcome.decode(), job_id.decode()) for outcome, job_id in reply]
+        admitted = [(outcome.decode(), job_id.decode()) for outcome, job_id in reply]
+        for outcome, _ in admitted:
+            self._metrics.admissions.labels(account, outcome).inc()
+        return admitted
 
     async def tick(
         self,
@@ -408,10 +419,13 @@ class Scripts:
         ended = _ended(reply)
         if any(job.callback for job in ended):
             self._announce(account)
+        for job in ended:
+            self._metrics.ended.labels(account, job.state).inc()
+            self._metrics.end_to_end_seconds.labels(account, job.state).observe(job.age / 1000)
         return ended
 
     async def _run(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        with translated():
+        with translated(), self._metrics.redis_seconds.labels(name).time():
             return await self._scripts[name](keys=keys, args=args)
 
 
@@ -477,4 +491,5 @@ def _windows(reply: list[list[Any]]) -> list[Window]:
 
 
 def _ended(reply: list[list[bytes]]) -> list[Ended]:
-    return [Ended(*(field.decode() for field in fields)) for fields in reply]
+    told = ([field.decode() for field in fields] for fields in reply)
+    return [Ended(job, target, state, code, due, int(age)) for job, target, state, code, due, age in told]

@@ -99,13 +99,14 @@ class TickPolicy:
 
 
 class Ended(NamedTuple):
-    """A job that ended, as the script that ended it reports; `callback` is "" when none is due."""
+    """A job that ended, as the script that ended it reports; `callback` is "" when none is due, `age` in ms."""
 
     job_id: str
     target: str
     state: str
     code: str
-    callback: str = ""
+    callback: str
+    age: int
 
 
 Settlement = Literal["posted", "again", "given_up", "back"]

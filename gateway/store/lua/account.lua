@@ -313,7 +313,7 @@ local function finish(job, state, code, keep, length)
     redis.call('XADD', LETTERS, 'MINID', '~', whole(now - keep), '*', 'job', job.id)
   end
   publish(job, length)
-  ENDED[#ENDED + 1] = {job.id, job.target, state, code or '', announce(job)}
+  ENDED[#ENDED + 1] = {job.id, job.target, state, code or '', announce(job), whole(now - job.created)}
 end
 
 -- Take JOB, of which nothing may have been sent, out of wherever it waits, and end it as cancelled because of CODE.

@@ -12,7 +12,7 @@
 --       (1: ask NapCat whether the account works)}
 --       claim: {job, target, token, n, part number, retries, rule of the attempts before this one that cost nothing ("":
 --         none), how many in a row, action, body, timeout (ms), fetch (ms), fingerprint, nodes}
---       ended: {job, target, state, code, '1' when its callback is due}
+--       ended: {job, target, state, code, '1' when its callback is due, ms since admission}
 --       noted: {held | slowed | recovered | resumed, target or "account", reason, until (ms)}
 --       look: {job, target}: ask for the history of this target; without a job: whether it is still muted
 

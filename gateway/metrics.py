@@ -1,0 +1,65 @@
+"""What this process counts and times, for Prometheus: every name, in one place.
+
+Labels are bounded: accounts, states, rules, scripts; never a target, a job or a text.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info
+from prometheus_client.registry import Collector
+
+from gateway import __version__
+
+_SHORT = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)  # seconds
+_LONG = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0, 86_400.0)  # seconds
+
+
+class Metrics:
+    """The instruments of one process, in a registry of its own."""
+
+    def __init__(self) -> None:
+        """Start with nothing counted."""
+        self.registry = CollectorRegistry()
+        self.admissions = Counter(
+            "gateway_admissions",
+            "What became of jobs at the door: admitted, duplicate, conflict, seen, full.",
+            ["account", "outcome"],
+            registry=self.registry,
+        )
+        self.attempts = Counter(
+            "gateway_attempts",
+            "Calls to NapCat, by what their answer proved and the rule that read it.",
+            ["account", "verdict", "rule"],
+            registry=self.registry,
+        )
+        self.send_seconds = Histogram(
+            "gateway_send_seconds",
+            "How long NapCat took to answer a call.",
+            ["account"],
+            buckets=_LONG,
+            registry=self.registry,
+        )
+        self.ended = Counter(
+            "gateway_jobs_ended",
+            "Jobs whose end this process wrote down, by state.",
+            ["account", "state"],
+            registry=self.registry,
+        )
+        self.end_to_end_seconds = Histogram(
+            "gateway_end_to_end_seconds",
+            "From a job's admission to its end, by state; what was scheduled waited on purpose.",
+            ["account", "state"],
+            buckets=_LONG,
+            registry=self.registry,
+        )
+        self.redis_seconds = Histogram(
+            "gateway_redis_seconds",
+            "Round trips to Redis, by script.",
+            ["script"],
+            buckets=_SHORT,
+            registry=self.registry,
+        )
+        build = Info("gateway_build", "The version that runs.", registry=self.registry)
+        build.info({"version": __version__})
+
+    def add(self, collector: Collector) -> None:
+        """Let COLLECTOR tell more when the metrics are read."""
+        self.registry.register(collector)
