@@ -23,7 +23,7 @@ class Patience:
         self._pause = _FIRST_S
 
     async def wait(self, error: Unavailable) -> None:
-        """Pause before the next try: as long as the gateway asks, else twice as long as before; ±20 %.
+        """Pause before the next try: as long as the gateway asks, else twice as long as before, and up to 20 % more.
 
         Raises ERROR when there is no time left for that.
         """

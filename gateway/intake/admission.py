@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from aiohttp import web
+
 from gateway.clock import Clock
 from gateway.intake.preparation import prepare
 from gateway.model.errors import Fault, Refused, StoreRefuses, StoreUnavailable
@@ -13,6 +15,7 @@ from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
 from gateway.store.values import Admission as Outcome
 from gateway.store.values import Submission
+from gateway.web import problem
 
 _LARGE = 64 * 1024  # bytes of a job that is checked in a thread
 
@@ -89,6 +92,12 @@ class Admission:
 def queue_full(account: str) -> Refused:
     """Return the refusal of a job for which ACCOUNT has no room now."""
     return Refused("queue_full", f"account {account!r} has intake.max_queued jobs waiting; try again later")
+
+
+def no_room(account: str) -> web.Response:
+    """Return the answer to who sent a job for which ACCOUNT has no room now."""
+    refusal = queue_full(account)
+    return problem(503, refusal.code, refusal.detail, headers={"Retry-After": "5"})
 
 
 def out_of_reach(target: str, code: str = "forbidden") -> Refused:

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from gateway.intake.admission import Admission, Admitted, key_reused, out_of_reach, queue_full
+from gateway.intake.admission import Admission, Admitted, key_reused, no_room, out_of_reach
 from gateway.model.errors import Refused
 from gateway.model.receipt import Receipt
 from gateway.store.scripts import Scripts
@@ -28,8 +28,7 @@ class JobsIntake:
             return problem(403, refusal.code, refusal.detail)
         admitted = (await self._admission.admit([submission]))[0]
         if admitted.outcome == "full":
-            refusal = queue_full(submission.account)
-            return problem(503, refusal.code, refusal.detail, headers={"Retry-After": "5"})
+            return no_room(submission.account)
         if admitted.outcome == "conflict":
             raise key_reused(submission.key)
         duplicate = admitted.outcome == "duplicate"

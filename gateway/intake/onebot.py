@@ -8,14 +8,14 @@ from typing import Any
 from aiohttp import web
 
 from gateway.intake import onebot_answer
-from gateway.intake.admission import Admission, key_reused, out_of_reach, queue_full
+from gateway.intake.admission import Admission, key_reused, no_room, out_of_reach
 from gateway.intake.onebot_answer import Envelope, envelope
 from gateway.intake.onebot_request import Fields, job_of, read_form, read_json
 from gateway.model.errors import Refused
 from gateway.model.identity import JobId, parse_job_id
 from gateway.model.receipt import Receipt
 from gateway.settings import Key, Onebot
-from gateway.web import KEY, Guard, check_query, may_use, only_header, problem
+from gateway.web import KEY, Guard, check_query, may_use, only_header
 
 Wait = Callable[[JobId, float], Awaitable[Receipt | None]]
 """Returns the receipt of a job once it has ended; None: it has not within so many seconds."""
@@ -112,8 +112,7 @@ class OneBot:
             raise out_of_reach(submission.target, "target_forbidden")
         admitted = (await self._admission.admit([submission]))[0]
         if admitted.outcome == "full":
-            refusal = queue_full(submission.account)
-            return problem(503, refusal.code, refusal.detail, headers={"Retry-After": "5"})
+            return no_room(submission.account)
         if admitted.outcome == "conflict":
             raise key_reused(submission.key)
         job = parse_job_id(admitted.id)

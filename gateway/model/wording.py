@@ -3,7 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+
+from gateway.model.errors import Fault
+
+_MOST_FAULTS = 20  # told at once
 
 _WORDS = (
     ("Value error, ", ""),
@@ -27,6 +32,12 @@ def reason(found: ErrorDetails) -> str:
     if found["type"] == "value_error" and not words.startswith("write "):
         return words  # a sentence of ours that says what is wrong with this very value
     return f"{words}; this is {kind_of(found['input'])}"
+
+
+def faults_of(error: ValidationError, prefix: str = "") -> list[Fault]:
+    """Return the first twenty things wrong with a document, their places after PREFIX."""
+    found = error.errors(include_url=False)[:_MOST_FAULTS]
+    return [Fault(f"{prefix}{place(one['loc'])}", reason(one), one["type"]) for one in found]
 
 
 def kind_of(value: Any) -> str:

@@ -8,7 +8,7 @@ from aiohttp import web
 from gateway.lanes.address import account_of, target_of
 from gateway.model.instant import format_instant
 from gateway.model.rate import Rate
-from gateway.monitor.status import account_document, within_reach
+from gateway.monitor.status import account_document, lasting, within_reach
 from gateway.settings import Settings
 from gateway.store.scripts import Scripts
 from gateway.store.values import TickPolicy, Window
@@ -42,19 +42,9 @@ class Lanes:
         if lane.due is not None:
             document["next_at"] = format_instant(lane.due)
         if lane.hold is not None:
-            document["hold"] = {
-                "reason": lane.hold.reason,
-                "since": format_instant(lane.hold.since),
-                "until": format_instant(lane.hold.until),
-                "operator": lane.held_by_operator,
-            }
+            document["hold"] = {**lasting(lane.hold), "operator": lane.held_by_operator}
         if lane.slowed is not None:
-            document["slowed"] = {
-                "reason": lane.slowed.reason,
-                "since": format_instant(lane.slowed.since),
-                "until": format_instant(lane.slowed.until),
-                "factor": lane.slowed.factor,
-            }
+            document["slowed"] = {**lasting(lane.slowed), "factor": lane.slowed.factor}
         document["rates"] = _rates("account", lane.account_windows, observed=lane.account_observed)
         document["rates"] += _rates(str(target), lane.windows, observed=lane.observed)
         return web.json_response(document)

@@ -177,6 +177,11 @@ def within_reach(numbers: AccountNumbers, key: Key | None) -> AccountNumbers:
     )
 
 
+def lasting(held: Hold | Slowed) -> dict[str, str]:
+    """Return why something is held or slowed, since when and until when, as it is told everywhere."""
+    return {"reason": held.reason, "since": format_instant(held.since), "until": format_instant(held.until)}
+
+
 def account_document(account: str, numbers: AccountNumbers) -> dict[str, Any]:
     """Return what ACCOUNT holds as /status and /v1/accounts tell it."""
     return {
@@ -190,25 +195,8 @@ def account_document(account: str, numbers: AccountNumbers) -> dict[str, Any]:
         "ended": numbers.ended,
         "observed": numbers.observed,
         "receipts": numbers.receipts,
-        "holds": [
-            {
-                "target": hold.name,
-                "reason": hold.reason,
-                "since": format_instant(hold.since),
-                "until": format_instant(hold.until),
-            }
-            for hold in numbers.holds
-        ],
-        "slowed": [
-            {
-                "target": slowed.name,
-                "reason": slowed.reason,
-                "since": format_instant(slowed.since),
-                "until": format_instant(slowed.until),
-                "factor": slowed.factor,
-            }
-            for slowed in numbers.slowed
-        ],
+        "holds": [{"target": hold.name, **lasting(hold)} for hold in numbers.holds],
+        "slowed": [{"target": slowed.name, **lasting(slowed), "factor": slowed.factor} for slowed in numbers.slowed],
         "unmatched": [
             {
                 "fingerprint": answer.fingerprint,

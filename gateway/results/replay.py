@@ -9,10 +9,10 @@ from pydantic import ValidationError, field_validator
 
 from gateway.clock import Clock
 from gateway.convert import parse_document
-from gateway.model.errors import Fault, Refused, StoreUnavailable
+from gateway.model.errors import Refused, StoreUnavailable
 from gateway.model.identity import parse_job_id
 from gateway.model.receipt import Receipt, State
-from gateway.model.wording import place, reason
+from gateway.model.wording import faults_of
 from gateway.results.receipts import Receipts, job_not_found
 from gateway.results.search import UNDELIVERED, Filter, Search, States
 from gateway.settings import Settings
@@ -168,7 +168,4 @@ def _wish(body: bytes) -> Wish:
     try:
         return Wish.model_validate(parse_document(body))
     except ValidationError as error:
-        faults = [
-            Fault(place(found["loc"]), reason(found), found["type"]) for found in error.errors(include_url=False)[:20]
-        ]
-        raise Refused("replay_invalid", "this says of no jobs to replay", faults) from None
+        raise Refused("replay_invalid", "this says of no jobs to replay", faults_of(error)) from None

@@ -8,11 +8,12 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from gateway.clock import Clock
-from gateway.model.errors import Fault, Refused
+from gateway.lanes.address import known_account
+from gateway.model.errors import Refused
 from gateway.model.instant import Instant
 from gateway.model.receipt import State
 from gateway.model.target import parse_target
-from gateway.model.wording import place, reason
+from gateway.model.wording import faults_of
 from gateway.settings import Key
 from gateway.store.scripts import Scripts
 from gateway.store.values import Found, Wanted
@@ -174,12 +175,7 @@ class Search:
                     yield Hit(name, found)
 
     def _chosen(self, account: str | None) -> Sequence[str]:
-        if account is None:
-            return self._accounts
-        if account not in self._accounts:
-            known = ", ".join(self._accounts)
-            raise Refused("account_unknown", f"no account is named {account[:40]!r}; known: {known}")
-        return [account]
+        return self._accounts if account is None else [known_account(account, self._accounts)]
 
 
 def parse_filter(fields: dict[str, Any], code: str, prefix: str = "") -> Filter:
@@ -187,10 +183,7 @@ def parse_filter(fields: dict[str, Any], code: str, prefix: str = "") -> Filter:
     try:
         return Filter.model_validate(fields)
     except ValidationError as error:
-        faults = [
-            Fault(f"{prefix}{place(found['loc'])}", reason(found), found["type"])
-            for found in error.errors(include_url=False)[:20]
-        ]
+        faults = faults_of(error, prefix)
         raise Refused(code, "these are no jobs to look for", faults) from None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.clock import Clock
-from gateway.intake.admission import Admission, Admitted, key_reused, queue_full
+from gateway.intake.admission import Admission, Admitted, key_reused, no_room, queue_full
 from gateway.intake.hooks.delivery import Delivery, Payload
 from gateway.intake.hooks.hook import Hook, Reading
 from gateway.model.errors import Refused, StoreUnavailable
@@ -173,8 +173,7 @@ class Hooks:
                 jobs=[job["id"] for job in jobs],
             )
         if len(jobs) < len(submissions):
-            refusal = queue_full(submissions[0].account)
-            return problem(503, refusal.code, refusal.detail, headers={"Retry-After": "5"})
+            return no_room(submissions[0].account)
         answer = hook.preset.answered(reading.delivery, self._clock.epoch_ms() // 1000)
         if answer is not None:
             return web.json_response(answer)
