@@ -33,8 +33,10 @@ from gateway.metrics import Metrics
 from gateway.model.action import Ask
 from gateway.model.errors import Refused, SettingsInvalid, StoreUnavailable
 from gateway.monitor.lanes import Lanes
+from gateway.monitor.look import Looks
 from gateway.monitor.metrics import Exposition
-from gateway.monitor.status import Monitor, Tallies
+from gateway.monitor.presence import Presence
+from gateway.monitor.status import Monitor, Parts, Tallies
 from gateway.openapi import Documentation
 from gateway.results.callbacks import Callbacks
 from gateway.results.listing import PARAMETERS, Listing
@@ -124,21 +126,9 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         inner = Scripts(clients.lanes, keys, due.note, metrics)
         policies = {account.name: tick_policy(settings, account) for account in settings.accounts}
 
-        runners: dict[str, LaneRunner] = {}
-        watches: dict[str, Watch] = {}
-        asks: dict[str, Ask] = {}
-        replica, rules = clock.token(), load_rules(settings.delivery.rules)
-        for account in settings.accounts:
-            napcat = await stack.enter_async_context(napcat_of(account, settings.delivery.slack))
-            policy = policies[account.name]
-            watch = Watch(account, napcat, rules, inner, clock)
-            stack.push_async_callback(watch.close)
-            forwarder = Forwarder(account.name, napcat, watch, rules, settings.delivery.retry, clock, metrics)
-            reconciler = Reconciler(account.name, napcat, watch, policy, inner, trust=settings.delivery.trust_history)
-            errands = Errands(forwarder.forward, reconciler.look, watch.probe, watch.examine)
-            runners[account.name] = LaneRunner(account.name, policy, inner, errands, clock, replica)
-            watches[account.name] = watch
-            asks[account.name] = napcat.ask
+        replica = clock.token()
+        senders = await _senders(stack, settings, policies, inner, clock, replica, metrics)
+        runners, watches = senders.runners, senders.watches
         bell = Bell(clients, keys, {name: runner.wake for name, runner in runners.items()})
         known = {account.name: account for account in settings.accounts}
         events = Events(known, policies, inner, bell, clock, watches, runners)
@@ -170,27 +160,64 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         stopping = app[STOPPING]
         guard = Guard(settings.auth, clock, stopping, settings.http.host)
         app.on_response_prepare.append(guard.tell_rate)
+        presence = Presence(replica, inner, clock)
+        await work.enter_async_context(_present(supervisor, presence))
         hooks = _hooks(settings, admission, sources, guard, clock)
-        tallies = Tallies(events.tallies, hooks.tallies)
-        monitor = Monitor(settings, clients, scripts, sources, supervisor, listeners, tallies, clock, stopping)
-        exposition = Exposition(settings, clients, scripts, sources, tallies, metrics)
+        parts = Parts(supervisor, presence, listeners, watches, readers, Tallies(events.tallies, hooks.tallies))
+        looks = Looks(settings, policies, clients, keys, scripts, sources, clock)
+        stack.push_async_callback(looks.close)
+        monitor = Monitor(settings, clients, looks, parts, clock, stopping)
         works = _Works(
             settings,
             clock,
             scripts,
             policies,
-            asks,
+            senders.asks,
             bell,
             endings,
             pressure,
             admission,
             events,
             monitor,
-            exposition,
+            Exposition(looks, monitor, parts, metrics),
             hooks,
         )
         add_routes(app, _routes(works, guard))
         yield
+
+
+@dataclass(frozen=True)
+class _Senders:
+    """What sends, by account: the loop that moves its lanes, who knows how its NapCat is, and how that is asked."""
+
+    runners: dict[str, LaneRunner]
+    watches: dict[str, Watch]
+    asks: dict[str, Ask]
+
+
+async def _senders(
+    stack: AsyncExitStack,
+    settings: Settings,
+    policies: Mapping[str, TickPolicy],
+    scripts: Scripts,
+    clock: Clock,
+    replica: str,
+    metrics: Metrics,
+) -> _Senders:
+    """Return what sends; STACK ends it."""
+    senders, rules = _Senders({}, {}, {}), load_rules(settings.delivery.rules)
+    for account in settings.accounts:
+        name, policy = account.name, policies[account.name]
+        napcat = await stack.enter_async_context(napcat_of(account, settings.delivery.slack))
+        watch = Watch(account, napcat, rules, scripts, clock)
+        stack.push_async_callback(watch.close)
+        forwarder = Forwarder(name, napcat, watch, rules, settings.delivery.retry, clock, metrics)
+        reconciler = Reconciler(name, napcat, watch, policy, scripts, trust=settings.delivery.trust_history)
+        errands = Errands(forwarder.forward, reconciler.look, watch.probe, watch.examine)
+        senders.runners[name] = LaneRunner(name, policy, scripts, errands, clock, replica)
+        senders.watches[name] = watch
+        senders.asks[name] = napcat.ask
+    return senders
 
 
 def _readers(
@@ -263,6 +290,7 @@ def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
         web.post("/v1/accounts/{name}/resume", guard("admin", takes(operator.resume))),
         # Any parameter is passed over here: NapCat may add its token, and a probe what evades caches.
         web.post("/napcat/{account}/events", works.events.post),
+        web.get("/v1/flow", guard("read", takes(monitor.get_flow))),
         web.get("/status", guard("read", monitor.get)),
         web.get("/metrics", guard("read", works.exposition.get)),
         web.get("/healthz/live", monitor.live),
@@ -336,6 +364,17 @@ async def _callbacks(
         finally:
             await supervisor.stop("callbacks")
             await callbacks.drain()
+
+
+@asynccontextmanager
+async def _present(supervisor: Supervisor, presence: Presence) -> AsyncIterator[None]:
+    """Tell the others that this process lives, until it ends."""
+    supervisor.start("presence", presence.run)
+    try:
+        yield
+    finally:
+        await supervisor.stop("presence")
+        await presence.leave()
 
 
 @asynccontextmanager

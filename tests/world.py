@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.app import create_app
 from gateway.clock import Clock
+from gateway.model.instant import format_instant
 from gateway.model.receipt import FINAL_STATES, Receipt
 from gateway.sandbox.napcat import StandIn
 from gateway.sandbox.process import GatewayProcess
@@ -172,6 +173,13 @@ class Gateway:
             deadline,
         )
         return receipt
+
+    async def status(self) -> dict[str, Any]:
+        """Return what /status says of a look that began after this call: it answers with one of a second ago."""
+        asked = format_instant(Clock().epoch_ms())
+        reply: Reply = await until(lambda: self.get("/status"), lambda reply: reply.json["at"] >= asked)
+        document: dict[str, Any] = reply.json
+        return document
 
 
 class Reply:

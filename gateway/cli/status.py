@@ -63,7 +63,7 @@ def _screen(document: dict[str, Any]) -> RenderableType:
     for reason in _reasons(document):
         parts.append(Text.assemble(("! ", "bold yellow"), reason[0]))
         parts.append(Text(f"  {reason[1]}", style="dim"))
-    table = columns("account", "login", "queued", "sending", "later", "overdue", "breaker", "events", "ended")
+    table = columns("account", "QQ", "queued", "sending", "later", "overdue", "breaker", "events", "ended")
     for cells in _accounts(document):
         table.add_row(*map(Text, cells))
     parts += [Text(""), table]
@@ -114,7 +114,7 @@ def _accounts(document: dict[str, Any]) -> list[tuple[str, ...]]:
     return [
         (
             shown(name),
-            shown(account.get("login") or "-"),
+            shown(account.get("self_id") or "-"),
             *(str(account.get(field, "-")) for field in ("queued", "in_flight", "scheduled")),
             format_duration(round((account.get("overdue_ms") or 0) / 1000) * 1000),
             shown(str(account.get("breaker", "-"))),

@@ -9,6 +9,7 @@ from gateway.clock import Clock
 from gateway.forward.answer import Reply
 from gateway.forward.napcat import NapCat
 from gateway.forward.verdict import judge
+from gateway.model.contact import Contact
 from gateway.model.instant import format_instant
 from gateway.model.target import Target
 from gateway.model.verdict import Answer, Implementation, Rule
@@ -57,6 +58,7 @@ class Watch:
 
     implementation  which program answers there; None while that is not known
     number          the QQ number that is, or has to be, logged in; "" while that is not known
+    contact         whether it answers, and has QQ, as far as is known
     """
 
     def __init__(self, account: Account, napcat: NapCat, rules: Sequence[Rule], scripts: Scripts, clock: Clock) -> None:
@@ -66,6 +68,7 @@ class Watch:
             None if account.implementation == "auto" else account.implementation
         )
         self.number = account.self_id
+        self.contact = Contact()
         self._account = account.name
         self._napcat = napcat
         self._rules = rules
@@ -82,6 +85,11 @@ class Watch:
         """Remember that NapCat answered, or that it may be away."""
         answered = answer.status is not None
         self._heard = self._clock.monotonic() if answered else float("-inf")
+        self._meet(answer, self.contact.online if answered else None)
+
+    def _meet(self, answer: Answer, online: bool | None) -> None:
+        reachable = answer.status is not None or answer.http_status is not None
+        self.contact = Contact(reachable, online, self._clock.epoch_ms())
 
     async def ready(self, until: float) -> bool:
         """Return whether a message may be sent: NapCat was heard just now, or is well when it is asked.
@@ -160,6 +168,7 @@ class Watch:
         if status.answer.error == "pool":
             return None, ""
         finding = self._read(status)
+        self._meet(status.answer, _online(status))
         if finding.reason not in {"", "unknown_action"}:  # one that does not know this question may know the next
             return finding, ""
         login = await self._napcat.ask("get_login_info", {}, _ANSWER_MS)
@@ -183,6 +192,11 @@ class Watch:
             return Finding(rule.name, rule.hold)
         # An implementation that does not know the question, or fails at it, is there at least.
         return _WELL if answer.status is not None or rule.name == "unknown_action" else Finding(rule.name, _PAUSE_MS)
+
+
+def _online(reply: Reply) -> bool | None:
+    online = _field(reply, "online")
+    return online if isinstance(online, bool) else None
 
 
 def _has(reply: Reply, name: str) -> bool:

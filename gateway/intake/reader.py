@@ -44,7 +44,7 @@ class SourceReader:
         self._sources = sources
         self._scripts = scripts
         self._clock = clock
-        self._holder = clock.token()
+        self.holder = clock.token()
         self._log = Log(source=source)
         self._reading = False
         self._waiting = False
@@ -65,7 +65,7 @@ class SourceReader:
 
     async def _turn(self) -> None:
         """Read what there is, if this is the reader; else wait a while for the lease."""
-        if not await self._scripts.lease("reader", self.source, self._holder, LEASE_MS):
+        if not await self._scripts.lease("reader", self.source, self.holder, LEASE_MS):
             self._reading = False
             await asyncio.sleep(_WAIT_MS / 1000)
             return
@@ -75,7 +75,7 @@ class SourceReader:
 
     async def release(self) -> None:
         """Give the lease back, so that another replica takes over at once."""
-        await self._scripts.lease("reader", self.source, self._holder, 0)
+        await self._scripts.lease("reader", self.source, self.holder, 0)
 
     async def _begin(self) -> None:
         await self._forget_stale_marks()
@@ -104,7 +104,7 @@ class SourceReader:
         while entries := await self._entries(after):
             for batch in self._batches(entries):
                 await self._take(batch)
-                if not await self._scripts.lease("reader", self.source, self._holder, LEASE_MS):
+                if not await self._scripts.lease("reader", self.source, self.holder, LEASE_MS):
                     return
             if not self._full:
                 return
@@ -130,7 +130,7 @@ class SourceReader:
     async def _rest(self, seconds: float) -> None:
         ends_at = self._clock.monotonic() + seconds
         while (left := ends_at - self._clock.monotonic()) > 0:
-            await self._scripts.lease("reader", self.source, self._holder, LEASE_MS)
+            await self._scripts.lease("reader", self.source, self.holder, LEASE_MS)
             await asyncio.sleep(min(left, _WAIT_MS / 1000))
 
     async def _entries(self, after: str) -> list[Entry]:

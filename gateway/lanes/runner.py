@@ -20,7 +20,7 @@ _SAFETY = 1.0  # seconds between looks at an account that has work, should a bel
 _GATHER = 0.001  # seconds that outcomes gather before a tick
 _RECHECK = 5.0  # seconds between two looks at the account that somebody else wishes for
 _FIRST_PROBE = 10.0  # seconds that the first look at the account may take
-_IDLE = 30.0  # seconds between looks at an account that has none
+_IDLE = 30.0  # seconds between looks at an account that has none, and after which its NapCat is asked how it is
 _NOTED = {
     "held": Event.LANE_HELD,
     "slowed": Event.LANE_SLOWED,
@@ -80,6 +80,7 @@ class LaneRunner:
         self._asked = False
         self._asking = False
         self._rechecked = float("-inf")
+        self._heard = clock.monotonic()
 
     def wake(self) -> None:
         """Look at the lanes now: work was admitted, or something may go on."""
@@ -93,6 +94,11 @@ class LaneRunner:
             self._rechecked = now
             self._probe()
 
+    def _keep_watch(self) -> None:
+        """Ask an account that has had nothing to send for a while: whoever looks is to know before a message does."""
+        if self._clock.monotonic() - self._heard >= 0.9 * _IDLE:
+            self._probe()
+
     def _probe(self) -> None:
         self._asked = True
         if self._claiming and not self._asking:
@@ -103,6 +109,7 @@ class LaneRunner:
         try:
             while self._asked:
                 self._asked = False
+                self._heard = self._clock.monotonic()
                 await self._errands.probe()
         finally:
             self._asking = False
@@ -175,6 +182,8 @@ class LaneRunner:
             return 0
         if not self._claiming:
             return _SAFETY if self._flying else 0
+        if not tick.has_work:
+            self._keep_watch()
         patience = _SAFETY if tick.has_work else _IDLE
         return patience if tick.next_in is None else min(patience, tick.next_in / 1000)
 
@@ -213,6 +222,7 @@ class LaneRunner:
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.discard(task)
+        self._heard = self._clock.monotonic()
         if not task.cancelled() and (error := task.exception()) is not None:
             # The lease lapses and the attempt becomes unknown: it may have been sent.
             self._log.error(Event.TASK_FAILED, task=task.get_name(), error=told(error))

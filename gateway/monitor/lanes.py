@@ -1,17 +1,16 @@
 """`GET /v1/targets/{kind}/{id}` and `GET /v1/accounts`: what waits, what holds it, and how full its rates are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
 from gateway.lanes.address import account_of, target_of
 from gateway.model.instant import format_instant
-from gateway.model.rate import Rate
-from gateway.monitor.status import account_document, lasting, within_reach
+from gateway.monitor.documents import account_document, lasting, rates_document, within_reach
 from gateway.settings import Settings
 from gateway.store.scripts import Scripts
-from gateway.store.values import TickPolicy, Window
+from gateway.store.values import TickPolicy
 from gateway.web import KEY
 
 
@@ -42,32 +41,19 @@ class Lanes:
         if lane.due is not None:
             document["next_at"] = format_instant(lane.due)
         if lane.hold is not None:
-            document["hold"] = {**lasting(lane.hold), "operator": lane.held_by_operator}
+            document["hold"] = {**lasting(lane.hold), "operator": lane.hold.operator}
         if lane.slowed is not None:
             document["slowed"] = {**lasting(lane.slowed), "factor": lane.slowed.factor}
-        document["rates"] = _rates("account", lane.account_windows, observed=lane.account_observed)
-        document["rates"] += _rates(str(target), lane.windows, observed=lane.observed)
+        document["rates"] = rates_document("account", lane.account_windows, observed=lane.account_observed)
+        document["rates"] += rates_document(str(target), lane.windows, observed=lane.observed)
         return web.json_response(document)
 
     async def accounts(self, request: web.Request) -> web.Response:
         """Answer `{items: […]}`, one for each account in the order of the settings; targets beyond reach left out."""
-        items = []
-        for account in self._settings.accounts:
-            numbers = within_reach(await self._scripts.overview(account.name), request.get(KEY))
-            windows = await self._scripts.lane(account.name, "account", self._policies[account.name].limits)
-            rates = _rates("account", windows.account_windows, observed=windows.account_observed)
-            items.append({"name": account.name, **account_document(account.name, numbers), "rates": rates})
+        limits = {account.name: self._policies[account.name].limits for account in self._settings.accounts}
+        found = await self._scripts.overviews(limits)
+        key = request.get(KEY)
+        items = [
+            {"name": name, **account_document(name, within_reach(numbers, key))} for name, numbers in found.items()
+        ]
         return web.json_response({"items": items})
-
-
-def _rates(scope: str, windows: Sequence[Window], *, observed: bool) -> list[dict[str, Any]]:
-    return [
-        {
-            "scope": scope,
-            "rate": str(Rate(window.most, window.period)),
-            "used": window.used,
-            "opens_at": format_instant(window.opens_at),
-            **({"observed": True} if observed else {}),
-        }
-        for window in windows
-    ]

@@ -1,6 +1,6 @@
 """`GET /metrics`: what this process counted, and what Redis holds right now, for Prometheus."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -8,21 +8,21 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from gateway.metrics import Metrics
-from gateway.model.errors import StoreUnavailable
-from gateway.monitor.status import Tallies
-from gateway.settings import Settings
-from gateway.store.client import Clients
-from gateway.store.scripts import Scripts
-from gateway.store.server import server_numbers
-from gateway.store.sources import Sources
+from gateway.model.rate import Rate
+from gateway.monitor.look import Looks, Shared
+from gateway.monitor.presence import REMEMBERED_S
+from gateway.monitor.reasons import Reason
+from gateway.monitor.status import Monitor, Parts
+from gateway.store.overview import AccountNumbers
 
-_GAUGES = {
+_OF_ACCOUNT = {
     "queued": ("gateway_jobs_queued", "Jobs that wait or are being sent."),
     "lanes": ("gateway_lanes_due", "Targets with work that is not being sent."),
     "in_flight": ("gateway_in_flight", "Calls to NapCat that are under way."),
     "scheduled": ("gateway_scheduled", "Entries of the schedule: jobs, and requesters who wait for their rate."),
     "overdue": ("gateway_overdue_seconds", "How long the target that waits longest is past its turn."),
-    "holds": ("gateway_targets_parked", "Targets that wait on purpose."),
+    "oldest": ("gateway_oldest_waiting_seconds", "How long the job waits that waits longest, of those in lanes."),
+    "parked": ("gateway_targets_parked", "Targets that wait on purpose."),
     "paused": ("gateway_account_paused", "1 while the account is paused."),
     "callbacks": ("gateway_callbacks_waiting", "Receipts that are still to be posted."),
 }
@@ -31,28 +31,25 @@ _GAUGES = {
 class Exposition(Collector):
     """Serves the metrics; what Redis holds is asked for when they are read."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        clients: Clients,
-        scripts: Scripts,
-        sources: Sources,
-        tallies: Tallies,
-        metrics: Metrics,
-    ) -> None:
-        """Tell what METRICS counted, what is in TALLIES, and what SCRIPTS and SOURCES find."""
-        self._settings = settings
-        self._clients = clients
-        self._scripts = scripts
-        self._sources = sources
-        self._tallies = tallies
+    def __init__(self, looks: Looks, monitor: Monitor, parts: Parts, metrics: Metrics) -> None:
+        """Tell what METRICS counted, what LOOKS find, what MONITOR makes of it, and how the PARTS are."""
+        self._looks = looks
+        self._monitor = monitor
+        self._parts = parts
         self._metrics = metrics
         self._now: Sequence[Metric] = ()
         metrics.add(self)
 
     async def get(self, request: web.Request) -> web.Response:
         """Answer in the text format of Prometheus, or OpenMetrics where the reader takes that."""
-        self._now = await self._found()
+        look = await self._looks.latest()
+        self._now = [
+            _gauge("gateway_redis_up", "1 while Redis answers.", int(look.shared is not None)),
+            *_reasons(self._monitor.reasons(look)),
+            *self._contacts(),
+            *(_shared(look.shared) if look.shared is not None else ()),
+            *self._counted(),
+        ]
         encode, kind = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(self._metrics.registry), headers={"Content-Type": kind})
 
@@ -60,46 +57,90 @@ class Exposition(Collector):
         """Return what was found when the metrics were last asked for."""
         return self._now
 
-    async def _found(self) -> list[Metric]:
-        up = GaugeMetricFamily("gateway_redis_up", "1 while Redis answers.")
-        gauges = {name: GaugeMetricFamily(*told, labels=["account"]) for name, told in _GAUGES.items()}
-        depth = GaugeMetricFamily("gateway_source_depth", "Entries that wait to be read.", labels=["source"])
-        used = GaugeMetricFamily("gateway_redis_memory_bytes", "Memory that Redis uses.")
-        most = GaugeMetricFamily("gateway_redis_memory_limit_bytes", "Its maxmemory; 0: none.")
-        try:
-            for account in self._settings.accounts:
-                numbers = await self._scripts.overview(account.name)
-                parked = [hold for hold in numbers.holds if hold.name != "account"]
-                values = {
-                    "queued": numbers.queued,
-                    "lanes": numbers.lanes,
-                    "in_flight": numbers.in_flight,
-                    "scheduled": numbers.scheduled,
-                    "overdue": numbers.overdue / 1000,
-                    "holds": len(parked),
-                    "paused": int(len(parked) < len(numbers.holds)),
-                    "callbacks": numbers.callbacks.waiting,
-                }
-                for name, value in values.items():
-                    gauges[name].add_metric([account.name], value)
-            for source in (*self._settings.intake.streams, *self._settings.intake.lists):
-                depth.add_metric([source], await self._sources.depth(source))
-            server = await server_numbers(self._clients)
-        except StoreUnavailable:
-            up.add_metric([], 0)
-            return [up, *self._counted()]
-        up.add_metric([], 1)
-        used.add_metric([], server.used_memory)
-        most.add_metric([], server.maxmemory)
-        return [up, *gauges.values(), depth, used, most, *self._counted()]
+    def _contacts(self) -> Iterator[Metric]:
+        reachable = GaugeMetricFamily(
+            "gateway_account_reachable", "1 while NapCat answers; absent while that is not known.", labels=["account"]
+        )
+        online = GaugeMetricFamily(
+            "gateway_account_online", "1 while QQ has the account logged in, as NapCat says.", labels=["account"]
+        )
+        for name, watch in self._parts.watches.items():
+            for family, known in ((reachable, watch.contact.reachable), (online, watch.contact.online)):
+                if known is not None:
+                    family.add_metric([name], int(known))
+        yield from (reachable, online)
 
-    def _counted(self) -> list[Metric]:
+    def _counted(self) -> Iterator[Metric]:
         events = CounterMetricFamily(
             "gateway_events", "NapCat's events, by what became of them.", labels=["account", "outcome"]
         )
         hooks = CounterMetricFamily("gateway_hooks", "Webhooks, by what became of them.", labels=["hook", "outcome"])
-        for family, tallies in ((events, self._tallies.events), (hooks, self._tallies.hooks)):
+        for family, tallies in ((events, self._parts.tallies.events), (hooks, self._parts.tallies.hooks)):
             for name, tally in tallies.items():
                 for outcome, count in tally.items():
                     family.add_metric([name, outcome], count)
-        return [events, hooks]
+        yield from (events, hooks)
+
+
+def _reasons(found: Sequence[Reason]) -> Iterator[Metric]:
+    """Yield what /status says, so that an alert needs no copy of its thresholds."""
+    told = GaugeMetricFamily(
+        "gateway_reasons",
+        "What is not well, as /status says; account is empty where it is about none.",
+        labels=["code", "account"],
+    )
+    times: dict[tuple[str, str], int] = {}
+    for one in found:
+        about = one["code"], one.get("account", "")
+        times[about] = times.get(about, 0) + 1
+    for about, number in times.items():
+        told.add_metric(about, number)
+    yield told
+
+
+def _shared(shared: Shared) -> Iterator[Metric]:
+    server = shared.server
+    yield _gauge("gateway_redis_memory_bytes", "Memory that Redis uses.", server.used_memory)
+    yield _gauge("gateway_redis_memory_limit_bytes", "Its maxmemory; 0: none.", server.maxmemory)
+    yield _gauge("gateway_redis_saving", "1 while Redis could write what it keeps.", int(not server.failing))
+    alive = [replica for replica in shared.replicas if replica.seen_at >= server.now - REMEMBERED_S * 1000]
+    yield _gauge("gateway_replicas", "Processes that serve this gateway.", len(alive))
+    yield from _accounts(shared.accounts)
+    depth = GaugeMetricFamily("gateway_source_depth", "Entries that wait to be read.", labels=["source"])
+    oldest = GaugeMetricFamily("gateway_source_oldest_seconds", "Age of the oldest of them.", labels=["source"])
+    read = GaugeMetricFamily("gateway_source_read", "1 while some replica reads the source.", labels=["source"])
+    for name, source in shared.sources.items():
+        depth.add_metric([name], source.depth)
+        oldest.add_metric([name], max(0, server.now - source.oldest) / 1000 if source.oldest is not None else 0)
+        read.add_metric([name], int(bool(source.holder)))
+    yield from (depth, oldest, read)
+
+
+def _accounts(accounts: Mapping[str, AccountNumbers]) -> Iterator[Metric]:
+    gauges = {name: GaugeMetricFamily(*told, labels=["account"]) for name, told in _OF_ACCOUNT.items()}
+    full = GaugeMetricFamily(
+        "gateway_rate_used_ratio", "How full a rate of the whole account is: 1 is full.", labels=["account", "rate"]
+    )
+    for account, numbers in accounts.items():
+        values = {
+            "queued": numbers.queued,
+            "lanes": numbers.lanes,
+            "in_flight": numbers.in_flight,
+            "scheduled": numbers.scheduled,
+            "overdue": numbers.overdue / 1000,
+            "oldest": max((lane.waits or 0 for lane in numbers.backlog), default=0) / 1000,
+            "parked": numbers.parked,
+            "paused": int(numbers.paused is not None),
+            "callbacks": numbers.callbacks.waiting,
+        }
+        for name, value in values.items():
+            gauges[name].add_metric([account], value)
+        for window in numbers.windows:
+            full.add_metric([account, str(Rate(window.most, window.period))], window.used / window.most)
+    yield from (*gauges.values(), full)
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    gauge = GaugeMetricFamily(name, words)
+    gauge.add_metric([], value)
+    return gauge

@@ -1,6 +1,6 @@
 """The table, of the gateway itself: how it is, what NapCat tells it, and this description."""
 
-from gateway.model.answers import Fine, NotReady, Status
+from gateway.model.answers import Fine, Flow, NotReady, Status
 from gateway.openapi import parameters as given
 from gateway.openapi import problems as told
 from gateway.openapi.lanes import NUMBERS
@@ -11,13 +11,41 @@ _STATUS = {
     "reasons": [],
     "version": "0.1.0",
     "uptime_s": 3600,
-    "accounts": {"main": {**NUMBERS, "events": {"listening": "connected", "since": "2026-01-31T07:00:00.000Z"}}},
-    "sources": {"gw:jobs": {"depth": 0}, "gw:jobs:list": {"depth": 0}},
+    "at": "2026-01-31T08:00:00.000Z",
+    "accounts": {
+        "main": {
+            "reachable": True,
+            "online": True,
+            "checked_at": "2026-01-31T07:59:58.000Z",
+            "events": {"listening": "connected", "since": "2026-01-31T07:00:00.000Z"},
+            **NUMBERS,
+        }
+    },
+    "sources": {
+        "gw:jobs": {"kind": "stream", "depth": 0, "reader": "here"},
+        "gw:jobs:list": {"kind": "list", "depth": 0, "reader": "here"},
+    },
     "hooks": {"github": {"taken": 12, "pings": 1}},
-    "backlog": {"queued": 3},
+    "backlog": {
+        "queued": 3,
+        "oldest_waiting_ms": 21_300,
+        "targets": [
+            {
+                "account": "main", "target": "group:123456", "queued": 3, "state": "waiting", "reason": "parked",
+                "eta": "2099-01-31T10:00:00.000Z", "oldest_waiting_ms": 21_300,
+            },
+        ],
+    },
     "redis": {
         "version": "9.1.0", "role": "master", "used_memory": 1_400_000, "maxmemory": 0, "aof_enabled": True,
+        "persistence": "ok", "latency_ms": 0.2,
     },
+    "replicas": [
+        {
+            "id": "u5Yk1w3nTqWm0b1cXbq2Qg", "host": "gateway-0", "pid": 7, "version": "0.1.0",
+            "began_at": "2026-01-31T07:00:00.000Z", "seen_at": "2026-01-31T07:59:57.000Z",
+        },
+    ],
     "tasks": {"bell": "ok", "lanes main": "ok"},
 }  # fmt: skip
 _LOST = {
@@ -38,10 +66,30 @@ SERVICE = (
             Answer(
                 503, "It is down.", Status,
                 {**_STATUS, "status": "down", "reasons": [_LOST], "accounts": {}, "sources": {}, "backlog": {},
-                 "redis": {}},
+                 "redis": {}, "replicas": []},
             ),
         ),
         troubles=told.KEYED,
+    ),
+    Operation(
+        "getFlow", "get", "/v1/flow", "Service", "See the last hour",
+        "What was admitted, sent and ended in each of the last 60 minutes, by account.",
+        scope="read",
+        answers=(
+            Answer(
+                200, "The last hour by the minute.", Flow,
+                {
+                    "until": "2026-01-31T08:00:00.000Z",
+                    "accounts": {
+                        "main": {
+                            "admitted": [0] * 58 + [14, 3], "sent": [0] * 58 + [13, 4],
+                            "delivered": [0] * 58 + [13, 4], "undelivered": [0] * 60,
+                        },
+                    },
+                },
+            ),
+        ),
+        troubles=(*told.READING, told.STORE_UNAVAILABLE),
     ),
     Operation(
         "getMetrics", "get", "/metrics", "Service", "Read the metrics",

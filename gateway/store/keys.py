@@ -37,6 +37,8 @@ RING = (
     "callbacks",  # ZSET job → ms: ended jobs whose receipt is still to be posted, and since when
     "receivers",  # ZSET host → ms: when the first callback to it is due
     "receiver:",  # + host: ZSET job → ms: when its callback is due; while it is being posted, when the lease lapses
+    "flow:",  # + minute: HASH what happened then → how often: admitted, verdict:…, ended:…; kept for an hour
+    "backlog",  # ZSET target → jobs in its lane, where these are two or more
 )
 """The keys of an account in the order every account script takes them as KEYS; `…:` are beginnings of names."""
 
@@ -56,6 +58,11 @@ class Keys:
     def bell(self) -> str:
         """Name the channel on which an account's name says: work was admitted."""
         return f"{self.prefix}:bell"
+
+    @property
+    def replicas(self) -> str:
+        """Name the hash of the replicas that live: replica → "<ms when it last said so> <JSON>"."""
+        return f"{self.prefix}:replicas"
 
     def account(self, account: str) -> list[str]:
         """Return the KEYS of the account scripts, as `RING` orders them."""

@@ -12,20 +12,17 @@ from redis.asyncio import Redis
 from gateway.metrics import Metrics
 from gateway.model.attempt import Claim, Outcome
 from gateway.model.part import Part
-from gateway.model.receipt import FINAL_STATES
 from gateway.model.target import parse_target
 from gateway.store.client import translated
 from gateway.store.keys import RING, Keys
+from gateway.store.overview import AccountNumbers, account_numbers, hold_of, slowed_of, windows_of
 from gateway.store.values import (
-    AccountNumbers,
     Admission,
     Callback,
-    CallbackNumbers,
     Cancelled,
     Claimed,
     Ended,
     Found,
-    Hold,
     LaneNumbers,
     Limits,
     Look,
@@ -35,13 +32,10 @@ from gateway.store.values import (
     Row,
     Sent,
     Settlement,
-    Slowed,
     Submission,
     Tick,
     TickPolicy,
-    Unmatched,
     Wanted,
-    Window,
     lua_pattern,
 )
 
@@ -50,8 +44,11 @@ Role = Literal["reader", "listener"]
 
 SCRIPTS = (
     "admit", "tick", "evidence", "history", "recall", "whose", "cancel", "reject", "replay", "hold", "mute", "probed",
-    "read", "search", "overview", "lane", "forget", "lease", "move", "callback_claim", "callback_settle",
+    "read", "search", "overview", "lane", "forget", "lease", "move", "callback_claim", "callback_settle", "presence",
 )  # fmt: skip
+
+
+_AT_ONCE = 16  # accounts that are looked at in one round trip: between two, the lanes have their turn
 
 
 class Scripts:
@@ -310,48 +307,30 @@ class Scripts:
             queued=queued,
             in_flight=bool(in_flight),
             due=int(due) if due else None,
-            hold=Hold(target, int(hold[0]), int(hold[1]), hold[2].decode()) if hold else None,
-            held_by_operator=bool(hold and hold[3]),
-            slowed=_slowed(target, slowed) if slowed else None,
-            windows=_windows(windows),
+            hold=hold_of(target, hold) if hold else None,
+            slowed=slowed_of(target, slowed) if slowed else None,
+            windows=windows_of(windows),
             observed=bool(observed),
-            account_windows=_windows(of_account),
+            account_windows=windows_of(of_account),
             account_observed=bool(account_observed),
         )
 
-    async def overview(self, account: str) -> AccountNumbers:
-        """Return what ACCOUNT holds right now."""
-        (
-            counts, lanes, in_flight, scheduled, receipts, overdue, holds, slowed, unmatched, breaker, login,
-            callbacks, oldest_callback,
-        ) = await self._account("overview", account, [])  # fmt: skip
-        names = [name.decode() for name in counts[::2]]
-        numbers = dict(zip(names, map(int, counts[1::2]), strict=True))
-        return AccountNumbers(
-            queued=numbers.get("queued", 0),
-            lanes=lanes,
-            in_flight=in_flight,
-            scheduled=scheduled,
-            receipts=receipts,
-            overdue=overdue,
-            ended={name: number for name, number in sorted(numbers.items()) if name in FINAL_STATES},
-            observed={
-                name.removeprefix("observed:"): number
-                for name, number in sorted(numbers.items())
-                if name.startswith("observed:")
-            },
-            holds=[Hold(name.decode(), int(since), int(until), why.decode()) for name, since, until, why in holds],
-            slowed=[_slowed(name.decode(), fields) for name, *fields in slowed],
-            unmatched=[
-                Unmatched(words.decode(), times, int(since), int(last), int(code) if code else None, job.decode())
-                for words, times, since, last, code, job in unmatched
-            ],
-            breaker=breaker.decode(),
-            login=login.decode(),
-            callbacks=CallbackNumbers(
-                callbacks, oldest_callback, numbers.get("given_up", 0), numbers.get("given_up_at", 0)
-            ),
-        )
+    async def overview(self, account: str, limits: Limits | None = None) -> AccountNumbers:
+        """Return what ACCOUNT holds right now, and how full its LIMITS are, where these are told."""
+        return account_numbers(await self._account("overview", account, [limits.packed if limits else ""]))
+
+    async def overviews(self, limits: Mapping[str, Limits]) -> dict[str, AccountNumbers]:
+        """Return the same of many accounts, a few in one round trip; LIMITS by account."""
+        found: dict[str, AccountNumbers] = {}
+        with translated(), self._metrics.redis_seconds.labels("overview").time():
+            for begin in range(0, len(limits), _AT_ONCE):
+                some = list(limits)[begin : begin + _AT_ONCE]
+                async with self._redis.pipeline(transaction=False) as pipe:
+                    for account in some:
+                        await self._scripts["overview"](self._ring(account), [limits[account].packed], client=pipe)
+                    replies = await pipe.execute()
+                found |= {account: account_numbers(reply) for account, reply in zip(some, replies, strict=True)}
+        return found
 
     async def callbacks_due(self, accounts: Sequence[str]) -> dict[str, int]:
         """Return in how many milliseconds the first callback is due of each account that has one."""
@@ -403,6 +382,10 @@ class Scripts:
         """
         key = self._keys.reader(of) if role == "reader" else self._keys.listener(of)
         return bool(await self._run("lease", [key], [holder, milliseconds]))
+
+    async def present(self, replica: str, told: str, seconds: int) -> None:
+        """Say that REPLICA lives and what it TELLS of itself (JSON); it is forgotten SECONDS after it last did."""
+        await self._run("presence", [self._keys.replicas], [replica, told, seconds * 1000])
 
     async def move(self, source: str, most: int) -> int:
         """Move up to MOST entries of a list into its stream; return how many."""
@@ -479,15 +462,6 @@ def _claim(fields: list[Any], start_by: float) -> Claim:
         pardons=pardons if rule else 0,
         start_by=start_by,
     )
-
-
-def _slowed(name: str, fields: list[bytes]) -> Slowed:
-    since, until, why, factor = fields
-    return Slowed(name, int(since), int(until), why.decode(), int(factor))
-
-
-def _windows(reply: list[list[Any]]) -> list[Window]:
-    return [Window(*map(int, fields)) for fields in reply]
 
 
 def _ended(reply: list[list[bytes]]) -> list[Ended]:

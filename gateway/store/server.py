@@ -1,9 +1,12 @@
 """The Redis server behind the gateway, as the status page tells it."""
 
+import json
+import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.store.client import Clients, translated
+from gateway.store.keys import Keys
 
 OLDEST = (6, 2)
 """The oldest Redis that knows every command used here (BLMOVE, LPOP with a count)."""
@@ -14,7 +17,12 @@ MOST_MEMORY = 0.85
 
 @dataclass(frozen=True, slots=True)
 class ServerNumbers:
-    """Version, role, memory (bytes) and persistence of the server; `compatible` is the Redis version it is like."""
+    """Version, role, memory (bytes) and persistence of the server; `compatible` is the Redis version it is like.
+
+    now      epoch milliseconds by its clock
+    failing  what it could not save last, "" when it could: the append-only file (`aof`) or a snapshot (`rdb`)
+    took     seconds it took to answer
+    """
 
     version: str
     compatible: tuple[int, ...]
@@ -22,6 +30,20 @@ class ServerNumbers:
     used_memory: int
     maxmemory: int
     aof_enabled: bool
+    failing: str
+    now: int
+    took: float
+
+
+class Replica(NamedTuple):
+    """A process that serves this gateway: what it told of itself, and when last (epoch ms of Redis' clock)."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    began_at: int
+    seen_at: int
 
 
 async def ping(clients: Clients) -> None:
@@ -40,7 +62,11 @@ async def memory(clients: Clients) -> tuple[int, int]:
 async def server_numbers(clients: Clients) -> ServerNumbers:
     """Return what the server says of itself; raises StoreUnavailable."""
     with translated():
+        began = time.monotonic()
+        seconds, microseconds = await clients.commands.time()
+        took = time.monotonic() - began
         info: dict[str, Any] = await clients.commands.info()
+    saved = {"aof": info["aof_last_write_status"], "rdb": info["rdb_last_bgsave_status"]}
     return ServerNumbers(
         version=str(info.get("valkey_version") or info.get("redis_version")),
         compatible=tuple(int(number) for number in str(info["redis_version"]).split(".")[:2]),
@@ -48,4 +74,18 @@ async def server_numbers(clients: Clients) -> ServerNumbers:
         used_memory=int(info["used_memory"]),
         maxmemory=int(info["maxmemory"]),
         aof_enabled=bool(info["aof_enabled"]),
+        failing=next((what for what, status in saved.items() if status != "ok"), ""),
+        now=seconds * 1000 + microseconds // 1000,
+        took=took,
     )
+
+
+async def replicas(clients: Clients, keys: Keys) -> list[Replica]:
+    """Return the processes that said they live, the one that began first before the others."""
+    with translated():
+        told: dict[Any, Any] = await clients.commands.hgetall(keys.replicas)
+    found = []
+    for name, text in told.items():
+        seen, _, document = text.decode().partition(" ")
+        found.append(Replica(id=name.decode(), **json.loads(document), seen_at=int(seen)))
+    return sorted(found, key=lambda replica: (replica.began_at, replica.id))

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from redis.exceptions import RedisError, ResponseError
+
 from gateway.store.client import Clients, answered_within, translated
 from gateway.store.keys import RING, Keys
 
@@ -27,6 +29,19 @@ class InvalidEntry:
     raw: bytes
     code: str
     detail: str
+
+
+class SourceNumbers(NamedTuple):
+    """How many entries a source holds, and when the oldest of its stream came (epoch ms; None: it is empty).
+
+    holder  token of who reads it, "" when nobody does
+    error   what Redis says against reading it, "" when it can be read
+    """
+
+    depth: int
+    oldest: int | None
+    holder: str
+    error: str = ""
 
 
 class Sources:
@@ -96,16 +111,32 @@ class Sources:
         found = {account: mark.decode() for account, mark in marks.items() if isinstance(mark, bytes)}
         return {account: mark for account, mark in found.items() if _numbers(mark) > last}
 
-    async def depth(self, source: str) -> int:
-        """Return how many entries SOURCE holds, be it a stream, a list or nothing yet."""
+    async def numbers(self, streams: Sequence[str], lists: Sequence[str]) -> dict[str, SourceNumbers]:
+        """Return what each source holds, and who reads it; one that is of another type holds nothing."""
+        names = [*streams, *lists]
         with translated():
-            kind = await self._clients.commands.type(source)
-            if kind in (b"stream", "stream"):
-                return int(await self._clients.commands.xlen(source))
-            if kind in (b"list", "list"):
-                moved = await self._clients.commands.xlen(self._keys.list_stream(source))
-                return int(await self._clients.commands.llen(source)) + int(moved)
-            return int(await self._clients.commands.xlen(self._keys.list_stream(source)))
+            async with self._clients.commands.pipeline(transaction=False) as pipe:
+                for name in names:
+                    stream = self._keys.list_stream(name) if name in lists else name
+                    pipe.xlen(stream)
+                    pipe.xrange(stream, count=1)
+                    pipe.llen(name) if name in lists else pipe.exists(name)
+                    pipe.get(self._keys.reader(name))
+                replies = await pipe.execute(raise_on_error=False)
+            for reply in replies:
+                if isinstance(reply, RedisError) and not isinstance(reply, ResponseError):
+                    raise reply
+        found = {}
+        for at, name in enumerate(names):
+            in_stream, first, in_list, holder = replies[4 * at : 4 * at + 4]
+            failed = next((one for one in (in_stream, in_list) if isinstance(one, ResponseError)), None)
+            if failed is not None:
+                found[name] = SourceNumbers(0, None, "", str(failed))
+                continue
+            waiting = in_stream + (in_list if name in lists else 0)
+            oldest = _numbers(first[0][0])[0] if first else None
+            found[name] = SourceNumbers(waiting, oldest, holder.decode() if holder else "")
+        return found
 
 
 def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:

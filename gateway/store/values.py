@@ -219,12 +219,16 @@ class Tick:
 
 
 class Hold(NamedTuple):
-    """Why a target, or the whole account (`name` is `account`), waits; epoch milliseconds."""
+    """Why a target, or the whole account (`name` is `account`), waits; epoch milliseconds.
+
+    operator  whether a person said so, who then has to let it go
+    """
 
     name: str
     since: int
     until: int
     reason: str
+    operator: bool
 
 
 class Slowed(NamedTuple):
@@ -265,7 +269,6 @@ class LaneNumbers:
     in_flight: bool
     due: int | None
     hold: Hold | None
-    held_by_operator: bool
     slowed: Slowed | None
     windows: list[Window]
     observed: bool
@@ -313,28 +316,3 @@ class Replayed(NamedTuple):
 
     outcome: str
     job_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class AccountNumbers:
-    """What one account holds right now; `ended` counts jobs by final state since its first job.
-
-    `observed` counts by scope the sends that an observed rate would have delayed.
-    `overdue` is how many milliseconds the longest-waiting lane is past its turn.
-    `breaker` is `closed` (nothing is known against NapCat), `open` or `half_open`; `login` the QQ number seen, or "".
-    """
-
-    queued: int
-    lanes: int
-    in_flight: int
-    scheduled: int
-    receipts: int
-    overdue: int
-    ended: dict[str, int]
-    observed: dict[str, int]
-    holds: list[Hold]
-    slowed: list[Slowed]
-    unmatched: list[Unmatched]
-    breaker: str
-    login: str
-    callbacks: CallbackNumbers

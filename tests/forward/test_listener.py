@@ -22,7 +22,7 @@ async def listening(gateway: Gateway, *states: str) -> str:
     """Wait until the gateway is in one of STATES as a listener (connected) and return which."""
 
     async def look() -> str:
-        account = (await gateway.get("/status")).json["accounts"].get("main", {})  # none while Redis is lost
+        account = (await gateway.status())["accounts"].get("main", {})  # none while Redis is lost
         return str(account and account["events"]["listening"])
 
     found: str = await until(look, lambda state: state in (states or ("connected",)))
@@ -156,7 +156,7 @@ async def test_after_a_restart_of_redis_events_are_heard_again(world: World) -> 
 
 async def test_an_account_without_an_address_for_events_listens_to_nothing(world: World) -> None:
     gateway = await world.gateway()
-    document = (await gateway.get("/status")).json
+    document = await gateway.status()
     assert document["accounts"]["main"]["events"] == {"listening": "off"}
     assert not [name for name in document["tasks"] if name.startswith("events")]
     assert not await world.clients.commands.exists(LEASE)

@@ -22,7 +22,7 @@ async def listening(world: World) -> Gateway:
 
 
 async def holds(gateway: Gateway) -> list[tuple[str, str]]:
-    account = (await gateway.get("/status")).json["accounts"]["main"]
+    account = (await gateway.status())["accounts"]["main"]
     return [(hold["target"], hold["reason"]) for hold in account["holds"]]
 
 
@@ -164,7 +164,7 @@ async def test_the_same_notice_acts_once(world: World) -> None:
 
 async def test_an_event_of_another_number_changes_nothing(world: World) -> None:
     gateway = await listening(world)
-    await until(lambda: gateway.get("/status"), lambda reply: reply.json["accounts"]["main"]["login"] == SELF)
+    await until(lambda: gateway.get("/status"), lambda reply: reply.json["accounts"]["main"]["self_id"] == SELF)
     await gateway.post("/v1/targets/group/1/park", {})
     await world.add({"group_id": 1, "message": "x", "key": "a"})
     await gateway.shows("key:a", "waiting", "parked")
@@ -186,13 +186,13 @@ async def test_a_recall_of_a_message_of_ours_is_noted_in_its_receipt(world: Worl
 
 async def test_a_group_whose_mute_an_answer_told_of_is_parked_until_the_mute_ends(world: World) -> None:
     gateway = await listening(world)
-    await until(lambda: gateway.get("/status"), lambda reply: reply.json["accounts"]["main"]["login"] == SELF)
+    await until(lambda: gateway.get("/status"), lambda reply: reply.json["accounts"]["main"]["self_id"] == SELF)
     world.napcat.report_to("")
     await world.napcat.emit_group_ban("1", 3_600)
     await world.add({"group_id": 1, "message": "x", "key": "a"})
 
     async def minutes() -> float:
-        found = (await gateway.get("/status")).json["accounts"]["main"]["holds"]
+        found = (await gateway.status())["accounts"]["main"]["holds"]
         return max([0.0, *((datetime.fromisoformat(hold["until"]).timestamp() - time.time()) / 60 for hold in found)])
 
     assert 58 < await until(minutes, lambda found: found > 15) < 61
@@ -248,10 +248,10 @@ async def test_a_storm_of_events_of_another_number_asks_once_and_tells_once(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gateway = await listening(world)
-    await until(lambda: gateway.get("/status"), lambda reply: reply.json["accounts"]["main"]["login"] == SELF)
+    await until(lambda: gateway.get("/status"), lambda reply: reply.json["accounts"]["main"]["self_id"] == SELF)
     for _ in range(50):
         await tell(gateway, kicked(self_id=20002))
-    events = (await gateway.get("/status")).json["accounts"]["main"]["events"]
+    events = (await gateway.status())["accounts"]["main"]["events"]
     assert events["self_id"] == 50
     assert capsys.readouterr().out.count("event.refused") == 1
 

@@ -59,7 +59,7 @@ async def odd() -> AsyncIterator[Odd]:
 
 
 async def main(gateway: Gateway) -> dict[str, Any]:
-    found: dict[str, Any] = (await gateway.get("/status")).json["accounts"]["main"]
+    found: dict[str, Any] = (await gateway.status())["accounts"]["main"]
     return found
 
 
@@ -145,7 +145,7 @@ async def test_what_is_no_number_is_nobody_and_pins_the_account_to_nobody(world:
         gateway = await world.gateway(accounts=[world.account(endpoint=napcat.url)])
         await world.add(JOB)
         await gateway.shows("key:a", "delivered")
-        assert (await main(gateway))["login"] is None
+        assert (await main(gateway))["self_id"] is None
 
 
 @pytest.mark.parametrize("online", [False, "false", 0, None])

@@ -67,7 +67,7 @@ async def refused(world: World) -> list[dict[str, str]]:
 
 async def nothing_happened(world: World, gateway: Gateway) -> None:
     assert await refused(world) == []
-    assert (await gateway.get("/status")).json["backlog"] == {"queued": 0}
+    assert (await gateway.status())["backlog"] == {"queued": 0, "targets": []}
     assert world.napcat.received == []
 
 

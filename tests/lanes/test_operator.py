@@ -39,7 +39,7 @@ async def test_a_paused_account_accepts_and_does_not_send_until_it_is_resumed(wo
     assert (await gateway.post("/v1/accounts/main/pause", {"reason": "upgrade of NapCat"})).status == 200
     assert (await gateway.post("/v1/jobs", JOB)).status == 202
     await gateway.shows("key:a", "waiting", "paused")
-    status = (await gateway.get("/status")).json
+    status = await gateway.status()
     assert status["status"] == "degraded"
     assert "upgrade of NapCat" in str(status["reasons"])
     await gateway.post("/v1/accounts/main/resume", b"")

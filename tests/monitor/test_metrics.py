@@ -58,6 +58,7 @@ async def test_no_target_job_or_text_is_a_label(world: World) -> None:
     assert not any(word in told for word in ("4711", "a secret", "order-42", reply.json["id"]))
     assert set(re.findall(r"([a-z_]+)=\"", told)) <= {
         "account", "outcome", "verdict", "rule", "state", "script", "source", "le", "version", "hook",
+        "code", "rate",
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What monitors and operators are told: the whole state, and whether this process works."""
 
 import hashlib
+import os
 import re
 from typing import Any
 
@@ -9,11 +10,6 @@ from tests.world import Gateway, World, until
 
 JOB = {"group_id": "1", "message": "hello"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-
-
-async def status(gateway: Gateway) -> dict[str, Any]:
-    document: dict[str, Any] = (await gateway.get("/status")).json
-    return document
 
 
 def events(document: dict[str, Any]) -> dict[str, str]:
@@ -33,14 +29,24 @@ async def test_a_gateway_where_all_goes_well_says_ok_and_what_it_has(world: Worl
     document = reply.json
     assert (reply.status, document["status"], document["reasons"]) == (200, "ok", [])
     assert {"version", "uptime_s", "accounts", "sources", "backlog", "redis"} <= set(document)
-    assert document["accounts"]["main"] == {
-        "login": "10001",
+    account = document["accounts"]["main"]
+    assert TIME.fullmatch(account.pop("checked_at"))
+    (rate,) = account.pop("rates")
+    assert (rate["scope"], rate["used"]) == ("account", 1)
+    assert account == {
+        "reachable": True,
+        "online": True,
+        "self_id": "10001",
         "breaker": "closed",
         "queued": 0,
         "lanes": 0,
         "in_flight": 0,
         "scheduled": 0,
+        "parked": 0,
         "overdue_ms": 0,
+        "sent": {"1m": 1, "5m": 1, "60m": 1},
+        "verdicts": {"delivered": 1, "retry": 0, "unknown": 0, "rejected": 0},
+        "unknown_share": 0.0,
         "ended": {"delivered": 1},
         "observed": {},
         "receipts": 1,
@@ -50,27 +56,35 @@ async def test_a_gateway_where_all_goes_well_says_ok_and_what_it_has(world: Worl
         "callbacks": {"waiting": 0},
         "events": {"listening": "off"},
     }
-    assert set(document["sources"]) == {"gw:jobs", "gw:jobs:list"}
-    assert document["backlog"] == {"queued": 0}
-    assert document["redis"]["aof_enabled"] is True
+    assert document["sources"] == {
+        "gw:jobs": {"kind": "stream", "depth": 0, "reader": "here"},
+        "gw:jobs:list": {"kind": "list", "depth": 0, "reader": "here"},
+    }
+    assert document["backlog"] == {"queued": 0, "targets": []}
+    assert (document["redis"]["aof_enabled"], document["redis"]["persistence"]) == (True, "ok")
+    assert 0 < document["redis"]["latency_ms"] < 1_000
+    (replica,) = document["replicas"]
+    assert (replica["pid"], replica["version"]) == (os.getpid(), document["version"])
 
 
 async def test_a_job_that_waits_is_counted(world: World) -> None:
     gateway = await world.gateway()
     await world.add({**JOB, "delay": "1h"})
-    document = await until(lambda: status(gateway), lambda document: document["backlog"]["queued"])
-    assert document["backlog"] == {"queued": 1}
+    document = await until(gateway.status, lambda document: document["backlog"]["queued"])
+    assert document["backlog"]["queued"] == 1
     assert document["accounts"]["main"]["scheduled"] == 1
 
 
 async def test_a_source_tells_how_much_it_holds(world: World) -> None:
     gateway = await world.gateway(intake={"streams": ["a"], "lists": ["b"], "max_queued": 1})
     await world.producer.push('{"group_id": "1", "message": "hello", "delay": "1h"}', name="b")
-    await until(lambda: status(gateway), lambda document: document["backlog"]["queued"])
+    await until(gateway.status, lambda document: document["backlog"]["queued"])
     await world.producer.add('{"group_id": "1", "message": "waits"}', stream="a")
     await world.producer.push('{"group_id": "1", "message": "waits"}', name="b")
-    sources = {"a": {"depth": 1}, "b": {"depth": 1}}
-    await until(lambda: status(gateway), lambda document: document["sources"] == sources)
+    document = await until(
+        gateway.status, lambda document: all(source["depth"] == 1 for source in document["sources"].values())
+    )
+    assert {name: source["kind"] for name, source in document["sources"].items()} == {"a": "stream", "b": "list"}
 
 
 async def test_a_muted_group_is_told_as_a_hold_and_is_no_reason_to_worry(world: World) -> None:
@@ -78,7 +92,7 @@ async def test_a_muted_group_is_told_as_a_hold_and_is_no_reason_to_worry(world: 
     gateway = await world.gateway()
     await world.add({**JOB, "key": "a"})
     await gateway.shows("key:a", "waiting", "parked")
-    document = await status(gateway)
+    document = await gateway.status()
     (hold,) = document["accounts"]["main"]["holds"]
     assert (hold["target"], hold["reason"]) == ("group:1", "muted")
     assert TIME.fullmatch(hold["since"])
@@ -90,7 +104,7 @@ async def test_a_napcat_that_is_down_is_told_with_advice_and_leaves_the_process_
     await world.napcat.stop()
     gateway = await world.gateway()
     await world.add(JOB)
-    document = await until(lambda: status(gateway), lambda document: document["status"] == "degraded")
+    document = await until(gateway.status, lambda document: document["status"] == "degraded")
     (reason,) = document["reasons"]
     assert (reason["code"], reason["account"]) == ("account_paused", "main")
     assert "not_connected" in reason["detail"]
@@ -103,7 +117,7 @@ async def test_a_paused_account_says_nothing_of_another(world: World) -> None:
     gateway = await world.gateway(accounts=[world.account(), dead])
     await world.add({**JOB, "account": "dead"}, JOB)
     await world.ended(1)
-    document = await until(lambda: status(gateway), lambda document: document["reasons"])
+    document = await until(gateway.status, lambda document: document["reasons"])
     assert [reason["account"] for reason in document["reasons"]] == ["dead"]
 
 
@@ -125,18 +139,18 @@ async def test_events_that_are_missing_for_half_a_minute_are_told_with_advice_un
     gateway = Gateway(world.settings(accounts=[account]), world.folder, clock)
     await gateway.start()
     try:
-        document = await until(lambda: status(gateway), lambda document: "error" in events(document))
+        document = await until(gateway.status, lambda document: "error" in events(document))
         assert (events(document)["listening"], "events_lost" in codes(document)) == ("connecting", False)
         assert TIME.fullmatch(events(document)["since"])
         clock.seconds = 30.0
-        document = await status(gateway)
+        document = await gateway.status()
         assert document["status"] == "degraded"
         (reason,) = (reason for reason in document["reasons"] if reason["code"] == "events_lost")
         assert reason["account"] == "main"
         assert "not_connected" in reason["detail"]
         assert "events_url" in reason["advice"]
         await world.napcat.start()
-        document = await until(lambda: status(gateway), lambda document: document["status"] == "ok")
+        document = await until(gateway.status, lambda document: document["status"] == "ok")
         assert events(document).keys() == {"listening", "since", "taken"}
         assert events(document)["listening"] == "connected"
     finally:
@@ -146,15 +160,15 @@ async def test_events_that_are_missing_for_half_a_minute_are_told_with_advice_un
 async def test_a_redis_that_forgets_at_a_restart_is_a_reason_to_worry(world: World) -> None:
     gateway = await world.gateway()
     await world.clients.commands.config_set("appendonly", "no")
-    document = await status(gateway)
+    document = await gateway.status()
     assert (document["status"], codes(document)) == ("degraded", ["redis_not_persistent"])
 
 
 async def test_without_redis_the_gateway_says_down_takes_nothing_and_lives(world: World) -> None:
     gateway = await world.gateway()
     await world.stop_redis()
-    reply = await gateway.get("/status")
-    assert (reply.status, reply.json["status"]) == (503, "down")
+    reply = await until(lambda: gateway.get("/status"), lambda reply: reply.status == 503)
+    assert reply.json["status"] == "down"
     assert "redis_unavailable" in codes(reply.json)
     assert all(reason["detail"] and reason["advice"] for reason in reply.json["reasons"])
     posted = await gateway.post("/v1/jobs", JOB)
@@ -178,7 +192,7 @@ async def test_when_redis_is_back_jobs_go_on_and_the_process_is_ready_again(worl
     await world.ended(2)
     assert world.napcat.texts("group:1") == ["before", "after"]
     await until(lambda: gateway.get("/healthz/ready"), lambda reply: reply.status == 200, deadline=20)
-    assert (await status(gateway))["status"] == "ok"
+    assert (await gateway.status())["status"] == "ok"
 
 
 async def test_the_status_holds_no_secret(world: World) -> None:

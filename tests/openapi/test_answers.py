@@ -86,11 +86,14 @@ async def test_how_the_gateway_is_is_told_as_described(world: World, documented:
     await documented.call("submitJob", JOB, status=202)
     await documented.call("submitJob", {**JOB, "group_id": "2", "key": "b"}, status=202)
     await until(lambda: documented.call("getStatus", status=200), lambda told: told["accounts"]["main"]["holds"])
-    for name in ("isLive", "isReady", "getOpenApi", "getDocs"):
+    for name in ("isLive", "isReady", "getOpenApi", "getDocs", "getFlow"):
         await documented.call(name, status=200)
     await world.stop_redis()
-    for name in ("getStatus", "isReady"):
-        await documented.call(name, status=503)
+    await documented.call("isReady", status=503)
+    # It tells what was found a second ago at most.
+    await until(lambda: documented.gateway.get("/status"), lambda reply: reply.status == 503)
+    await documented.call("getStatus", status=503)
+    await documented.call("getFlow", status=503)
     for name in ("getJob", "cancelJob", "parkTarget", "releaseTarget", "pauseAccount", "resumeAccount"):
         await documented.call(name, id="main.a" if name.endswith("Job") else "1", status=503)
     assert (await documented.call("submitJob", JOB, status=503))["code"] == "store_unavailable"

@@ -79,7 +79,7 @@ async def _receiver() -> AsyncIterator[Receiver]:
 
 async def waiting(gateway: Any) -> int:
     """Return how many callbacks wait."""
-    number: int = (await gateway.get("/status")).json["accounts"]["main"]["callbacks"]["waiting"]
+    number: int = (await gateway.status())["accounts"]["main"]["callbacks"]["waiting"]
     return number
 
 
@@ -177,7 +177,7 @@ async def test_a_callback_that_was_given_up_is_a_reason_to_look(world: World, re
     await receiver.got()
     await over(gateway)
     assert len(receiver.posts) == 1  # 410 Gone: nobody wants it, however often it is posted
-    document = (await gateway.get("/status")).json
+    document = await gateway.status()
     assert document["status"] == "degraded"
     (reason,) = document["reasons"]
     assert (reason["code"], reason["account"]) == ("callbacks_failing", "main")
@@ -189,7 +189,7 @@ async def test_callbacks_that_wait_are_counted_in_the_status(world: World, recei
     gateway = await world.gateway(callbacks={**CALLBACKS, "retry": ["1h"]})
     await world.add(job(receiver.url), job(receiver.url))
     await receiver.got(2)
-    document = (await gateway.get("/status")).json
+    document = await gateway.status()
     assert document["accounts"]["main"]["callbacks"]["waiting"] == 2
     assert 0 <= document["accounts"]["main"]["callbacks"]["oldest_age_ms"] < 10_000
     assert document["status"] == "ok"

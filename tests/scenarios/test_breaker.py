@@ -16,7 +16,7 @@ def job(group: int, **fields: Any) -> dict[str, Any]:
 
 
 async def account(gateway: Gateway) -> dict[str, Any]:
-    found: dict[str, Any] = (await gateway.get("/status")).json["accounts"]["main"]
+    found: dict[str, Any] = (await gateway.status())["accounts"]["main"]
     return found
 
 
@@ -87,13 +87,13 @@ async def test_an_account_that_is_offline_is_paused_before_anything_is_tried(wor
 
 async def test_another_number_than_before_gets_none_of_the_messages_until_an_operator_takes_it(world: World) -> None:
     gateway = await world.gateway()
-    await until(lambda: account(gateway), lambda found: found["login"] == "10001")
+    await until(lambda: account(gateway), lambda found: found["self_id"] == "10001")
     await world.napcat.stop()
     await world.add(job(1))
     await until(lambda: paused_for(gateway))
     async with StandIn(port=world.napcat.port, self_id="20002").serve() as other:
         await until(lambda: paused_for(gateway), lambda reason: reason == "wrong_account", deadline=20)
-        status = (await gateway.get("/status")).json
+        status = await gateway.status()
         assert "another QQ number" in next(
             one["advice"] for one in status["reasons"] if one["code"] == "account_paused"
         )

@@ -12,7 +12,7 @@ def job(group: int) -> dict[str, Any]:
 
 
 async def account(gateway: Gateway) -> dict[str, Any]:
-    found: dict[str, Any] = (await gateway.get("/status")).json["accounts"]["main"]
+    found: dict[str, Any] = (await gateway.status())["accounts"]["main"]
     return found
 
 
@@ -21,7 +21,7 @@ async def slowed(gateway: Gateway) -> list[tuple[str, str, int]]:
 
 
 async def codes(gateway: Gateway) -> set[str]:
-    return {reason["code"] for reason in (await gateway.get("/status")).json["reasons"]}
+    return {reason["code"] for reason in (await gateway.status())["reasons"]}
 
 
 async def test_three_groups_that_time_out_at_once_slow_the_account_and_are_not_sent_again(world: World) -> None:

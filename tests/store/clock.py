@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from gateway.store.client import Clients
 from gateway.store.keys import Keys
+from gateway.store.overview import AccountNumbers
 from gateway.store.scripts import SCRIPTS, Scripts, source_of
-from gateway.store.values import AccountNumbers
 from tests.store.bench import Bench
 
 BEGINNING = 1_700_000_000_000

@@ -25,7 +25,7 @@ async def test_a_redis_that_is_nearly_full_takes_no_new_jobs_and_says_so(world: 
     refused = await gateway.post("/v1/jobs", JOB)
     assert (refused.status, refused.json["code"], refused.headers["Retry-After"]) == (503, "store_refuses", "5")
     assert "maxmemory" in refused.json["detail"]
-    status = (await gateway.get("/status")).json
+    status = await gateway.status()
     assert (status["status"], [reason["code"] for reason in status["reasons"]]) == ("degraded", ["redis_full"])
     assert (await gateway.get("/healthz/ready")).status == 200
 

@@ -9,6 +9,7 @@ local ASIDE, MESSAGES, COLLAPSE, LIMITS, BLOCKED = KEYS[16], KEYS[17], KEYS[18],
 local LOOKS, SLOWED, SPREAD, UNMATCHED, LOGIN = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
 local INDEX, LETTERS = KEYS[26], KEYS[27]
 local CALLBACKS, RECEIVERS, RECEIVER = KEYS[28], KEYS[29], KEYS[30]
+local FLOW, BACKLOG = KEYS[31], KEYS[32]
 local ACCOUNT = string.match(DUE, '{(.*)}:due$')
 
 local clock = redis.call('TIME')
@@ -34,6 +35,16 @@ local function whole(number) return string.format('%.0f', number) end
 -- A first write that needs no memory: a script that has written may go on writing when Redis is full. For what frees more
 -- than it takes, as a tick does, and for what lets one happen.
 local function write_though_full() redis.call('ZREM', DUE, '') end
+
+-- What happens is counted by the minute, for an hour and a little more.
+local MINUTE = 60000
+
+local function flow_of(minutes_ago) return FLOW .. whole(math.floor(now / MINUTE) - minutes_ago) end
+
+local function tally(what)
+  local key = flow_of(0)
+  if redis.call('HINCRBY', key, what, 1) == 1 then redis.call('PEXPIRE', key, 62 * MINUTE) end
+end
 
 -- Messages ----------------------------------------------------------------------------------------------------------
 
@@ -146,11 +157,23 @@ local function turn(target, at)
   redis.call('ZADD', DUE, at, target)
 end
 
+-- A target in whose lane something waits behind another is known by how much that is; called after its lane has grown
+-- (or else shrunk).
+local function measure(target, grown)
+  local depth = redis.call('ZCARD', LANE .. target)
+  if depth >= 2 then
+    redis.call('ZADD', BACKLOG, depth, target)
+  elseif depth == 1 and not grown then
+    redis.call('ZREM', BACKLOG, target)
+  end
+end
+
 local function place(job) return PLACE[job.priority or 'normal'] + job.seq end
 
 -- JOB takes its place in its lane, or the one it inherits; a lane that waits for something goes on waiting for it.
 local function join(job, inherited)
   redis.call('ZADD', LANE .. job.target, inherited or place(job), job.id)
+  measure(job.target, true)
   if not redis.call('ZSCORE', FLIGHTS, job.target) and not redis.call('ZSCORE', DUE, job.target) then
     turn(job.target, now)
   end
@@ -262,6 +285,7 @@ local function unsent(job) return job.state == 'queued' and job.done == 0 and no
 local function enter(job)
   save(job)
   redis.call('XADD', INDEX, '*', 'job', job.id)
+  tally('admitted')
 end
 
 -- Drop some entries of the index whose records are gone: more at a time than came in since the last time, so that it
@@ -299,7 +323,7 @@ local function finish(job, state, code, keep, length)
   job.state, job.code, job.reason, job.ended = state, code, code == 'collapsed' and code or nil, now
   job.posts = nil -- a correction is told of with all tries
   if state == 'delivered' then job.parts = nil end
-  redis.call('ZREM', LANE .. job.target, job.id)
+  if redis.call('ZREM', LANE .. job.target, job.id) == 1 then measure(job.target) end
   call_back(job, now)
   save(job)
   redis.call('PEXPIRE', JOB .. job.id, keep)
@@ -307,6 +331,7 @@ local function finish(job, state, code, keep, length)
   local collapse = job.collapse and COLLAPSE .. job.target .. ':' .. job.collapse
   if collapse and redis.call('GET', collapse) == job.id then redis.call('DEL', collapse) end
   redis.call('HINCRBY', COUNTS, 'queued', -1)
+  tally('ended:' .. state)
   local ended = redis.call('HINCRBY', COUNTS, state, 1)
   if ended % SWEEP_EVERY == 0 then sweep_index() end
   if state ~= 'delivered' then

@@ -230,6 +230,7 @@ local function settle(item)
     return
   end
   stamp(job, item.token)
+  if not reaped then tally('verdict:' .. item.verdict) end
   complete(job, attempt, item)
   apply_effect(job, attempt, item)
   if item.unmatched then count_unmatched(item) end
@@ -267,6 +268,7 @@ local function reap(target)
   stamp(job, attempt.token)
   release_media(job, attempt)
   attempt.verdict, attempt.rule = 'unknown', 'lease_lapsed'
+  tally('verdict:unknown')
   doubt(job, 'lease_lapsed')
 end
 
@@ -357,6 +359,7 @@ end
 -- JOB leaves its lane until its requester's rate opens, AT (nil: others stand aside before it, and are called first).
 local function step_aside(job, at)
   redis.call('ZREM', LANE .. job.target, job.id)
+  measure(job.target)
   redis.call('ZADD', ASIDE .. aside_of(job), place(job), job.id)
   if at then redis.call('ZADD', SCHEDULED, at, 'aside:' .. aside_of(job)) end
   if job.called_back then
@@ -383,6 +386,7 @@ local function ready(target)
     if not id then return nil, now end
     if not job then
       redis.call('ZREM', LANE .. target, id)
+      measure(target)
     elseif job.state == 'unknown' then
       if job.settle_by > now then return nil, job.settle_by end
       give_up_settling(job)

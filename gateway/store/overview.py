@@ -1,0 +1,156 @@
+"""What `overview.lua` counts of one account, as it is read from its reply."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from gateway.model.receipt import FINAL_STATES
+from gateway.model.verdict import Verdict
+from gateway.store.values import CallbackNumbers, Hold, Slowed, Unmatched, Window
+
+
+class Waiting(NamedTuple):
+    """A lane with work: how many jobs it has, and what its first one waits for.
+
+    waits   ms since that was admitted, or since it was due; None where it is too large to be looked at
+    state   of that job as readers are shown it
+    reason  why it waits, "" where nothing holds it up
+    eta     epoch milliseconds, where one is known
+    """
+
+    target: str
+    queued: int
+    waits: int | None
+    state: str
+    reason: str
+    eta: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountNumbers:
+    """What one account holds right now; times in milliseconds, those with a name in `_at` or `now` since the epoch.
+
+    ended     jobs by final state since its first job
+    observed  by scope: sends that an observed rate would have delayed
+    overdue   how long the longest-waiting lane is past its turn
+    breaker   `closed` (nothing is known against NapCat), `open` or `half_open`
+    login     the QQ number seen, or ""
+    holds     64 at most, the account's among them; `parked` is how many targets are held
+    backlog   the fullest lanes, those most overdue and those on hold, the fullest first
+    windows   how full the account's own rates are; `observed_account`: they delay nothing
+    flow      of the last 60 minutes and this one, latest first: what happened how often (`admitted`, `verdict:…`,
+              `ended:…`)
+    """
+
+    now: int
+    queued: int
+    lanes: int
+    in_flight: int
+    scheduled: int
+    receipts: int
+    overdue: int
+    ended: dict[str, int]
+    observed: dict[str, int]
+    holds: list[Hold]
+    parked: int
+    slowed: list[Slowed]
+    unmatched: list[Unmatched]
+    breaker: str
+    login: str
+    callbacks: CallbackNumbers
+    backlog: list[Waiting]
+    windows: list[Window]
+    observed_account: bool
+    flow: list[dict[str, int]]
+
+    @property
+    def paused(self) -> Hold | None:
+        """The hold of the whole account, if there is one."""
+        return next((hold for hold in self.holds if hold.name == "account"), None)
+
+    def happened(self, what: str, minutes: int) -> int:
+        """Return how often WHAT happened in the last MINUTES; of the minute only partly in them, its share."""
+        share = 1 - self.now % 60_000 / 60_000
+        whole = sum(minute.get(what, 0) for minute in self.flow[:minutes])
+        return round(whole + share * self.flow[minutes].get(what, 0))
+
+    def answered(self, minutes: int) -> dict[str, int]:
+        """Return what the answers to calls proved in the last MINUTES, by verdict."""
+        return {verdict.value: self.happened(f"verdict:{verdict.value}", minutes) for verdict in Verdict}
+
+    def went(self, minutes: int) -> int:
+        """Return how many jobs ended in the last MINUTES."""
+        return sum(self.happened(f"ended:{state}", minutes) for state in FINAL_STATES)
+
+
+def account_numbers(reply: Sequence[Any]) -> AccountNumbers:
+    """Return what a REPLY of the script says."""
+    (
+        counts, lanes, in_flight, scheduled, receipts, overdue, holds, slowed, unmatched, breaker, login,
+        callbacks, oldest_callback, parked, backlog, windows, observed, flow, now,
+    ) = reply  # fmt: skip
+    numbers = _counts(counts)
+    return AccountNumbers(
+        now=int(now),
+        queued=numbers.get("queued", 0),
+        lanes=lanes,
+        in_flight=in_flight,
+        scheduled=scheduled,
+        receipts=receipts,
+        overdue=overdue,
+        ended={name: number for name, number in sorted(numbers.items()) if name in FINAL_STATES},
+        observed={
+            name.removeprefix("observed:"): number
+            for name, number in sorted(numbers.items())
+            if name.startswith("observed:")
+        },
+        holds=[hold_of(name.decode(), fields) for name, *fields in holds],
+        parked=parked,
+        slowed=[slowed_of(name.decode(), fields) for name, *fields in slowed],
+        unmatched=[
+            Unmatched(words.decode(), times, int(since), int(last), int(code) if code else None, job.decode())
+            for words, times, since, last, code, job in unmatched
+        ],
+        breaker=breaker.decode(),
+        login=login.decode(),
+        callbacks=CallbackNumbers(
+            callbacks, oldest_callback, numbers.get("given_up", 0), numbers.get("given_up_at", 0)
+        ),
+        backlog=sorted(map(_waiting, backlog), key=lambda lane: (-lane.queued, -(lane.waits or 0))),
+        windows=windows_of(windows),
+        observed_account=bool(observed),
+        flow=[_counts(minute) for minute in flow],
+    )
+
+
+def hold_of(name: str, fields: Sequence[Any]) -> Hold:
+    """Return the hold of NAME that the scripts write as {since, until, reason, by an operator}."""
+    since, until, why, operator = fields
+    return Hold(name, int(since), int(until), why.decode(), bool(operator))
+
+
+def slowed_of(name: str, fields: Sequence[bytes]) -> Slowed:
+    """Return how NAME is slowed, which the scripts write as {since, until, reason, factor}."""
+    since, until, why, factor = fields
+    return Slowed(name, int(since), int(until), why.decode(), int(factor))
+
+
+def windows_of(reply: Iterable[Sequence[Any]]) -> list[Window]:
+    """Return windows that the scripts write as {count, period, used, opens at} each."""
+    return [Window(*map(int, fields)) for fields in reply]
+
+
+def _waiting(fields: Sequence[Any]) -> Waiting:
+    target, queued, waits, state, reason, eta = fields
+    return Waiting(
+        target.decode(),
+        queued,
+        None if waits < 0 else waits,
+        state.decode(),
+        reason.decode(),
+        int(eta) if eta else None,
+    )
+
+
+def _counts(flat: Sequence[Any]) -> dict[str, int]:
+    return {name.decode(): int(number) for name, number in zip(flat[::2], flat[1::2], strict=True)}
