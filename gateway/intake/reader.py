@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 
 from gateway.clock import Clock
 from gateway.intake.admission import Admission, key_reused
-from gateway.model.errors import Refused, StoreRefuses
+from gateway.model.errors import Refused, StoreRefuses, StoreUnavailable
 from gateway.store.scripts import Scripts
 from gateway.store.sources import Entry, InvalidEntry, Sources
 from gateway.store.values import Submission
@@ -60,6 +61,11 @@ class SourceReader:
                     await self._turn()
                 except StoreRefuses as error:
                     await self._wait_for_room(str(error))
+        except StoreUnavailable:
+            # One that fails is no reader: another may do better, and whoever looks is to know.
+            with suppress(StoreUnavailable):
+                await self.release()
+            raise
         finally:
             self._reading = False
 

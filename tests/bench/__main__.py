@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench import convert, isolation, limits, scheduled, targets
+from tests.bench import convert, isolation, limits, scheduled, status, targets
 from tests.bench.report import Report
 
 _LONGEST = 240.0  # seconds
@@ -32,6 +32,7 @@ _BENCHES: dict[str, _Bench] = {
     "isolation": isolation,
     "limits": limits,
     "scheduled": scheduled,
+    "status": status,
     "targets": targets,
 }
 

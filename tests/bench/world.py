@@ -82,12 +82,13 @@ class World:
         self.producer = Producer(clients)
         self.stub = stub
 
-    async def start(self, replicas: int = 1) -> None:
-        """Start REPLICAS gateways; returns when they are ready."""
+    async def start(self, replicas: int = 1) -> list[GatewayProcess]:
+        """Start REPLICAS gateways; returns them when they are ready."""
         gateways = [GatewayProcess(self._settings, self._folder) for _ in range(replicas)]
         for gateway in gateways:
             self._stack.push_async_callback(_kill, gateway)
         await asyncio.gather(*(gateway.start() for gateway in gateways))
+        return gateways
 
     async def admit(self, jobs: Iterable[dict[str, Any]]) -> None:
         """Put JOBS into their lanes through the gateway's own door, in batches as large as its readers take."""

@@ -26,7 +26,7 @@ def texts(world: World) -> list[str]:
 
 async def known(gateway: Gateway) -> int:
     """Return how many jobs the gateway has taken."""
-    account = (await gateway.status())["accounts"]["main"]
+    (account,) = (await gateway.get("/v1/accounts")).json["items"]
     count: int = account["queued"] + account["in_flight"] + sum(account["ended"].values())
     return count
 
