@@ -223,7 +223,7 @@ class AccountNumbersTold(Document):
     parked: int = Field(ge=0, description="targets on hold; of very many an estimate")
     overdue_ms: int = Field(ge=0, description="how long the longest-waiting lane is past its turn")
     oldest_waiting_ms: int | None = Field(
-        None, ge=0, description="how long the first job waits of the fullest, most overdue and held lanes"
+        None, ge=0, description="how long the first job waits, of the fullest and the held lanes and those next in turn"
     )
     sent: SentTold = Field(description="calls that NapCat answered, or should have, in the last minutes")
     verdicts: VerdictsTold = Field(description="what these answers proved in the last 60 minutes")

@@ -36,7 +36,7 @@ class AccountNumbers:
     breaker   `closed` (nothing is known against NapCat), `open` or `half_open`
     login     the QQ number seen, or ""
     holds     64 at most, the account's among them; `parked` is how many targets are held
-    backlog   the fullest lanes, those most overdue and those on hold, the fullest first
+    backlog   the fullest lanes, those whose turn comes first and those on hold; the fullest first
     windows   how full the account's own rates are; `observed_account`: they delay nothing
     flow      of the last 60 minutes and this one, latest first: what happened how often (`admitted`, `verdict:…`,
               `ended:…`)

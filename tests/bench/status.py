@@ -35,7 +35,9 @@ async def measure(arguments: argparse.Namespace) -> Report:
     async with world(limits={"account": ["1/1h"], "group": ["1/1h"]}) as here, aiohttp.ClientSession() as session:
         await here.admit(chain(jobs, behind))
         (gateway,) = await here.start()
-        anew, again, size = [], [], 0
+        anew: list[float] = []
+        again: list[float] = []
+        size = 0
         for _ in range(arguments.looks):
             await asyncio.sleep(_FRESH_S)
             for taken in (anew, again):

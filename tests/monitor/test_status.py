@@ -1,11 +1,13 @@
 """What monitors and operators are told: the whole state, and whether this process works."""
 
+import asyncio
 import hashlib
 import os
 import re
 from typing import Any
 
 from gateway.clock import Clock
+from tests.intake.test_auth import bearer, key
 from tests.world import Gateway, World, until
 
 JOB = {"group_id": "1", "message": "hello"}
@@ -213,3 +215,75 @@ async def test_the_status_holds_no_secret(world: World) -> None:
     for body in (degraded.body, down.body, ready.body):
         assert secret.encode() not in body
         assert key["sha256"].encode() not in body
+
+
+async def test_what_waits_is_told_by_target_the_fullest_first_and_for_how_long(world: World) -> None:
+    gateway = await world.gateway(limits={"account": ["10000/1s"], "group": ["1/1h"], "user": ["1/1h"]})
+    for group, jobs in (("1", 2), ("2", 4), ("3", 3), ("4", 1)):
+        for _ in range(jobs):
+            await gateway.post("/v1/jobs", {"group_id": group, "message": "hello"})
+    await world.ended(4)
+    await gateway.post("/v1/targets/group/3/park", {"reason": "quarrel"})
+    backlog = (await gateway.status())["backlog"]
+    told = [(lane["target"], lane["queued"], lane["reason"]) for lane in backlog["targets"]]
+    assert told == [("group:2", 3, "rate_limited"), ("group:3", 2, "parked"), ("group:1", 1, "rate_limited")]
+    assert backlog["oldest_waiting_ms"] == max(lane["oldest_waiting_ms"] for lane in backlog["targets"]) > 0
+
+
+async def test_twenty_targets_at_most_are_told_of(world: World) -> None:
+    gateway = await world.gateway(accounts=[world.account(), world.account(name="second")])
+    for name in ("main", "second"):
+        await gateway.post(f"/v1/accounts/{name}/pause", {})
+        await world.add(*({"group_id": str(n), "message": "a", "account": name} for n in range(1, 31) for _ in "ab"))
+    document = await until(gateway.status, lambda document: document["backlog"]["queued"] == 120)
+    assert [lane["queued"] for lane in document["backlog"]["targets"]] == [2] * 20
+
+
+async def test_a_key_is_told_of_its_own_targets_only(world: World) -> None:
+    auth = {"keys": [key("all", scopes=["send", "read", "admin"]), key("narrow", targets=["group:1"], scopes=["read"])]}
+    gateway = await world.gateway(auth=auth)
+    await gateway.post("/v1/accounts/main/pause", {}, bearer("all"))
+    for group in ("1", "2"):
+        await gateway.post("/v1/targets/group/" + group + "/park", {"reason": "quarrel"}, bearer("all"))
+        await world.add(*({"group_id": group, "message": "hello"} for _ in "ab"))
+
+    async def seen(name: str) -> tuple[set[str], set[str]]:
+        document = (await gateway.get("/status", bearer(name))).json
+        holds = {hold["target"] for hold in document["accounts"]["main"]["holds"]}
+        return {lane["target"] for lane in document["backlog"]["targets"]}, holds
+
+    await until(lambda: seen("all"), lambda told: told == ({"group:1", "group:2"}, {"account", "group:1", "group:2"}))
+    assert await seen("narrow") == ({"group:1"}, {"account", "group:1"})
+
+
+async def test_the_last_hour_is_told_by_the_minute(world: World) -> None:
+    world.napcat.behave("group:2", "kick")
+    gateway = await world.gateway()
+    await world.add(JOB, JOB, {**JOB, "group_id": "2"})
+    await world.ended(3)
+    await gateway.status()
+    flow = (await gateway.get("/v1/flow")).json
+    main = flow["accounts"]["main"]
+    assert {name: len(minutes) for name, minutes in main.items()} == dict.fromkeys(
+        ("admitted", "sent", "delivered", "undelivered"), 60
+    )
+    # The minute may have ended meanwhile.
+    assert {name: sum(minutes[-2:]) for name, minutes in main.items()} == {
+        "admitted": 3, "sent": 3, "delivered": 2, "undelivered": 1,
+    }  # fmt: skip
+    assert TIME.fullmatch(flow["until"])
+
+
+async def test_who_looks_within_a_second_is_told_the_same(world: World) -> None:
+    gateway = await world.gateway()
+    looks = 'gateway_redis_seconds_count{script="overview"}'
+
+    async def taken() -> float:
+        lines = (await gateway.get("/metrics")).body.decode().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(looks))
+
+    await gateway.status()
+    before = await taken()
+    replies = await asyncio.gather(*(gateway.get("/status") for _ in range(50)))
+    assert all(reply.status == 200 for reply in replies)
+    assert await taken() - before <= 2

@@ -27,11 +27,13 @@ from gateway.model.rate import Rate
 from gateway.model.verdict import Verdict
 from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server
-from gateway.store.keys import Keys
+from gateway.store.keys import RING, Keys
 from gateway.store.producer import Producer
 from gateway.store.values import Ended, Limits, Row, Submission, Tick, TickPolicy
 from tests.store.clock import BEGINNING, ScriptsInOurTime
 from tests.store.model import CALL, FINAL, FIRST_LOOK, REQUESTER_PERIOD, SKEW, Account, Job
+
+BACKLOG = Keys("gw").account("main")[RING.index("backlog")]
 
 EXAMPLES = int(os.environ.get("GATEWAY_STATE_MACHINE_EXAMPLES", "120"))
 DAY = 86_400_000
@@ -451,6 +453,10 @@ class Lanes(RuleBasedStateMachine):
         }
         assert {hold.name: (hold.until, hold.reason) for hold in numbers.holds} == holds
         assert numbers.breaker == self.model.breaker
+        full = {target: len(lane.places) for target, lane in self.model.lanes.items() if len(lane.places) >= 2}
+        assert {lane.target: lane.queued for lane in numbers.backlog if lane.queued >= 2} == full
+        backlog: list[Any] = await self.clients.commands.zrange(BACKLOG, 0, -1, withscores=True)
+        assert {target.decode(): int(depth) for target, depth in backlog} == full
 
     def _compare_ended(self, ended: list[Ended]) -> None:
         assert [one[:4] for one in ended] == self.model.ended

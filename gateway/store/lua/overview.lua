@@ -9,7 +9,7 @@
 --       slowed: {name, since (ms), until (ms), reason, factor}, 64 at most
 --       unmatched: {fingerprint, count, since (ms), last (ms), retcode or "", last job}
 --       backlog: {target, jobs in its lane, ms its first one waits or -1, state of that, reason or "", eta (ms) or ""};
---         the fullest lanes, those most overdue and those on hold, 20 of each at most
+--         the fullest lanes, those whose turn comes first and those on hold, 20 of each at most
 --       window: {count, period (ms), sends counted, when one more fits (ms)}
 --       flow: of each of the last 60 minutes and this one, latest first, {what, times, …}
 
@@ -91,7 +91,7 @@ local function backlog_now(holds)
     found[#found + 1] = waiting_at(target)
   end
   for _, target in ipairs(redis.call('ZREVRANGE', BACKLOG, 0, TOP - 1)) do look(target) end
-  for _, target in ipairs(redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, TOP)) do look(target) end
+  for _, target in ipairs(redis.call('ZRANGE', DUE, 0, TOP - 1)) do look(target) end
   for i = 1, math.min(#holds, TOP + 1) do
     if holds[i][1] ~= 'account' then look(holds[i][1]) end
   end
