@@ -16,6 +16,10 @@ from gateway.client import Gateway, NotUnderstood
 from gateway.model.duration import format_duration
 
 _COLOURS = {"ok": "green", "degraded": "yellow", "down": "red"}
+_ACCOUNT = ("QQ", "is", "queued", "sending", "later", "sent 1/5/60m", "unclear", "rates", "events", "ended")
+_WAITS = ("account", "jobs", "why", "for", "until")
+_HELD = ("account", "why", "until")
+_SOURCE = ("entries", "oldest", "reader")
 _SHOWN = 10  # holds of an account
 _EVERY_S = 2.0
 
@@ -63,15 +67,17 @@ def _screen(document: dict[str, Any]) -> RenderableType:
     for reason in _reasons(document):
         parts.append(Text.assemble(("! ", "bold yellow"), reason[0]))
         parts.append(Text(f"  {reason[1]}", style="dim"))
-    table = columns("account", "QQ", "queued", "sending", "later", "overdue", "breaker", "events", "ended")
-    for cells in _accounts(document):
-        table.add_row(*map(Text, cells))
-    parts += [Text(""), table]
-    holds = columns("held", "account", "why", "until")
-    for cells in _holds(document):
-        holds.add_row(*map(Text, cells))
-    if holds.row_count:
-        parts += [Text(""), holds]
+    for title, names, rows in (
+        ("account", _ACCOUNT, _accounts(document)),
+        ("waits", _WAITS, _backlog(document)),
+        ("held", _HELD, _holds(document)),
+        ("source", _SOURCE, _sources(document)),
+    ):
+        table = columns(title, *names)
+        for cells in rows:
+            table.add_row(*map(Text, cells))
+        if table.row_count:
+            parts += [Text(""), table]
     return Group(*parts)
 
 
@@ -80,19 +86,22 @@ def _lines(document: dict[str, Any]) -> list[str]:
     lines = ["\t".join(["status", *_head(document)])]
     lines += ["\t".join(["reason", *reason]) for reason in _reasons(document)]
     lines += ["\t".join(["account", *cells]) for cells in _accounts(document)]
-    return lines + ["\t".join(["hold", *cells]) for cells in _holds(document)]
+    lines += ["\t".join(["waits", *cells]) for cells in _backlog(document)]
+    lines += ["\t".join(["hold", *cells]) for cells in _holds(document)]
+    return lines + ["\t".join(["source", *cells]) for cells in _sources(document)]
 
 
 def _head(document: dict[str, Any]) -> list[str]:
     try:
-        redis, backlog = document["redis"], document["backlog"]
+        redis, backlog, replicas = document["redis"], document["backlog"], document["replicas"]
         return [
             shown(document["status"]),
             f"version {shown(document['version'])}",
             f"up {format_duration(int(document['uptime_s']) * 1000)}",
             *([f"{backlog['queued']} queued"] if backlog else []),
-            *(f"{shown(name)} {source['depth']}" for name, source in document["sources"].items()),
+            *(_oldest(backlog)),
             *([f"redis {shown(redis['version'])}"] if redis else []),
+            *([f"{len(replicas)} replicas"] if len(replicas) > 1 else []),
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise NotUnderstood(
@@ -100,10 +109,19 @@ def _head(document: dict[str, Any]) -> list[str]:
         ) from None
 
 
+def _oldest(backlog: dict[str, Any]) -> list[str]:
+    waits = backlog.get("oldest_waiting_ms")
+    return [f"the oldest waits {_seconds(waits)}"] if waits else []
+
+
+def _seconds(milliseconds: int | None) -> str:
+    return format_duration(round((milliseconds or 0) / 1000) * 1000)
+
+
 def _reasons(document: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         (
-            shown(": ".join(reason[name] for name in ("account", "code", "detail") if reason.get(name))),
+            shown(": ".join(reason[name] for name in ("account", "source", "code", "detail") if reason.get(name))),
             shown(reason.get("advice", "")),
         )
         for reason in document.get("reasons", ())
@@ -115,13 +133,44 @@ def _accounts(document: dict[str, Any]) -> list[tuple[str, ...]]:
         (
             shown(name),
             shown(account.get("self_id") or "-"),
+            _contact(account),
             *(str(account.get(field, "-")) for field in ("queued", "in_flight", "scheduled")),
-            format_duration(round((account.get("overdue_ms") or 0) / 1000) * 1000),
-            shown(str(account.get("breaker", "-"))),
+            "/".join(str(number) for number in account.get("sent", {}).values()) or "-",
+            "-" if account.get("unknown_share") is None else f"{account['unknown_share']:.1%}",
+            " ".join(f"{rate['used']}/{shown(rate['rate'])}" for rate in account.get("rates", ())) or "-",
             shown(str(account.get("events", {}).get("listening", "-"))),
             " ".join(f"{shown(state)} {number}" for state, number in (account.get("ended") or {}).items()) or "-",
         )
         for name, account in document.get("accounts", {}).items()
+    ]
+
+
+def _contact(account: dict[str, Any]) -> str:
+    """Return how the NapCat of an account is, in a word."""
+    if account.get("reachable") is False:
+        return "unreachable"
+    online = {True: "online", False: "offline"}.get(account.get("online"), "not known")  # type: ignore[arg-type]
+    return online if account.get("breaker") == "closed" else f"{online}, paused"
+
+
+def _backlog(document: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (
+            shown(lane["target"]),
+            shown(lane["account"]),
+            str(lane["queued"]),
+            shown(lane.get("reason") or lane["state"]),
+            _seconds(lane.get("oldest_waiting_ms")),
+            _until(lane["eta"]) if lane.get("eta") else "-",
+        )
+        for lane in document.get("backlog", {}).get("targets") or ()
+    ]
+
+
+def _sources(document: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (shown(name), str(source["depth"]), _seconds(source.get("oldest_age_ms")), shown(source["reader"]))
+        for name, source in document.get("sources", {}).items()
     ]
 
 

@@ -11,7 +11,7 @@ RING = (
     "flights",  # ZSET target → ms: when the lease of the lane's attempt lapses
     "scheduled",  # ZSET "<place>:<job>" or "aside:<target>:<requester>" → ms: what joins its lane then
     "holds",  # HASH target or "account" → packed hold
-    "counts",  # HASH token, seq, queued, jobs ended by state, answers in a row, and when something slowed gets faster
+    "counts",  # HASH token, seq, queued, jobs by final state, and of the account: answers in a row, when its rate opens
     "marks",  # HASH source → highest admitted entry id
     "streaks",  # HASH target → turns taken while a lower priority waited
     "media",  # HASH digest of a medium → token of the attempt that sends it

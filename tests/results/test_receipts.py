@@ -174,6 +174,16 @@ async def test_a_job_over_a_rate_waits_until_there_is_room(world: World) -> None
     assert 3590 < (receipt.eta - first.created_at).total_seconds() < 3660
 
 
+async def test_a_job_over_the_rate_of_the_whole_account_waits_until_there_is_room(world: World) -> None:
+    gateway = await world.gateway(limits={**WIDE, "account": ["1/1h"]})
+    await world.add(*({"group_id": group, "message": "hello", "key": group} for group in ("1", "2")))
+    (first,) = await world.ended(1)
+    (other,) = {"1", "2"} - {first.key}
+    receipt = await gateway.shows(f"key:{other}", "waiting", "rate_limited")
+    assert receipt.eta is not None
+    assert 3590 < (receipt.eta - first.created_at).total_seconds() < 3660
+
+
 async def test_a_job_over_its_requesters_rate_waits_until_there_is_room(world: World) -> None:
     gateway = await world.gateway(limits={**WIDE, "requester": ["1/1h"]})
     await world.add(*({"group_id": "1", "message": "hello", "key": key, "requester": "7"} for key in ("a", "b")))

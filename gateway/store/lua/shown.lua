@@ -17,4 +17,7 @@ local function shown(job)
   if redis.call('ZRANGE', LANE .. job.target, 0, 0)[1] ~= job.id then return waiting('behind') end
   local due = tonumber(redis.call('ZSCORE', DUE, job.target))
   if due and due > now then return waiting(#job.attempts > 0 and 'retry' or 'rate_limited', due) end
+  -- A lane that may go, but for the rate of the whole account: until when that held up others, the last tick knows.
+  local opens = due and tonumber(redis.call('HGET', COUNTS, 'opens') or nil)
+  if opens and opens > now then return waiting('rate_limited', opens) end
 end

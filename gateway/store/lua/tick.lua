@@ -451,7 +451,10 @@ local function claim_due(room)
       local target = due[i]
       looked = looked + 1
       local account_at = account_opens()
-      if account_at > now then return jobs, account_at end
+      if account_at > now then
+        redis.call('HSET', COUNTS, 'opens', whole(account_at))
+        return jobs, account_at
+      end
       local held = hold_of(target)
       if held and held.operator and held['until'] <= now then held = outlast(target, held) end
       local at = math.max(held and held['until'] or 0, target_opens(target))
