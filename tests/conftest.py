@@ -1,4 +1,4 @@
-"""Fixtures every test may use: the worlds are real, and end with their test."""
+"""Fixtures every test may use, and how tests run beside each other: worlds are real, and end with their test."""
 
 import os
 from collections.abc import AsyncIterator
@@ -7,6 +7,32 @@ from pathlib import Path
 import pytest
 
 from tests.world import World, world
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run folders in two processes a core, as most tests wait; single files, `-k`, `-s`, `--pdb` and `-n` as told.
+
+    It is no option in pyproject.toml, so that `-p no:xdist` does what it says.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:  # one of these processes must not start as many again
+        return
+    option = config.option
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return  # this is one of the processes, which must not start others in turn
+    if not hasattr(option, "numprocesses") or option.numprocesses is not None or option.dist != "no":
+        return
+    folders = any((config.invocation_params.dir / name.partition("::")[0]).is_dir() for name in config.args)
+    alone = option.keyword or option.usepdb or option.trace or option.capture == "no" or option.collectonly
+    if folders and not alone:
+        option.numprocesses = min(2 * _cores(), 12)
+        # Who has nothing left takes over tests of others, of which some last a hundred times as long as most.
+        option.dist = "worksteal"
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @pytest.fixture(name="transport")

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 
 from gateway.telemetry import configure_logging
 from tests.world import Gateway, World, until
@@ -17,6 +18,13 @@ JOB = b'{"group_id": "1", "message": "hello"}'
 HASTY = {"port": 0, "timeout": "200ms", "keepalive": "400ms", "max_body": "1KiB"}
 AT_ONCE = 5.0
 """Seconds within which a connection has to be closed: far more than the limits, for busy machines."""
+
+
+@pytest.fixture(name="as_an_operator_logs")
+def _as_an_operator_logs(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    configure_logging("error", "json")
+    yield
+    structlog.reset_defaults()
 
 
 @asynccontextmanager
@@ -131,10 +139,10 @@ async def test_a_body_of_which_no_key_is_known_is_not_read(world: World) -> None
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
     ],
 )
+@pytest.mark.usefixtures("as_an_operator_logs")
 async def test_what_is_no_request_is_answered_with_400_closed_and_not_logged(
     world: World, request_: bytes, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    configure_logging("error", "json")
     gateway = await world.gateway(http=HASTY)
     raw = await answer(gateway, request_)
     assert raw.split()[1] == b"400", raw

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+from redis import DriverInfo
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
@@ -23,6 +24,8 @@ _TAKES_NO_WRITES = re.compile(
 
 
 _PATIENCE = 30.0  # seconds anybody waits for a connection while Redis answers others
+
+_DRIVER = DriverInfo()  # once: for each connection redis-py would look up its own version on disk
 
 
 class Clients:
@@ -87,6 +90,7 @@ def _client(url: str, answer: float, socket_timeout: float | None, connections: 
             socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
             legacy_responses=False,
+            driver_info=_DRIVER,
         )
     except ValueError as error:
         raise SettingsInvalid(f"redis.url: {error}") from None

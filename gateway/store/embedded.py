@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 from gateway.model.errors import SettingsInvalid
@@ -52,6 +54,7 @@ def find_server() -> str:
     raise SettingsInvalid(_REMEDIES)
 
 
+@cache
 def _version(program: str) -> tuple[int, ...]:
     """Return the version a server prints (`… v=9.1.2 …`); (0,) when it does not run here."""
     try:
@@ -159,18 +162,34 @@ def _open_lock(folder: Path) -> int:
         raise SettingsInvalid(f"{folder} cannot be written ({error}); set GATEWAY_STATE_DIR or redis.url") from None
 
 
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody has right now.
+
+    None of those that systems give out by themselves: until it is listened on, and while a server is started again, a
+    connection of anybody could be given one of them. Raises OSError when there is none.
+    """
+    for candidate in (*(10_000 + secrets.randbelow(12_000) for _ in range(100)), 0):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", candidate))
+            port: int = probe.getsockname()[1]
+            return port
+    raise OSError("no free port on 127.0.0.1")
+
+
 def _port(folder: Path) -> int:
     """Return the port of last time if it is free, else a free one, and remember it."""
     note = folder / "port"
-    remembered = int(note.read_text()) if note.exists() and note.read_text().isdigit() else 0
-    for candidate in (remembered, 0):
+    if note.exists() and note.read_text().isdigit():
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", candidate))
-            port: int = probe.getsockname()[1]
-            note.write_text(str(port))
-            return port
-    raise SettingsInvalid("no free port on 127.0.0.1 for the embedded server; set redis.url")
+            probe.bind(("127.0.0.1", remembered := int(note.read_text())))
+            return remembered
+    try:
+        port = free_port()
+    except OSError as error:
+        raise SettingsInvalid(f"{error} for the embedded server; set redis.url") from None
+    note.write_text(str(port))
+    return port
 
 
 async def _answering(process: asyncio.subprocess.Process, port: int, folder: Path) -> None:

@@ -36,9 +36,9 @@ def test_a_filter_fails_at_nothing(name: str, value: Any) -> None:
 )
 @pytest.mark.parametrize("name", ["plain", "first_line", "link", "pictures", "line", "cut", "local_time", "branch"])
 def test_a_filter_takes_no_longer_than_its_text_is_long(name: str, text: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     FILTERS[name](text)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -237,10 +237,10 @@ HOSTILE = [
 @pytest.mark.parametrize("start", HOSTILE)
 @pytest.mark.parametrize("name", ["plain", "pictures", "first_line", "link", "cut", "line"])
 def test_no_text_keeps_a_filter_busy(name: str, start: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     for text in (start * (65_536 // len(start)), start + "a" * 65_536, start + "1" * 65_536):
         FILTERS[name](text)
-    assert time.monotonic() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 def test_a_character_with_thousands_of_digits_is_left_as_it_is() -> None:

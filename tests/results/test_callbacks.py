@@ -212,9 +212,9 @@ async def test_receivers_that_hang_delay_neither_deliveries_nor_other_receivers(
         slow.url = slow.url.replace("127.0.0.1", "localhost")
         began = time.monotonic()
         await world.add(*(job(slow.url, str(n)) for n in range(1, 41)), *(job(quick.url, str(n)) for n in range(1, 41)))
-        await world.ended(80, deadline=5)
-        await quick.got(40, deadline=5)
-        assert time.monotonic() - began < 5
+        await world.ended(80, deadline=15)
+        await quick.got(40, deadline=15)
+        assert time.monotonic() - began < 15, "those that hang take 20 s"
         assert len(slow.posts) == 2
 
 

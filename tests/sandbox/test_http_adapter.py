@@ -61,7 +61,7 @@ async def test_comments_trailing_commas_and_single_quotes_are_tolerated(caller: 
     assert caller.napcat.texts("group:1") == ["a // b, }"]
 
 
-@pytest.mark.parametrize("body", [b"{nope", b"{} trailing", gzip.compress(b"{}"), b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"{nope", b"{} trailing", gzip.compress(b"{}", mtime=0), b"[" * 100_000])
 async def test_a_body_that_is_no_json_is_refused_before_the_token_is_looked_at(
     serve: Serve, session: aiohttp.ClientSession, body: bytes
 ) -> None:
