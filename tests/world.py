@@ -111,7 +111,7 @@ class World:
         """Return every receipt in the stream of ACCOUNT."""
         return [Receipt.model_validate_json(entry) for entry in await self.producer.receipts(account)]
 
-    async def ended(self, count: int, deadline: float = 30.0) -> list[Receipt]:
+    async def ended(self, count: int, deadline: float = 60.0) -> list[Receipt]:
         """Wait until COUNT jobs have ended and return their final receipts, in the order of their endings."""
 
         async def finals() -> list[Receipt]:
@@ -165,7 +165,7 @@ class Gateway:
         assert reply.status in {200, 404}, reply.body
         return Receipt.model_validate_json(reply.body) if reply.status == 200 else None
 
-    async def shows(self, job: str, state: str, reason: str | None = None, deadline: float = 10.0) -> Receipt:
+    async def shows(self, job: str, state: str, reason: str | None = None, deadline: float = 30.0) -> Receipt:
         """Wait until the job is shown in STATE (with REASON) and return its receipt."""
         receipt: Receipt = await until(
             lambda: self.find(job),
@@ -209,7 +209,7 @@ async def serving(method: str, handler: Callable[[web.Request], Awaitable[web.St
         await runner.cleanup()
 
 
-async def until(look: Callable[[], Any], fits: Callable[[Any], Any] = bool, deadline: float = 10.0) -> Any:
+async def until(look: Callable[[], Any], fits: Callable[[Any], Any] = bool, deadline: float = 30.0) -> Any:
     """Look again and again until what is seen fits, and return it; fail with the last sight at the DEADLINE (s)."""
     ends_at = asyncio.get_running_loop().time() + deadline
     while True:

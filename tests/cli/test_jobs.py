@@ -77,6 +77,7 @@ async def test_the_status_tells_what_is_held_and_what_to_do(world: World, tmp_pa
 async def test_a_gateway_that_is_down_is_told_by_the_exit_code(world: World, tmp_path: Path) -> None:
     gateway = await world.gateway()
     await world.stop_redis()
+    await until(lambda: gateway.get("/status"), lambda reply: reply.status == 503)
     ended = await command(tmp_path, gateway.url, "status")
     assert (ended.code, ended.out.split("\t")[1]) == (1, "down")
     assert "redis_unavailable" in ended.out

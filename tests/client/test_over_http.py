@@ -272,5 +272,5 @@ async def test_a_gateway_that_is_down_still_tells_its_status(world: World) -> No
     async with Gateway(gateway.url) as client:
         assert (await client.status())["status"] in {"ok", "degraded"}
         await world.stop_redis()
-        assert (await client.status())["status"] == "down"
+        await until(client.status, lambda told: told["status"] == "down")
     await world.start_redis()

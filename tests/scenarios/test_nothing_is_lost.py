@@ -34,7 +34,7 @@ async def test_a_thousand_jobs_arrive_once_each_in_order_per_group_with_rates_on
 
 async def test_a_kill_in_the_middle_and_a_restart_lose_nothing_and_send_nothing_twice(world: World) -> None:
     world.napcat.behave("*", "delay", ms=20)
-    delivery = {"timeout": "1s", "slack": "500ms", "settle_for": "500ms"}
+    delivery = {"timeout": "5s", "slack": "500ms", "settle_for": "500ms"}
     gateway = await world.process(limits=RATES, delivery=delivery)
     await world.add(*jobs())
     await until(lambda: len(world.napcat.received) > JOBS // 3)
@@ -48,7 +48,9 @@ async def test_a_kill_in_the_middle_and_a_restart_lose_nothing_and_send_nothing_
     assert states["unconfirmed"] <= 10
     sent = Counter(call.text for call in world.napcat.received)
     assert max(sent.values()) == 1
-    assert len(sent) == JOBS
+    # A claim is written down before its request leaves: what was claimed just then may not have been sent at all.
+    unsent = {f"k{n}" for n in range(JOBS) if f"job {n}" not in sent}
+    assert unsent <= {receipt.key for receipt in receipts if receipt.state == "unconfirmed"}
     assert in_order(world)
 
 

@@ -29,7 +29,7 @@ class Ahead(Clock):
         return super().monotonic() + self.seconds
 
 
-async def told(gateway: Gateway, code: str, deadline: float = 15.0, **about: str) -> dict[str, Any]:
+async def told(gateway: Gateway, code: str, deadline: float = 30.0, **about: str) -> dict[str, Any]:
     """Wait until /status names the reason CODE ABOUT something; return the document, and that reason as `the`."""
 
     def found(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -127,13 +127,14 @@ async def test_a_source_that_nobody_reads(world: World) -> None:
     gateway = await world.gateway(clock)
     await until(gateway.status, lambda document: document["sources"]["gw:jobs"]["reader"] == "here")
     clock.seconds = 10.0
-    await world.clients.commands.acl_setuser("default", commands=["-xread"])
+    redis: Any = world.clients.commands
+    await redis.execute_command("ACL", "SETUSER", "default", "-xread")
     document = await told(gateway, "source_unread", source="gw:jobs")
     assert (document["status"], document["sources"]["gw:jobs"]["reader"]) == ("degraded", "none")
     assert "no permissions" in document["tasks"]["source gw:jobs"]
     assert 'gateway_source_read{source="gw:jobs"} 0.0' in await metrics(gateway)
     assert await ready(gateway) == UNREADY
-    await world.clients.commands.acl_setuser("default", commands=["+xread"])
+    await redis.execute_command("ACL", "SETUSER", "default", "+xread")
     await until(gateway.status, lambda document: document["status"] == "ok", 20)
     assert await ready(gateway) == READY
 
