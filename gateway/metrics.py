@@ -39,7 +39,7 @@ class Metrics:
         )
         self.ended = Counter(
             "gateway_jobs_ended",
-            "Jobs whose end this process wrote down, by state.",
+            "Jobs whose end this process wrote down, by state; one that is corrected counts again, as delivered.",
             ["account", "state"],
             registry=self.registry,
         )
@@ -48,6 +48,26 @@ class Metrics:
             "From a job's admission to its end, by state; what was scheduled waited on purpose.",
             ["account", "state"],
             buckets=_LONG,
+            registry=self.registry,
+        )
+        self.queue_seconds = Histogram(
+            "gateway_queue_seconds",
+            "From a job's admission, or the moment it was due, to its first claim.",
+            ["account"],
+            buckets=_LONG,
+            registry=self.registry,
+        )
+        self.settle_seconds = Histogram(
+            "gateway_settle_seconds",
+            "How long nobody knew whether a message was sent, of jobs that ended; a late correction counts again.",
+            ["account"],
+            buckets=_LONG,
+            registry=self.registry,
+        )
+        self.loop_lag_seconds = Histogram(
+            "gateway_loop_lag_seconds",
+            "How late this process gets to what is due: something held up its loop for so long.",
+            buckets=_SHORT,
             registry=self.registry,
         )
         self.redis_seconds = Histogram(
