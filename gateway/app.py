@@ -33,6 +33,7 @@ from gateway.loop_lag import measure_lag
 from gateway.metrics import Metrics
 from gateway.model.action import Ask
 from gateway.model.errors import Refused, SettingsInvalid, StoreUnavailable
+from gateway.model.veil import Veil
 from gateway.model.words import Words
 from gateway.monitor.lanes import Lanes
 from gateway.monitor.look import Looks
@@ -123,7 +124,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         clients = await stack.enter_async_context(_redis(settings))
         supervisor = Supervisor(clock)
         keys = Keys(settings.redis.prefix)
-        due, metrics, words = Due(), Metrics(), Words(settings.log.text, secrets_of(settings))
+        due, metrics, words = Due(), Metrics(), Words(settings.log.text, Veil(secrets_of(settings)))
         scripts, sources = Scripts(clients.commands, keys, due.note, metrics, words), Sources(clients, keys)
         inner = Scripts(clients.lanes, keys, due.note, metrics, words)
         policies = {account.name: tick_policy(settings, account) for account in settings.accounts}

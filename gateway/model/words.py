@@ -2,26 +2,26 @@
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
+
+from gateway.model.veil import Veil
 
 LogText = Literal["never", "hash", "full"]
 """Whether logs carry the words of messages: not at all, as something two of which can be compared, or as they are."""
 
 MOST_READ = 64 * 1024  # bytes of a body; what is larger carries media
 _MOST_TOLD = 500  # characters
-_URL = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z][A-Za-z0-9+.-]{0,30}://)(?:[^\s/?#@]*@)?([^\s?#]*)([?#]\S*)?")
 
 
 class Words:
     """Tells the words of messages for a log, as the settings say."""
 
-    def __init__(self, how: LogText = "never", secrets: Iterable[str] = ()) -> None:
-        """Tell them HOW; what is one of SECRETS is never told, nor who and what stands in a URL beside its path."""
+    def __init__(self, how: LogText = "never", veil: Veil | None = None) -> None:
+        """Tell them HOW; full words behind a VEIL."""
         self.wished = how != "never"
         self._how = how
-        self._secrets = sorted((secret for secret in secrets if secret), key=len, reverse=True)
+        self._veil = veil or Veil()
 
     def of(self, bodies: Sequence[bytes]) -> str | None:
         """Return the words of the parts with these BODIES; None when they are not to be told, or cannot be read.
@@ -37,9 +37,7 @@ class Words:
             return None
         if self._how == "hash":
             return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        text = _URL.sub(lambda url: f"{url[1]}{url[2]}{'?…' if url[3] else ''}", text)
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
+        text = self._veil(text)
         return text if len(text) <= _MOST_TOLD else text[: _MOST_TOLD - 1] + "…"
 
 
