@@ -3,7 +3,7 @@
 Labels are bounded: accounts, states, rules, scripts; never a target, a job or a text.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector
 from prometheus_client.registry import Collector
 
 from gateway import __version__
@@ -77,6 +77,13 @@ class Metrics:
             buckets=_SHORT,
             registry=self.registry,
         )
+        self.callbacks = Counter(
+            "gateway_callbacks",
+            "Posts of receipts, by what came of them: posted, again (put off), given_up, back (to anybody).",
+            ["account", "outcome"],
+            registry=self.registry,
+        )
+        ProcessCollector(registry=self.registry)
         build = Info("gateway_build", "The version that runs.", registry=self.registry)
         build.info({"version": __version__})
 

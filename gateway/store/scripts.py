@@ -323,6 +323,8 @@ class Scripts:
         for host, number in under_way.items():
             args += [host, number]
         next_in, crowded, callbacks, dropped = await self._account("callback_claim", account, args)
+        if dropped:
+            self._metrics.callbacks.labels(account, "given_up").inc(len(dropped))
         return Claimed(
             None if next_in < 0 else next_in,
             bool(crowded),
@@ -336,7 +338,10 @@ class Scripts:
     async def settle_callback(self, account: str, callback: Callback, settlement: Settlement, wait: int = 0) -> bool:
         """End CALLBACK or put it off by WAIT ms; return False when it is no longer this replica's to settle."""
         args = [callback.job_id, callback.host, callback.state, callback.lease, settlement, wait]
-        return bool(await self._account("callback_settle", account, args))
+        settled = bool(await self._account("callback_settle", account, args))
+        if settled:
+            self._metrics.callbacks.labels(account, settlement).inc()
+        return settled
 
     async def forget(self, account: str, source: str, mark: str) -> bool:
         """Reset the MARK of SOURCE in ACCOUNT; return whether it was still this one."""
