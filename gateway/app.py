@@ -29,9 +29,12 @@ from gateway.lanes.operator import Operator
 from gateway.lanes.policy import tick_policy
 from gateway.lanes.recall import Recaller
 from gateway.lanes.runner import Errands, LaneRunner
+from gateway.loop_lag import measure_lag
 from gateway.metrics import Metrics
 from gateway.model.action import Ask
 from gateway.model.errors import Refused, SettingsInvalid, StoreUnavailable
+from gateway.model.veil import Veil
+from gateway.model.words import Words
 from gateway.monitor.lanes import Lanes
 from gateway.monitor.look import Looks
 from gateway.monitor.metrics import Exposition
@@ -46,7 +49,7 @@ from gateway.results.replay import Replay
 from gateway.results.search import Search
 from gateway.results.waiting import Endings
 from gateway.results.withdrawal import Withdrawal
-from gateway.settings import Settings
+from gateway.settings import Settings, secrets_of
 from gateway.store.bell import Bell
 from gateway.store.client import Clients, connected
 from gateway.store.due import Due
@@ -121,13 +124,13 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         clients = await stack.enter_async_context(_redis(settings))
         supervisor = Supervisor(clock)
         keys = Keys(settings.redis.prefix)
-        due, metrics = Due(), Metrics()
-        scripts, sources = Scripts(clients.commands, keys, due.note, metrics), Sources(clients, keys)
-        inner = Scripts(clients.lanes, keys, due.note, metrics)
+        due, metrics, words = Due(), Metrics(), Words(settings.log.text, Veil(secrets_of(settings)))
+        scripts, sources = Scripts(clients.commands, keys, due.note, metrics, words), Sources(clients, keys)
+        inner = Scripts(clients.lanes, keys, due.note, metrics, words)
         policies = {account.name: tick_policy(settings, account) for account in settings.accounts}
 
         replica = clock.token()
-        senders = await _senders(stack, settings, policies, inner, clock, replica, metrics)
+        senders = await _senders(stack, settings, policies, inner, clock, replica, metrics, words)
         runners, watches = senders.runners, senders.watches
         bell = Bell(clients, keys, {name: runner.wake for name, runner in runners.items()})
         known = {account.name: account for account in settings.accounts}
@@ -147,14 +150,14 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         )
         await work.enter_async_context(_lanes(settings, supervisor, runners, bell))
 
+        supervisor.start("loop lag", lambda: measure_lag(metrics.loop_lag_seconds))
         endings = Endings(scripts, Feed(clients, keys), clock)
         supervisor.start("endings", endings.run)
         app[STOPPERS].append(endings.stop)
 
         pressure = Pressure(clients, clock)
         admission = Admission(settings, scripts, bell, pressure, clock)
-        accounts = list(runners)
-        readers = _readers(settings, keys, accounts, admission, sources, inner, clock)
+        readers = _readers(settings, keys, list(runners), admission, sources, inner, clock)
         await work.enter_async_context(_leased(supervisor, {f"source {reader.source}": reader for reader in readers}))
 
         stopping = app[STOPPING]
@@ -203,6 +206,7 @@ async def _senders(
     clock: Clock,
     replica: str,
     metrics: Metrics,
+    words: Words,
 ) -> _Senders:
     """Return what sends; STACK ends it."""
     senders, rules = _Senders({}, {}, {}), load_rules(settings.delivery.rules)
@@ -211,7 +215,7 @@ async def _senders(
         napcat = await stack.enter_async_context(napcat_of(account, settings.delivery.slack))
         watch = Watch(account, napcat, rules, scripts, clock)
         stack.push_async_callback(watch.close)
-        forwarder = Forwarder(name, napcat, watch, rules, settings.delivery.retry, clock, metrics)
+        forwarder = Forwarder(name, napcat, watch, rules, settings.delivery.retry, clock, metrics, words)
         reconciler = Reconciler(name, napcat, watch, policy, scripts, trust=settings.delivery.trust_history)
         errands = Errands(forwarder.forward, reconciler.look, watch.probe, watch.examine)
         senders.runners[name] = LaneRunner(name, policy, scripts, errands, clock, replica)

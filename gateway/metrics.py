@@ -3,7 +3,7 @@
 Labels are bounded: accounts, states, rules, scripts; never a target, a job or a text.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector
 from prometheus_client.registry import Collector
 
 from gateway import __version__
@@ -39,7 +39,7 @@ class Metrics:
         )
         self.ended = Counter(
             "gateway_jobs_ended",
-            "Jobs whose end this process wrote down, by state.",
+            "Jobs whose end this process wrote down, by state; one that is corrected counts again, as delivered.",
             ["account", "state"],
             registry=self.registry,
         )
@@ -50,6 +50,26 @@ class Metrics:
             buckets=_LONG,
             registry=self.registry,
         )
+        self.queue_seconds = Histogram(
+            "gateway_queue_seconds",
+            "From a job's admission, or the moment it was due, to its first claim.",
+            ["account"],
+            buckets=_LONG,
+            registry=self.registry,
+        )
+        self.settle_seconds = Histogram(
+            "gateway_settle_seconds",
+            "How long nobody knew whether a message was sent, of jobs that ended; a late correction counts again.",
+            ["account"],
+            buckets=_LONG,
+            registry=self.registry,
+        )
+        self.loop_lag_seconds = Histogram(
+            "gateway_loop_lag_seconds",
+            "How late this process gets to what is due: something held up its loop for so long.",
+            buckets=_SHORT,
+            registry=self.registry,
+        )
         self.redis_seconds = Histogram(
             "gateway_redis_seconds",
             "Round trips to Redis, by script.",
@@ -57,6 +77,13 @@ class Metrics:
             buckets=_SHORT,
             registry=self.registry,
         )
+        self.callbacks = Counter(
+            "gateway_callbacks",
+            "Posts of receipts, by what came of them: posted, again (put off), given_up, back (to anybody).",
+            ["account", "outcome"],
+            registry=self.registry,
+        )
+        ProcessCollector(registry=self.registry)
         build = Info("gateway_build", "The version that runs.", registry=self.registry)
         build.info({"version": __version__})
 

@@ -1,12 +1,17 @@
 """The names of log events, and how they are written."""
 
+import json
 import logging
 import sys
+from collections.abc import MutableMapping
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import structlog
 from pydantic import ValidationError
+
+from gateway.model.veil import Veil
 
 
 class Event(StrEnum):
@@ -77,15 +82,34 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def configure_logging(level: str, style: str) -> None:
-    """Write events of LEVEL and above to standard error: JSON lines, or colours where a person reads (`auto`)."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)  # made once: making it takes as long as using it
+
+
+def _json(fields: Any, **_: Any) -> str:
+    return _ENCODER.encode(fields)
+
+
+def _veiled(veil: Veil, _: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if method != "info":
+        for name, value in fields.items():
+            if isinstance(value, str):
+                fields[name] = veil(value)
+    return fields
+
+
+def configure_logging(level: str, style: str, veil: Veil | None = None) -> None:
+    """Write events of LEVEL and above to standard error: JSON lines, or colours where a person reads (`auto`).
+
+    What went wrong may be told in words of others: a VEIL is drawn over those.
+    """
     person = style == "console" or (style == "auto" and sys.stderr.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer(ensure_ascii=False)
+    renderer: Any = structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer(_json)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.EventRenamer("event"),
+            partial(_veiled, veil or Veil()),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -23,11 +23,12 @@ from gateway.app import create_app, wind_down
 from gateway.explain import explain_job, explain_reply, job_lines, reply_lines
 from gateway.intake.hooks.hooks import compiled
 from gateway.model.errors import Refused, SettingsInvalid
+from gateway.model.veil import Veil
 from gateway.model.verdict import Implementation
 from gateway.openapi import openapi_document
 from gateway.sandbox.demo import run_demo
 from gateway.sandbox.napcat import StandIn
-from gateway.settings import Key, Settings, load_settings
+from gateway.settings import Key, Settings, load_settings, secrets_of
 from gateway.settings.reference import example_yaml, key_line, settings_table
 from gateway.telemetry import Event, Log, configure_logging
 from gateway.web import new_secret, sha256_of
@@ -53,7 +54,7 @@ Set = Annotated[
 def run(config: Config = None, set_: Set = None) -> None:
     """Run the gateway until SIGTERM or Ctrl-C."""
     settings = settings_of(config, set_)
-    configure_logging(settings.log.level, settings.log.format)
+    configure_logging(settings.log.level, settings.log.format, Veil(secrets_of(settings)))
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings))

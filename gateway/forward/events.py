@@ -165,7 +165,7 @@ class Events:
     async def _settle(self, account: str, sent: SentMessage) -> None:
         if sent.target is None:
             return
-        outcome, ended = await self._scripts.evidence(
+        outcome, _ = await self._scripts.evidence(
             account, self._policies[account], str(sent.target), fingerprint(sent.message), sent.message_id, sent.time
         )
         if outcome in {"credited", "ambiguous"}:
@@ -175,10 +175,6 @@ class Events:
                 target=str(sent.target),
                 outcome=outcome,
                 message_id=sent.message_id,
-            )
-        for job in ended:
-            self._log.info(
-                Event.JOB_ENDED, job=f"{account}.{job.job_id}", target=job.target, state=job.state, evidence="event"
             )
         if outcome == "credited":
             await self._bell.ring([account])
@@ -196,14 +192,9 @@ class Events:
 
     async def _kicked(self, account: str, kicked: Kicked) -> None:
         """End what waits for a group the account is no longer in: none of it can ever be sent."""
-        group, ended = f"group:{kicked.group_id}", 1
-        while ended:
-            jobs = await self._scripts.reject(account, self._policies[account], group, "kicked")
-            for job in jobs:
-                self._log.info(
-                    Event.JOB_ENDED, job=f"{account}.{job.job_id}", target=group, state=job.state, code=job.code
-                )
-            ended = len(jobs)
+        group = f"group:{kicked.group_id}"
+        while await self._scripts.reject(account, self._policies[account], group, "kicked"):
+            pass
 
     async def _recalled_in_group(self, account: str, recall: GroupRecall) -> None:
         await self._recalled(account, f"group:{recall.group_id}", recall.message_id)

@@ -11,6 +11,7 @@ from gateway.metrics import Metrics
 from gateway.model.attempt import Claim, Outcome
 from gateway.model.errors import NotSent, StoreUnavailable
 from gateway.model.verdict import Rule
+from gateway.model.words import Words
 from gateway.telemetry import Event, Log
 
 
@@ -26,8 +27,12 @@ class Forwarder:
         schedule: Sequence[int],
         clock: Clock,
         metrics: Metrics,
+        words: Words,
     ) -> None:
-        """Judge answers by RULES and retry by SCHEDULE (milliseconds); WATCH knows which program answers."""
+        """Judge answers by RULES and retry by SCHEDULE (milliseconds); WATCH knows which program answers.
+
+        WORDS know what the log may say of a message.
+        """
         self._account = account
         self._napcat = napcat
         self._watch = watch
@@ -35,6 +40,7 @@ class Forwarder:
         self._schedule = schedule
         self._clock = clock
         self._metrics = metrics
+        self._words = words
         self._log = Log(account=account)
 
     async def _ready(self, claim: Claim) -> bool:
@@ -79,9 +85,15 @@ class Forwarder:
             settlement=outcome.settlement,
             next_in_s=outcome.wait_ms / 1000 if outcome.settlement == "retry" else None,
             effect=outcome.effect,
+            **self._beside(claim),
         )
         if outcome.unmatched:
             self._log.warning(
                 Event.ANSWER_UNMATCHED, job=f"{self._account}.{claim.job_id}", fingerprint=outcome.unmatched
             )
         return outcome
+
+    def _beside(self, claim: Claim) -> dict[str, str]:
+        """Return what the log says of few jobs, or only when wished for."""
+        beside = {"traceparent": claim.traceparent, "text": self._words.of([claim.part.body])}
+        return {name: value for name, value in beside.items() if value is not None}

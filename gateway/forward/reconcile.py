@@ -48,20 +48,10 @@ class Reconciler:
             rows = await self._own_rows(look.target)
         if rows is None:
             return
-        outcome, ended = await self._scripts.history(
-            self._account, self._policy, look.job_id, rows, trusted=self._trust
-        )
+        outcome, _ = await self._scripts.history(self._account, self._policy, look.job_id, rows, trusted=self._trust)
         if outcome in {"listed", "delivered"}:
             job = f"{self._account}.{look.job_id}"
             self._log.info(Event.HISTORY_MATCHED, job=job, target=str(look.target), outcome=outcome)
-        for end in ended:
-            self._log.info(
-                Event.JOB_ENDED,
-                job=f"{self._account}.{end.job_id}",
-                target=end.target,
-                state=end.state,
-                evidence="history",
-            )
 
     def _ours(self, row: HistoryRow) -> bool:
         return row.own and self._watch.number in {"", row.self_id}

@@ -188,15 +188,7 @@ class LaneRunner:
         return patience if tick.next_in is None else min(patience, tick.next_in / 1000)
 
     def _tell(self, tick: Tick) -> None:
-        """Log what the tick ended, held, slowed and let go."""
-        for ended in tick.ended:
-            self._log.info(
-                Event.JOB_ENDED,
-                job=f"{self._account}.{ended.job_id}",
-                target=ended.target,
-                state=ended.state,
-                code=ended.code or None,
-            )
+        """Log what the tick held, slowed and let go."""
         for noted in tick.noted:
             alarming = noted.name == "account" and noted.what in {"held", "slowed"}
             (self._log.warning if alarming else self._log.info)(

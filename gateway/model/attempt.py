@@ -17,6 +17,8 @@ class Claim:
     part_no   index of the part, from 0
     retries   retries already spent on this part
     start_by  local monotonic seconds after which the request must not start any more
+    waited_ms  with a job's first claim: from its admission, or from when it was due, until this claim
+    traceparent  the trace the job belongs to, if it says so
     pardoned_by, pardons  the rule by which the attempts of this part right before cost nothing, and how many these are
     """
 
@@ -30,6 +32,8 @@ class Claim:
     start_by: float
     pardoned_by: str = ""
     pardons: int = 0
+    waited_ms: int | None = None
+    traceparent: str | None = None
 
 
 Settlement = Literal["delivered", "retry", "unknown", "rejected", "dead", "unstarted"]

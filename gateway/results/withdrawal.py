@@ -12,7 +12,6 @@ from gateway.results.receipts import Receipts, job_not_found
 from gateway.store.bell import Bell
 from gateway.store.scripts import Scripts
 from gateway.store.values import TickPolicy
-from gateway.telemetry import Event, Log
 from gateway.web import problem
 
 
@@ -28,7 +27,6 @@ class Withdrawal:
         self._receipts = receipts
         self._recaller = recaller
         self._bell = bell
-        self._log = Log()
 
     async def delete(self, request: web.Request) -> web.Response:
         """Answer the receipt of the cancelled job, or 409 when something may have been sent.
@@ -58,9 +56,6 @@ class Withdrawal:
                     else "nothing of it was sent"
                 )
             return problem(409, "too_late", f"the job is {state}: {why}")
-        for ended_job in cancelled.ended:
-            code = ended_job.code or None
-            self._log.info(Event.JOB_ENDED, job=str(job), target=ended_job.target, state=ended_job.state, code=code)
         await self._bell.ring([job.account])
         return await self._receipt(job)
 

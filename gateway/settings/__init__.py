@@ -2,6 +2,7 @@
 
 from gateway.settings.hooks import Hook
 from gateway.settings.loading import load_settings
+from gateway.settings.secret_values import secrets_of
 from gateway.settings.sections import (
     LOOPBACK,
     Account,
@@ -42,4 +43,5 @@ __all__ = [
     "Route",
     "Settings",
     "load_settings",
+    "secrets_of",
 ]

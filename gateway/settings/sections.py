@@ -18,6 +18,7 @@ from gateway.model.action import HARMLESS, why_not_passed
 from gateway.model.duration import Milliseconds
 from gateway.model.rate import RateField, parse_rate
 from gateway.model.verdict import Implementation, Rule
+from gateway.model.words import LogText
 from gateway.settings.hooks import Hook
 from gateway.settings.kinds import Bytes, Rates, Secret, Section, TargetPattern, form, veiled
 
@@ -291,6 +292,9 @@ class Log(Section):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON unless a terminal reads")
+    text: LogText = Field(
+        "never", description="whether attempts and ends carry the words of the message; hash: to compare, full: to read"
+    )
 
 
 class Settings(Section):

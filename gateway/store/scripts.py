@@ -10,12 +10,14 @@ from typing import Any, Literal
 from redis.asyncio import Redis
 
 from gateway.metrics import Metrics
-from gateway.model.attempt import Claim, Outcome
-from gateway.model.part import Part
+from gateway.model.attempt import Outcome
 from gateway.model.target import parse_target
+from gateway.model.words import Words
 from gateway.store.client import translated
+from gateway.store.ends import Ends
 from gateway.store.keys import RING, Keys
 from gateway.store.overview import AccountNumbers, account_numbers, hold_of, slowed_of, windows_of
+from gateway.store.packing import or_empty, packed_outcome, packed_submission, read_claim
 from gateway.store.values import (
     Admission,
     Callback,
@@ -60,11 +62,16 @@ class Scripts:
         keys: Keys,
         announce: Callable[[str], None] = lambda account: None,
         metrics: Metrics | None = None,
+        words: Words | None = None,
     ) -> None:
-        """Read the scripts; Redis learns each when it first runs. ANNOUNCE is told which account has a callback due."""
+        """Read the scripts; Redis learns each when it first runs. ANNOUNCE is told which account has a callback due.
+
+        WORDS know what the log may say of the messages of jobs that end.
+        """
         self._redis = redis
-        self._announce = announce
         self._metrics = metrics or Metrics()
+        self._words = words or Words()
+        self._ends = Ends(announce, self._metrics, self._words)
         self._scripts = {name: redis.register_script(source_of(name)) for name in SCRIPTS}
         self._keys = keys
         self._rings: dict[str, list[str]] = {}
@@ -82,36 +89,9 @@ class Scripts:
         """Put SUBMISSIONS of one account into their lanes, in order; return outcome and job id of each."""
         args: list[Any] = [source, most, keep, max_age, stream, len(submissions)]
         for one in submissions:
-            args += [
-                one.id,
-                one.entry,
-                one.key or "",
-                one.fingerprint,
-                one.target,
-                one.requester or "",
-                one.priority,
-            ]
-            args += [
-                _or_empty(one.not_before),
-                _or_empty(one.delay),
-                _or_empty(one.expires_at),
-                _or_empty(one.ttl),
-            ]
-            args += [one.on_unknown or "", one.metadata or "", one.replay_of or "", one.collapse_key or ""]
-            args += [one.callback or "", len(one.parts)]
-            for part in one.parts:
-                args += [
-                    part.action,
-                    part.body,
-                    part.timeout_ms,
-                    part.fetch_ms,
-                    part.fingerprint,
-                    int(part.nodes),
-                    part.media,
-                ]
-        reply = await self._account("admit", account, args)
-        if any(one.collapse_key for one in submissions):
-            self._announce(account)  # one that was collapsed may have had a callback
+            args += packed_submission(one)
+        reply, ended = await self._ending("admit", account, args)
+        self._ends.take(account, ended)
         admitted = [(outcome.decode(), job_id.decode()) for outcome, job_id in reply]
         for outcome, _ in admitted:
             self._metrics.admissions.labels(account, outcome).inc()
@@ -149,29 +129,17 @@ class Scripts:
             len(outcomes),
         ]
         for one in outcomes:
-            args += [
-                one.claim.job_id,
-                one.claim.token,
-                one.settlement,
-                one.verdict or "",
-                one.rule,
-                one.wait_ms,
-            ]
-            args += [int(one.spends), _effects(one), _or_empty(one.message_id)]
-            args += [
-                _or_empty(one.http_status),
-                _or_empty(one.retcode),
-                _or_empty(one.result),
-                one.text,
-                one.took_ms,
-                one.unmatched,
-            ]
-        next_in, has_work, claims, ended, noted, looks, probe = await self._account("tick", account, args)
+            args += packed_outcome(one)
+        next_in, has_work, claims, ended, noted, looks, probe = await self._ending("tick", account, args)
+        claimed = [read_claim(fields, start_by) for fields in claims]
+        for claim in claimed:
+            if claim.waited_ms is not None:
+                self._metrics.queue_seconds.labels(account).observe(claim.waited_ms / 1000)
         return Tick(
             next_in=None if next_in < 0 else next_in,
             has_work=bool(has_work),
-            claims=[_claim(fields, start_by) for fields in claims],
-            ended=self._ended(account, ended),
+            claims=claimed,
+            ended=self._ends.take(account, ended),
             noted=[Noted(what.decode(), name.decode(), why.decode(), int(until)) for what, name, why, until in noted],
             looks=[Look(job.decode(), parse_target(target.decode())) for job, target in looks],
             probe=bool(probe),
@@ -188,8 +156,8 @@ class Scripts:
     ) -> tuple[str, list[Ended]]:
         """Credit a message NapCat reports as sent at SENT_AT (epoch seconds); return what was made of it."""
         args = [policy.keep, policy.stream, target, fingerprint, message_id, sent_at]
-        outcome, ended = await self._account("evidence", account, args)
-        return outcome.decode(), self._ended(account, ended)
+        outcome, ended = await self._ending("evidence", account, args)
+        return outcome.decode(), self._ends.take(account, ended)
 
     async def history(
         self, account: str, policy: TickPolicy, job_id: str, rows: Sequence[Row], *, trusted: bool
@@ -201,8 +169,8 @@ class Scripts:
         args: list[Any] = [policy.keep, policy.stream, job_id, int(trusted), len(rows)]
         for row in rows:
             args += row
-        outcome, ended = await self._account("history", account, args)
-        return outcome.decode(), self._ended(account, ended)
+        outcome, ended = await self._ending("history", account, args)
+        return outcome.decode(), self._ends.take(account, ended)
 
     async def recall(self, account: str, target: str, message_id: int) -> str | None:
         """Note that a message was taken back; return its job's id, None when the message is not known to be ours."""
@@ -216,8 +184,8 @@ class Scripts:
 
     async def reject(self, account: str, policy: TickPolicy, target: str, code: str) -> list[Ended]:
         """End what waits in the lane of TARGET as rejected because of CODE; return up to 256 of them."""
-        (ended,) = await self._account("reject", account, [policy.keep, policy.stream, target, code, 256])
-        return self._ended(account, ended)
+        (ended,) = await self._ending("reject", account, [policy.keep, policy.stream, target, code, 256])
+        return self._ends.take(account, ended)
 
     async def mute(self, account: str, target: str, ends: int) -> int:
         """Take when the account's mute in TARGET ends (epoch ms, 0: there is none); return until when it is parked."""
@@ -233,11 +201,11 @@ class Scripts:
 
     async def cancel(self, account: str, policy: TickPolicy, job_id: str) -> Cancelled | None:
         """Cancel a job of which nothing may have been sent; None when there is no such job."""
-        reply = await self._account("cancel", account, [job_id, policy.keep, policy.stream])
+        reply = await self._ending("cancel", account, [job_id, policy.keep, policy.stream])
         if reply is None:
             return None
         outcome, state, target, ended = reply
-        return Cancelled(outcome == b"cancelled", state.decode(), target.decode(), self._ended(account, ended))
+        return Cancelled(outcome == b"cancelled", state.decode(), target.decode(), self._ends.take(account, ended))
 
     async def replay(self, account: str, jobs: Sequence[tuple[str, str]], most: int, max_age: int) -> list[Replayed]:
         """Send JOBS again that ended undelivered, each (its id, the id of the new one); return what came of each.
@@ -265,7 +233,7 @@ class Scripts:
         Return the epoch milliseconds it is held until; None when nothing changed: the end would be over already, or
         an operator holds it and this is an event (OPERATOR false).
         """
-        args = [name, "hold", _or_empty(milliseconds), _or_empty(until), reason, int(operator)]
+        args = [name, "hold", or_empty(milliseconds), or_empty(until), reason, int(operator)]
         changed, ends = await self._account("hold", account, args)
         return int(ends) if changed else None
 
@@ -292,7 +260,7 @@ class Scripts:
         records only.
         """
         args: list[Any] = ["letters" if letters else "index", begin, most, " ".join(sorted(wanted.states))]
-        args += [wanted.target, _or_empty(wanted.since), _or_empty(wanted.until)]
+        args += [wanted.target, or_empty(wanted.since), or_empty(wanted.until)]
         args += [json.dumps([lua_pattern(glob) for glob in wanted.patterns]) if wanted.patterns else ""]
         args += [int(wanted.unreplayed), int(oldest_first)]
         stopped, found = await self._account("search", account, args)
@@ -355,6 +323,8 @@ class Scripts:
         for host, number in under_way.items():
             args += [host, number]
         next_in, crowded, callbacks, dropped = await self._account("callback_claim", account, args)
+        if dropped:
+            self._metrics.callbacks.labels(account, "given_up").inc(len(dropped))
         return Claimed(
             None if next_in < 0 else next_in,
             bool(crowded),
@@ -368,7 +338,10 @@ class Scripts:
     async def settle_callback(self, account: str, callback: Callback, settlement: Settlement, wait: int = 0) -> bool:
         """End CALLBACK or put it off by WAIT ms; return False when it is no longer this replica's to settle."""
         args = [callback.job_id, callback.host, callback.state, callback.lease, settlement, wait]
-        return bool(await self._account("callback_settle", account, args))
+        settled = bool(await self._account("callback_settle", account, args))
+        if settled:
+            self._metrics.callbacks.labels(account, settlement).inc()
+        return settled
 
     async def forget(self, account: str, source: str, mark: str) -> bool:
         """Reset the MARK of SOURCE in ACCOUNT; return whether it was still this one."""
@@ -392,20 +365,15 @@ class Scripts:
         moved: int = await self._run("move", [source, self._keys.list_stream(source)], [most])
         return moved
 
+    async def _ending(self, name: str, account: str, args: Sequence[Any]) -> Any:
+        """Run a script that can end jobs."""
+        return await self._account(name, account, [*args, "bodies" if self._words.wished else ""])
+
     async def _account(self, name: str, account: str, args: Sequence[Any]) -> Any:
         return await self._run(name, self._ring(account), args)
 
     def _ring(self, account: str) -> list[str]:
         return self._rings.get(account) or self._rings.setdefault(account, self._keys.account(account))
-
-    def _ended(self, account: str, reply: list[list[bytes]]) -> list[Ended]:
-        ended = _ended(reply)
-        if any(job.callback for job in ended):
-            self._announce(account)
-        for job in ended:
-            self._metrics.ended.labels(account, job.state).inc()
-            self._metrics.end_to_end_seconds.labels(account, job.state).observe(job.age / 1000)
-        return ended
 
     async def _run(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         with translated(), self._metrics.redis_seconds.labels(name).time():
@@ -429,41 +397,3 @@ def source_of(name: str) -> str:
     texts: list[str] = []
     gather(name)
     return "\n".join(texts)
-
-
-def _or_empty(value: int | None) -> int | str:
-    return "" if value is None else value
-
-
-def _effects(outcome: Outcome) -> str:
-    """Return what the outcome does beyond its own job as the tick script reads it; nothing, nearly always."""
-    if outcome.effect is None and outcome.widespread is None:
-        return ""
-    effects: dict[str, Any] = {}
-    if outcome.effect is not None:
-        effects = {"effect": outcome.effect, "hold": outcome.hold_ms, "after": outcome.after}
-    if outcome.widespread is not None:
-        effects["widespread"] = dict(outcome.widespread)
-    return json.dumps(effects)
-
-
-def _claim(fields: list[Any], start_by: float) -> Claim:
-    job_id, target, token, n, part_no, retries, rule, pardons, *part = fields
-    action, body, timeout_ms, fetch_ms, fingerprint, nodes = part
-    return Claim(
-        job_id=job_id.decode(),
-        target=parse_target(target.decode()),
-        token=token,
-        n=n,
-        part_no=part_no,
-        part=Part(action.decode(), body, timeout_ms, fetch_ms, fingerprint.decode(), bool(nodes)),
-        retries=retries,
-        pardoned_by=rule.decode(),
-        pardons=pardons if rule else 0,
-        start_by=start_by,
-    )
-
-
-def _ended(reply: list[list[bytes]]) -> list[Ended]:
-    told = ([field.decode() for field in fields] for fields in reply)
-    return [Ended(job, target, state, code, due, int(age)) for job, target, state, code, due, age in told]

@@ -99,14 +99,37 @@ class TickPolicy:
 
 
 class Ended(NamedTuple):
-    """A job that ended, as the script that ended it reports; `callback` is "" when none is due, `age` in ms."""
+    """A job that ended, as the script that ended it reports.
+
+    callback   "" when none is due
+    age_ms     from its admission to its end
+    queued_ms  from its admission to its first claim; None when it was never claimed
+    attempts   number of its last attempt
+    delivered  how many of its `parts` were delivered, as `message_ids`
+    settle_ms  how long nobody knew of it, if ever
+    corrected  it was unconfirmed, and is known to have been delivered
+    text       its words, as far as the log carries them
+    """
 
     job_id: str
     target: str
     state: str
     code: str
     callback: str
-    age: int
+    age_ms: int
+    queued_ms: int | None
+    attempts: int
+    delivered: int
+    parts: int
+    message_ids: list[int]
+    evidence: str
+    settle_ms: int | None = None
+    key: str | None = None
+    requester: str | None = None
+    replay_of: str | None = None
+    corrected: bool = False
+    traceparent: str | None = None
+    text: str | None = None
 
 
 Settlement = Literal["posted", "again", "given_up", "back"]

@@ -65,5 +65,8 @@ async def speak_problem(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPException as error:
         return problem(error.status, "http_error", error.reason)
     except Exception as error:  # noqa: BLE001 - a fault of ours is logged here and told without its inside
-        _log.error(Event.REQUEST_FAILED, path=request.path, error=told(error))
+        resource = request.match_info.route.resource
+        # Not the path itself: what it is made of may be a key, or words.
+        path = resource.canonical if resource else None
+        _log.error(Event.REQUEST_FAILED, method=request.method, path=path, error=told(error))
         return problem(500, "internal", "the gateway failed; its log says why")

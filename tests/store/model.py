@@ -28,7 +28,8 @@ CALL = 1_000  # what one call may take by itself; its lease is this much longer 
 FINAL = ("delivered", "rejected", "dead", "unconfirmed", "expired", "cancelled")
 
 Place = tuple[int, int]  # class and admission, in the order in which jobs of a lane go
-Ended = tuple[str, str, str, str]  # job, target, state, code
+Ended = tuple[str, str, str, str, int, int, list[int], str, bool]
+"""Job, target, state, code, attempts, parts delivered, message ids, evidence, and whether that is a correction."""
 Claimed = tuple[str, str, int, int, int, int]  # job, target, token, attempt, part, retries
 Noted = tuple[str, str, str, int]  # what, target or "account", reason, until
 Row = tuple[int, int, str]  # message id, second, text
@@ -98,6 +99,12 @@ class Job:
     @property
     def last(self) -> Attempt | None:
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def end(self) -> Ended:
+        number, code = self.last.number if self.last else 0, self.code or ""
+        place = self.id, self.target, self.state, code
+        return *place, number, self.done, list(self.message_ids), self.evidence or "", self.corrected
 
     @property
     def tried_since(self) -> int | None:
@@ -179,7 +186,9 @@ class Account:
         self.blocked: dict[str, dict[str, int]] = {}  # digest → lanes that wait for it, and since when
         self.looks: dict[str, int] = {}  # job → when the history is asked about it
         self.collapsible: dict[tuple[str, str], str] = {}  # target and collapse key → the newest job
-        self.ticks: dict[str, tuple[int, list[int]]] = {}  # replica → its last tick and the tokens it claimed
+        self.ticks: dict[
+            str, tuple[int, list[int], list[str]]
+        ] = {}  # replica → its last tick, tokens claimed, jobs ended
         self.counts = dict.fromkeys(("queued", *FINAL), 0)
         self.tokens = 0
         self.seq = 0
@@ -267,7 +276,7 @@ class Account:
             del self.collapsible[job.target, job.collapse]
         self.counts["queued"] -= 1
         self.counts[state] += 1
-        self.ended.append((job.id, job.target, state, code or ""))
+        self.ended.append(job.end)
 
     def _withdraw(self, job: Job, code: str) -> Place | None:
         lane = self.lane(job.target)
@@ -796,14 +805,15 @@ class Account:
     ) -> Ticked:
         """Settle, reap, let the scheduled join, claim.
 
-        A repeated tick only tells again what it claimed, and one that comes after its successor does nothing.
+        A repeated tick only tells again what it claimed and ended, and one that comes after its successor does nothing.
         """
         self.ended, self.noted = [], []
-        known, tokens = self.ticks.get(replica, (0, []))
+        known, tokens, gone = self.ticks.get(replica, (0, [], []))
         if known == sequence:
             open_ones = {job.last.token: job for job in self.jobs.values() if job.last and job.last.fate == "open"}
             repeated = [self._claimed(open_ones[token]) for token in tokens if token in open_ones]
-            return Ticked(repeated, [], 0, has_work=True)
+            self.ended = [self.jobs[job_id].end for job_id in gone]
+            return Ticked(repeated, self.ended, 0, has_work=True)
         if known > sequence:
             return Ticked([], [], None, has_work=False)
         for outcome in outcomes:
@@ -818,7 +828,7 @@ class Account:
         claims = self._claim_due(room.claims, policy)
         if claims and "account" in self.holds:
             self.holds["account"].used = True
-        self.ticks[replica] = sequence, [token for _, _, token, *_ in claims]
+        self.ticks[replica] = sequence, [token for _, _, token, *_ in claims], [job_id for job_id, *_ in self.ended]
         full = room.claims <= len(claims) and room.again is None
         asked = [room.asked, min(self.looks.values(), default=None)]
         next_in, has_work = self._next(full, room.again, [at for at in asked if at is not None])

@@ -459,7 +459,8 @@ class Lanes(RuleBasedStateMachine):
         assert {target.decode(): int(depth) for target, depth in backlog} == full
 
     def _compare_ended(self, ended: list[Ended]) -> None:
-        assert [one[:4] for one in ended] == self.model.ended
+        found = [(*one[:4], one.attempts, one.delivered, one.message_ids, one.evidence, one.corrected) for one in ended]
+        assert found == self.model.ended
 
     # What holds in the end --------------------------------------------------------------------------------------------
 

@@ -303,7 +303,51 @@ local function sweep_index()
   redis.call('HSET', COUNTS, 'swept_ms', ms, 'swept_seq', seq)
 end
 
-local ENDED = {} -- what this script ended: {job, target, state, code}
+-- Ends, told -------------------------------------------------------------------------------------------------------
+
+-- What this script ended, for who writes it down: {job, target, state, code, '1' when its callback is due, ms since
+-- admission, ms from admission to the first claim (-1: never claimed), attempts, parts delivered, parts, message ids,
+-- evidence, rare}
+--       rare: names and values of what few jobs have: settle (ms between unknown and now), key, requester, replay_of,
+--       corrected, metadata (where it says of a trace), bodies (of its parts; where they are wished for)
+-- Each script that can end a job takes as its last ARGV 'bodies' where they are wished for, else ''.
+local ENDED = {}
+local TELL_BODIES = ARGV[#ARGV] == 'bodies'
+local LONGEST_TOLD = 65536 -- bytes of a body; what is larger carries media
+
+-- The metadata of JOB, where it may say of a trace.
+local function trace_of(job)
+  return job.metadata and string.find(job.metadata, '"traceparent"', 1, true) and job.metadata or ''
+end
+
+local function bodies_of(job)
+  local bodies = {}
+  for i, part in ipairs(job.parts or {}) do bodies[i] = #part[2] <= LONGEST_TOLD and part[2] or '' end
+  return bodies
+end
+
+-- How JOB ended, as its record says; BODIES are those of its parts.
+local function told(job, callback, bodies)
+  local first, last = job.attempts[1], job.attempts[#job.attempts]
+  local rare = {}
+  local function add(name, value)
+    if value and value ~= '' then rare[#rare + 1], rare[#rare + 2] = name, value end
+  end
+  if job.unknown_ms or job.unknown_at then
+    add('settle', (job.unknown_ms or 0) + (job.unknown_at and job.ended - job.unknown_at or 0))
+  end
+  add('key', job.key)
+  add('requester', job.requester)
+  add('replay_of', job.replay_of)
+  add('corrected', job.corrected and '1')
+  add('metadata', trace_of(job))
+  add('bodies', bodies)
+  return {
+    job.id, job.target, job.state, job.code or '', callback, job.ended - job.created,
+    first and (first.since or first.began) - job.created or -1, last and last.n or 0, job.done, job.total,
+    job.message_ids, job.evidence or '', rare,
+  }
+end
 
 -- Endings -----------------------------------------------------------------------------------------------------------
 
@@ -322,6 +366,7 @@ end
 local function finish(job, state, code, keep, length)
   job.state, job.code, job.reason, job.ended = state, code, code == 'collapsed' and code or nil, now
   job.posts = nil -- a correction is told of with all tries
+  local bodies = TELL_BODIES and bodies_of(job)
   if state == 'delivered' then job.parts = nil end
   if redis.call('ZREM', LANE .. job.target, job.id) == 1 then measure(job.target) end
   call_back(job, now)
@@ -338,7 +383,7 @@ local function finish(job, state, code, keep, length)
     redis.call('XADD', LETTERS, 'MINID', '~', whole(now - keep), '*', 'job', job.id)
   end
   publish(job, length)
-  ENDED[#ENDED + 1] = {job.id, job.target, state, code or '', announce(job), whole(now - job.created)}
+  ENDED[#ENDED + 1] = told(job, announce(job), bodies)
 end
 
 -- Take JOB, of which nothing may have been sent, out of wherever it waits, and end it as cancelled because of CODE.

@@ -7,9 +7,10 @@
 --         expires at (ms), time to live (ms), on unknown, metadata (JSON), replay of, collapse key,
 --         callback ("<host> <url>"), number of parts
 --         action, body, timeout (ms), fetch (ms), fingerprint, nodes (0 or 1), digests of its media
+--       last: 'bodies' or ''
 -- Steps per job: skip an entry that is not newer than its source's mark; answer a known id or key; refuse when full;
 --       else end the job it collapses, write record, key and lane (or the schedule, until it is due), and move the mark.
--- Reply one {outcome, id} per job: admitted | duplicate (id of the first job) | conflict (same key, other fields) |
+-- Reply {outcomes, ended}: one {outcome, id} per job: admitted | duplicate (id of the first job) | conflict (same key, other fields) |
 --       seen (entry read before) | full (this and all after it were not taken)
 
 local source, most, keep, max_age = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -113,4 +114,4 @@ for i = 1, tonumber(ARGV[6]) do
   end
 end
 if mark then redis.call('HSET', MARKS, source, mark) end
-return reply
+return {reply, ENDED}

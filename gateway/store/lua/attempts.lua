@@ -60,6 +60,12 @@ local function call_off_replay(job)
   if replay and unsent(replay) then withdraw(replay, 'corrected', KEEP, LENGTH) end
 end
 
+-- JOB is known about again, and goes on: how long it was not is told at its end.
+local function settled(job)
+  if not job.unknown_at then return end
+  job.unknown_ms, job.unknown_at = (job.unknown_ms or 0) + now - job.unknown_at, nil
+end
+
 -- The current part of JOB was delivered, as MESSAGE_ID where that is known, which EVIDENCE says. An unconfirmed job is
 -- corrected, once all of it is known to have arrived.
 local function delivered(job, message_id, evidence)
@@ -86,6 +92,7 @@ local function delivered(job, message_id, evidence)
     redis.call('SET', JOB .. job.id, cmsgpack.pack(job), 'KEEPTTL')
   else
     job.state, job.code = 'sending', nil
+    settled(job)
     save(job)
   end
   if not ended then turn(job.target, now) end
@@ -101,7 +108,7 @@ local function last_look(settle_for) return math.min(LAST_LOOK, settle_for / 4) 
 local function doubt(job, code)
   local attempt = job.attempts[#job.attempts]
   if attempt.seen then return delivered(job, attempt.seen, 'event') end
-  job.state, job.code, job.doubted = 'unknown', code, true
+  job.state, job.code, job.doubted, job.unknown_at = 'unknown', code, true, now
   job.settle_by, job.looked, job.granted = now + SETTLE_FOR, nil, nil
   redis.call('ZADD', LOOKS, math.floor(now + first_look(SETTLE_FOR)), job.id)
   save(job)

@@ -1,6 +1,7 @@
 -- Credits a message that NapCat reports as sent to the one attempt nobody knew the fate of; safe to repeat.
 -- include: account, attempts
 -- ARGV  1 keep (ms)  2 receipts stream length  3 target  4 fingerprint  5 message id  6 time of the message (s)
+--       7 'bodies' or ''
 -- Steps an id that was answered is no news; one the history showed for an attempt is that attempt's; an equal attempt in
 --       flight, if it is the only equal one, remembers it, in case its answer stays away; else the only equal attempt
 --       that is unknown, or waits to be repeated, is delivered.

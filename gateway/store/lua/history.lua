@@ -1,7 +1,8 @@
 -- Takes the account's own messages that NapCat lists in a chat as evidence for one unknown attempt; safe to repeat.
 -- include: account, attempts
 -- ARGV  1 keep (ms)  2 receipts stream length  3 job  4 whether a listed message counts as delivered (0 or 1)
---       5 number of messages, oldest first, then for each 3 fields: message id, time (s), fingerprint
+--       5 number of messages, oldest first, then for each 3 fields: message id, time (s), fingerprint;
+--       last: 'bodies' or ''
 -- Steps the oldest message that has the fingerprint of the job's current part, is not older than its first attempt and
 --       is not known to be another job's is this one's. Equal texts are told apart by their number: each message
 --       belongs to one job. Failed sends are listed too, so it only forbids another send, unless it is trusted.

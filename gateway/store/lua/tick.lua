@@ -7,12 +7,14 @@
 --         job, token, settlement, verdict, rule, wait (ms), spends (0 or 1), effects (JSON {effect, hold, after, widespread:
 --         {targets, within, effect, hold, reason}}, times in ms, or ""), message id, http status, retcode, result, text,
 --         took (ms), fingerprint of words no rule knows
+--       last: 'bodies' or ''
 -- Steps settle → reap → schedule → claim, in this order: what is settled here can be claimed here.
 -- Reply {ms to the next turn (-1: nothing to wait for), has the account work (0 or 1), claims, ended, noted, looks, probe
 --       (1: ask NapCat whether the account works)}
 --       claim: {job, target, token, n, part number, retries, rule of the attempts before this one that cost nothing ("":
---         none), how many in a row, action, body, timeout (ms), fetch (ms), fingerprint, nodes}
---       ended: {job, target, state, code, '1' when its callback is due, ms since admission}
+--         none), how many in a row, ms from admission, or from when it was due, to this claim (-1: it is not the first),
+--         metadata (where it says of a trace), action, body, timeout (ms), fetch (ms), fingerprint, nodes}
+--       ended: as `told` tells it; a repeat tells it again
 --       noted: {held | slowed | recovered | resumed, target or "account", reason, until (ms)}
 --       look: {job, target}: ask for the history of this target; without a job: whether it is still muted
 
@@ -93,7 +95,7 @@ local function complete(job, attempt, item)
   attempt.free = item.spends == 0 or nil
   local before = job.attempts[#job.attempts - 1]
   if attempt.free and before and before.free and before.rule == attempt.rule and before.part == attempt.part then
-    attempt.times = (before.times or 1) + 1
+    attempt.times, attempt.since = (before.times or 1) + 1, before.since or before.began
     table.remove(job.attempts, #job.attempts - 1)
   end
 end
@@ -225,6 +227,7 @@ local function settle(item)
     table.remove(job.attempts)
     job.doubted = doubtful(job)
     job.state = job.done > 0 and 'sending' or 'queued'
+    settled(job)
     save(job)
     turn(job.target, now)
     return
@@ -242,6 +245,7 @@ local function settle(item)
   elseif item.settlement == 'retry' then
     job.state, job.code, job.retries = 'queued', item.rule, job.retries + item.spends
     job.doubted, job.again = doubtful(job), now + item.wait
+    settled(job)
     save(job)
     turn(job.target, job.again)
   elseif item.settlement == 'unknown' then
@@ -323,6 +327,7 @@ local function give_up_settling(job)
   local resend = (job.on_unknown or on_unknown) == 'resend' and job.retries < most_retries and not job.row
   if not resend then return finish(job, 'unconfirmed', job.code, KEEP, LENGTH) end
   job.state, job.retries = 'queued', job.retries + 1
+  settled(job)
   save(job)
 end
 
@@ -438,7 +443,8 @@ local function claimed(job)
   local part = job.parts[attempt.part + 1]
   local pardoned = before and before.free and before.part == attempt.part
   return {job.id, job.target, attempt.token, attempt.n, attempt.part, job.retries, pardoned and before.rule or '',
-    pardoned and before.times or 1, unpack(part, 1, 6)}
+    pardoned and before.times or 1, attempt.n == 1 and attempt.began - math.max(job.created, job.first_go) or -1,
+    trace_of(job), unpack(part, 1, 6)}
 end
 
 -- Claim due lanes, the one that waited longest first. Returns the claimed jobs and when to look again.
@@ -536,6 +542,16 @@ local function claims_of(jobs)
   return claims
 end
 
+-- What the tick that this one repeats ended, as far as the records say; its reply was lost.
+local function ended_before(memory)
+  local ended = {}
+  for id in string.gmatch(memory, ' !(%S+)') do
+    local job = load(id)
+    if job and job.ended then ended[#ended + 1] = told(job, job.callback and '1' or '') end
+  end
+  return ended
+end
+
 local function open_claims(memory)
   local open = {}
   for id, token in string.gmatch(memory, '(%S+)=(%d+)') do
@@ -550,7 +566,7 @@ write_though_full()
 
 local known, remembered = string.match(redis.call('GET', TICK .. replica) or '', '^(%d+)(.*)$')
 if known == sequence then
-  return {0, 1, claims_of(open_claims(remembered)), {}, {}, {}, 0}
+  return {0, 1, claims_of(open_claims(remembered)), ended_before(remembered), {}, {}, 0}
 end
 -- One that comes after its successor was given up by its replica long ago: nobody would take its claims.
 if known and tonumber(known) > tonumber(sequence) then return {-1, 0, {}, {}, {}, {}, 0} end
@@ -575,6 +591,7 @@ local claims = claims_of(jobs)
 
 local memory = {sequence}
 for _, item in ipairs(claims) do memory[#memory + 1] = ' ' .. item[1] .. '=' .. whole(item[3]) end
+for _, item in ipairs(ENDED) do memory[#memory + 1] = ' !' .. item[1] end
 redis.call('SET', TICK .. replica, table.concat(memory), 'PX', 600000)
 
 -- A full account looks again when a call ends, which is a tick of its own.

@@ -1,0 +1,26 @@
+"""Every secret that the settings hold, for who has to keep them out of what is written."""
+
+from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, SecretStr
+
+from gateway.settings.sections import Settings
+
+
+def secrets_of(settings: Settings) -> set[str]:
+    """Return the tokens, signing secrets and passwords in SETTINGS; of API keys only hashes are there."""
+    password = urlsplit(settings.redis.url).password or ""
+    return {*_secrets_in(settings), password, unquote(password)} - {""}
+
+
+def _secrets_in(value: object) -> Iterator[str]:
+    match value:
+        case SecretStr():
+            yield value.get_secret_value()
+        case BaseModel():
+            for _, inner in value:
+                yield from _secrets_in(inner)
+        case list() | tuple():
+            for inner in value:
+                yield from _secrets_in(inner)
