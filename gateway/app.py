@@ -35,6 +35,7 @@ from gateway.model.action import Ask
 from gateway.model.errors import Refused, SettingsInvalid, StoreUnavailable
 from gateway.model.veil import Veil
 from gateway.model.words import Words
+from gateway.monitor.dashboard import Page, SignIn, Stream
 from gateway.monitor.lanes import Lanes
 from gateway.monitor.look import Looks
 from gateway.monitor.metrics import Exposition
@@ -43,6 +44,7 @@ from gateway.monitor.status import Monitor, Parts, Tallies
 from gateway.openapi import Documentation
 from gateway.results.callbacks import Callbacks
 from gateway.results.listing import PARAMETERS, Listing
+from gateway.results.message import Messages
 from gateway.results.outbound import Outbound
 from gateway.results.receipts import Receipts
 from gateway.results.replay import Replay
@@ -59,11 +61,12 @@ from gateway.store.keys import Keys
 from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
 from gateway.store.server import OLDEST, server_numbers
+from gateway.store.shared import shared_secret
 from gateway.store.sources import Sources
 from gateway.store.values import TickPolicy
 from gateway.supervise import Supervisor
 from gateway.telemetry import Event, Log
-from gateway.web import Guard, add_routes, in_time, server_limits, speak_problem, takes
+from gateway.web import Guard, Sessions, add_routes, in_time, server_limits, speak_problem, takes
 
 SETTINGS = web.AppKey("settings", Settings)
 CLOCK = web.AppKey("clock", Clock)
@@ -161,8 +164,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         await work.enter_async_context(_leased(supervisor, {f"source {reader.source}": reader for reader in readers}))
 
         stopping = app[STOPPING]
-        guard = Guard(settings.auth, clock, stopping, settings.http.host)
-        app.on_response_prepare.append(guard.tell_rate)
+        guard = await _guard(app, clients, keys)
         presence = Presence(replica, inner, clock)
         await work.enter_async_context(_present(supervisor, presence))
         hooks = _hooks(settings, admission, sources, guard, clock)
@@ -184,6 +186,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
             monitor,
             Exposition(looks, monitor, parts, metrics),
             hooks,
+            _stream(app, supervisor, monitor),
         )
         add_routes(app, _routes(works, guard))
         yield
@@ -224,6 +227,23 @@ async def _senders(
     return senders
 
 
+async def _guard(app: web.Application, clients: Clients, keys: Keys) -> Guard:
+    """Return who lets requests in, by a key or by a session that any replica began."""
+    settings, clock = app[SETTINGS], app[CLOCK]
+    sessions = Sessions(await shared_secret(clients, keys), clock)
+    guard = Guard(settings.auth, clock, app[STOPPING], sessions, settings.http.host)
+    app.on_response_prepare.append(guard.tell_rate)
+    return guard
+
+
+def _stream(app: web.Application, supervisor: Supervisor, monitor: Monitor) -> Stream:
+    """Return what the dashboard watches; it looks by MONITOR, and ends with the server."""
+    stream = Stream(monitor.status, monitor.flow, app[CLOCK])
+    supervisor.start("dashboard", stream.run)
+    app[STOPPERS].append(stream.stop)
+    return stream
+
+
 def _readers(
     settings: Settings,
     keys: Keys,
@@ -261,6 +281,7 @@ class _Works:
     monitor: Monitor
     exposition: Exposition
     hooks: Hooks
+    stream: Stream
 
 
 def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
@@ -277,6 +298,7 @@ def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
     take_back = RecallAction(scripts, recaller, accounts)
     onebot = OneBot(settings.onebot, accounts, guard, works.admission, works.endings.of, pass_through, take_back)
     documentation = Documentation(guard)
+    messages, page, sign_in = Messages(scripts, accounts), Page(guard), SignIn(guard, works.clock)
     job = f"/v1/jobs/{_JOB}"
     return [
         web.post("/v1/jobs", guard("send", takes(jobs.post))),
@@ -284,6 +306,7 @@ def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
         web.post("/v1/jobs/batch", guard("send", takes(batch.post))),
         web.post("/v1/jobs/replay", guard("admin", takes(replay.many))),
         web.get(job, guard("read", takes(receipts.get, "account", "wait"))),
+        web.get(f"{job}/message", guard("read", takes(messages.get, "account"))),
         web.delete(job, guard("send", takes(withdrawal.delete, "account", "recall"))),
         web.post(f"{job}/replay", guard("admin", takes(replay.one, "account"))),
         web.get("/v1/targets/{kind}/{id}", guard("read", takes(lanes.target, "account"))),
@@ -302,6 +325,12 @@ def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
         *works.hooks.routes(),
         web.get("/openapi.json", documentation.document),
         web.get("/docs", documentation.page),
+        web.get("/", page.index),
+        web.get("/dashboard/stream", guard("read", takes(works.stream.get)), allow_head=False),
+        web.get("/dashboard/{file}", page.file),
+        web.get("/session", guard("read", takes(sign_in.get))),
+        web.post("/session", takes(sign_in.post)),
+        web.delete("/session", takes(sign_in.delete)),
         *onebot.routes(),
     ]
 

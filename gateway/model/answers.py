@@ -365,6 +365,44 @@ class Flow(Document):
     accounts: dict[str, FlowTold]
 
 
+class SegmentShown(Document):
+    """One segment as it is sent, too long values cut."""
+
+    type: str
+    data: dict[str, Any] = Field(description="as NapCat gets it; nodes hold segments like this one in `content`")
+    cut: dict[str, int] | None = Field(
+        None, description="by field that was cut: bytes of inline media, decoded, or characters of anything else"
+    )
+
+
+class PartShown(Document):
+    """One NapCat call of a job."""
+
+    action: str
+    delivered: bool
+    segments: list[SegmentShown]
+    card: dict[str, Any] | None = Field(None, description="of a merged forward: source, news, summary, prompt")
+
+
+class MessageShown(Document):
+    """What a job says, as long as its record holds it."""
+
+    id: JobName
+    account: str
+    target: TargetName
+    parts: list[PartShown]
+
+
+class SignedIn(Document):
+    """Who looks at the dashboard, and what for."""
+
+    open: bool = Field(description="true: no keys are configured, and everyone on this machine may do everything")
+    name: str | None = Field(None, description="of the key")
+    scopes: list[Literal["admin", "read", "send"]]
+    targets: list[str] = Field(description="patterns of what is within reach")
+    ends_at: datetime | None = Field(None, description="when the session ends")
+
+
 class Fine(Document):
     """All is well."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.model.answers import Accepted, BatchTaken, JobPage, ReplayTold
+from gateway.model.answers import Accepted, BatchTaken, JobPage, MessageShown, ReplayTold
 from gateway.model.job import Job
 from gateway.model.receipt import Receipt
 from gateway.openapi import parameters as given
@@ -46,6 +46,21 @@ _CANCELLED = {
     "parts": {"total": 1, "delivered": 0},
     "message_ids": [],
     "attempts": [],
+}
+_MESSAGE = {
+    "id": _ID,
+    "account": "main",
+    "target": "group:123456",
+    "parts": [
+        {
+            "action": "send_group_msg",
+            "delivered": False,
+            "segments": [
+                {"type": "text", "data": {"text": "look: "}},
+                {"type": "image", "data": {"file": "base64://iVBORw0KGgo…"}, "cut": {"file": 48_213}},
+            ],
+        }
+    ],
 }
 _EXAMPLES: Any = Job.model_config["json_schema_extra"]
 _JOBS = dict(zip(("text", "picture", "mention"), _EXAMPLES["examples"], strict=True))
@@ -146,6 +161,14 @@ JOBS = (
         parameters=(given.JOB, given.ACCOUNT, given.WAIT),
         answers=(Answer(200, "Its receipt.", Receipt, _RECEIPT),),
         troubles=(told.JOB_NOT_FOUND, *told.READING),
+    ),
+    Operation(
+        "getMessage", "get", "/v1/jobs/{id}/message", "Jobs", "See what a job says",
+        "As NapCat gets it, part by part. Inline media are cut. It is kept until the job is delivered, or sent again.",
+        scope="read",
+        parameters=(given.JOB, given.ACCOUNT),
+        answers=(Answer(200, "Its parts.", MessageShown, _MESSAGE),),
+        troubles=(told.JOB_NOT_FOUND, told.MESSAGE_GONE, *told.READING),
     ),
     Operation(
         "cancelJob", "delete", "/v1/jobs/{id}", "Jobs", "Cancel a job, or take it back",

@@ -43,6 +43,7 @@ FOREIGN = Trouble(
 )
 NOT_FOUND = Trouble(404, "not_found", "there is nothing at /v1/job")
 JOB_NOT_FOUND = Trouble(404, "job_not_found", "there is no such job, or its record has been dropped (results.keep)")
+MESSAGE_GONE = Trouble(404, "message_gone", "what a job says is kept until it is delivered, or sent again")
 TARGET_INVALID = Trouble(404, "target_invalid", "'group:012' is no target: write group:<digits> or private:<digits>")
 EVENTS_OF_NOBODY = Trouble(404, "account_unknown", "no account has this name")
 HOOK_UNKNOWN = Trouble(404, "hook_unknown", "there is no such hook; see `hooks` in the settings")
@@ -99,16 +100,25 @@ HOLD_INVALID = Trouble(
 REPLAY_INVALID = Trouble(
     422, "replay_invalid", "this says of no jobs to replay", (("state", "Field required", "missing"),)
 )
+SESSION_INVALID = Trouble(
+    422, "session_invalid", "this is no sign-in: give key", (("key", "Field required", "missing"),)
+)
 EVENT_UNKNOWN = Trouble(422, "event_unknown", "GitHub has no message for the event 'ping2'")
 TEMPLATE_FAILED = Trouble(422, "template_failed", "the template failed at line 3: 'commit' is undefined")
 HOOK_INVALID = Trouble(422, "hook_invalid", "hooks.deploy: what the template makes is no job: message: is required")
 RATE_EXCEEDED = Trouble(429, "rate_exceeded", "the key 'shop' may send 100/1s; the next in 1 s", retry_after=1)
+SIGN_IN_LIMITED = Trouble(
+    429, "sign_in_limited", "too many wrong keys from this address; the next try in 60 s", retry_after=60
+)
 INTERNAL = Trouble(500, "internal", "the gateway failed; its log says why")
 RECALL_FAILED = Trouble(502, "recall_failed", "NapCat would not take it back: the message is too old")
 STORE_UNAVAILABLE = Trouble(503, "store_unavailable", "Redis does not answer; try again", retry_after=1)
 STORE_REFUSES = Trouble(503, "store_refuses", "Redis uses 91% of its maxmemory; try again later", retry_after=5)
 QUEUE_FULL = Trouble(
     503, "queue_full", "account 'main' has intake.max_queued jobs waiting; try again later", retry_after=5
+)
+STREAMS_FULL = Trouble(
+    503, "streams_full", "64 streams are open in this process; close one, or read /status", retry_after=5
 )
 STOPPING = Trouble(503, "stopping", "this gateway is stopping; try again", retry_after=1)
 

@@ -64,6 +64,11 @@ class Keys:
         """Name the hash of the replicas that live: replica → "<ms when it last said so> <JSON>"."""
         return f"{self.prefix}:replicas"
 
+    @property
+    def secret(self) -> str:
+        """Name the secret that all replicas share."""
+        return f"{self.prefix}:secret"
+
     def account(self, account: str) -> list[str]:
         """Return the KEYS of the account scripts, as `RING` orders them."""
         return [f"{self.prefix}:{{{account}}}:{name}" for name in RING]

@@ -32,6 +32,7 @@ from gateway.store.values import (
     Probed,
     Replayed,
     Row,
+    Said,
     Sent,
     Settlement,
     Submission,
@@ -46,7 +47,8 @@ Role = Literal["reader", "listener"]
 
 SCRIPTS = (
     "admit", "tick", "evidence", "history", "recall", "whose", "cancel", "reject", "replay", "hold", "mute", "probed",
-    "read", "search", "overview", "lane", "forget", "lease", "move", "callback_claim", "callback_settle", "presence",
+    "read", "message", "search", "overview", "lane", "forget", "lease", "move", "callback_claim", "callback_settle",
+    "presence",
 )  # fmt: skip
 
 
@@ -249,6 +251,15 @@ class Scripts:
         """Return the receipt of the job with this id, or with this idempotency key, as JSON."""
         reply: bytes | None = await self._account("read", account, [job_id, key])
         return reply
+
+    async def message(self, account: str, job_id: str = "", key: str = "") -> Said | None:
+        """Return what the job with this id, or with this idempotency key, says; None when there is no such job."""
+        reply = await self._account("message", account, [job_id, key])
+        if reply is None:
+            return None
+        found, target, delivered, *parts = reply
+        actions = [action.decode() for action in parts[::2]]
+        return Said(found.decode(), target.decode(), delivered, list(zip(actions, parts[1::2], strict=True)))
 
     async def search(
         self, account: str, wanted: Wanted, begin: str, most: int, *, letters: bool, oldest_first: bool = False

@@ -299,6 +299,15 @@ class LaneNumbers:
     account_observed: bool
 
 
+class Said(NamedTuple):
+    """What a job says: action and body of each of its parts, as long as its record holds them; the first are sent."""
+
+    job_id: str
+    target: str
+    delivered: int
+    parts: list[tuple[str, bytes]]
+
+
 class Sent(NamedTuple):
     """Whose a message is that this gateway sent, and whether it was taken back."""
 

@@ -1,17 +1,23 @@
 """What every HTTP path shares: who may call and how often, what a request may be, and errors as problem+json."""
 
-from gateway.web.guard import KEY, Guard, may_use, reaches_all
+from gateway.web.guard import KEY, SESSION, Guard, may_use, reaches_all
 from gateway.web.problem import Handler, problem, speak_problem
 from gateway.web.requests import add_routes, check_query, in_time, only_header, server_limits, takes
 from gateway.web.secret import new_secret, sha256_of
+from gateway.web.session import COOKIE, Session, Sessions, is_of_own_page
 
 __all__ = [
+    "COOKIE",
     "KEY",
+    "SESSION",
     "Guard",
     "Handler",
+    "Session",
+    "Sessions",
     "add_routes",
     "check_query",
     "in_time",
+    "is_of_own_page",
     "may_use",
     "new_secret",
     "only_header",

@@ -15,11 +15,14 @@ from gateway.model.window import Window
 from gateway.settings import Auth, Key
 from gateway.web.problem import Handler, problem
 from gateway.web.secret import sha256_of
+from gateway.web.session import COOKIE, Session, Sessions, is_of_own_page
 
 Scope = Literal["send", "read", "admin"]
 
 KEY = web.RequestKey("key", Key)
 """The API key a guarded request came with; absent where no keys are configured."""
+SESSION = web.RequestKey("session", Session)
+"""The session a guarded request came with, if it brought no key itself."""
 
 
 class Guard:
@@ -28,9 +31,10 @@ class Guard:
     What passes for the scope `send` is counted by the rate of its key, in this process: each replica counts by itself.
     """
 
-    def __init__(self, auth: Auth, clock: Clock, stopping: asyncio.Event, host: str = "") -> None:
-        """Know the keys of AUTH; from STOPPING on nothing new is let in that would be sent."""
+    def __init__(self, auth: Auth, clock: Clock, stopping: asyncio.Event, sessions: Sessions, host: str = "") -> None:
+        """Know the keys of AUTH, and their SESSIONS; from STOPPING on nothing new is let in that would be sent."""
         self._keys = auth.keys
+        self.sessions = sessions
         self._host = host
         self._clock = clock
         self._stopping = stopping
@@ -51,6 +55,8 @@ class Guard:
                     "send a configured key: `Authorization: Bearer <key>`",
                     headers={"WWW-Authenticate": "Bearer"},
                 )
+            if SESSION in request and request.method not in {"GET", "HEAD"} and not is_of_own_page(request):
+                return _foreign("a session is good for the pages of this gateway only; send the key itself")
             if key is not None:
                 request[KEY] = key
                 if scope not in key.scopes:
@@ -79,10 +85,9 @@ class Guard:
         same = request.headers.get("Sec-Fetch-Site", "none") in {"none", "same-origin"}
         if same and (origin is None or origin.partition("://")[2] == host) and self._is_here(host):
             return None
-        detail = (
+        return _foreign(
             "a page of another site may not call, and not by a name that is not this machine's; configure auth.keys"
         )
-        return problem(403, "foreign", detail)
 
     def _is_here(self, host: str) -> bool:
         try:
@@ -136,8 +141,16 @@ class Guard:
         )
 
     def _key(self, request: web.Request) -> Key | None:
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        return self.key_of(given) if scheme.lower() == "bearer" else None
+        """Return the key that REQUEST brings, or, where it brings none, the one whose session it is of."""
+        authorization = request.headers.get("Authorization")
+        if authorization is not None:
+            scheme, _, given = authorization.partition(" ")
+            return self.key_of(given) if scheme.lower() == "bearer" else None
+        session = self.sessions.read(request.cookies.get(COOKIE, ""), self._keys)
+        if session is None:
+            return None
+        request[SESSION] = session
+        return session.key
 
     def key_of(self, given: str) -> Key | None:
         """Return the configured key that was GIVEN; None when it is none."""
@@ -147,6 +160,10 @@ class Guard:
             if hmac.compare_digest(key.sha256, digest):
                 found = key
         return found
+
+
+def _foreign(detail: str) -> web.Response:
+    return problem(403, "foreign", detail)
 
 
 def reaches_all(key: Key | None) -> bool:

@@ -93,6 +93,8 @@ async def test_the_lines_to_copy_work_as_they_are(world: World, page: Page) -> N
             elif option.startswith("http"):
                 address = option.removeprefix("http://127.0.0.1:8080")
         headers.pop("Authorization", None)
+        if address == "/dashboard/stream":  # it has no end
+            continue
         reply = await gateway.request(method, address, data=data, headers=headers)
         assert reply.status in {200, 202, 204, 401, 404, 409}, (call, reply.body)
 

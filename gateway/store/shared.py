@@ -1,0 +1,25 @@
+"""A secret that all replicas of one Redis share, so that what one of them signed another one believes."""
+
+import secrets
+from typing import Any
+
+from gateway.model.errors import StoreUnavailable
+from gateway.store.client import Clients, translated
+from gateway.store.keys import Keys
+
+_BYTES = 32
+
+
+async def shared_secret(clients: Clients, keys: Keys) -> bytes:
+    """Return the secret of all replicas: 64 hex digits; made and kept in Redis when there is none yet.
+
+    Where Redis takes no writes (it is full, or a replica) and has none, it is this process' own until its end.
+    """
+    try:
+        with translated():
+            await clients.commands.set(keys.secret, secrets.token_hex(_BYTES), nx=True)
+    except StoreUnavailable:  # what is there can be read all the same
+        pass
+    with translated():
+        kept: Any = await clients.commands.get(keys.secret)
+    return bytes(kept) if kept else secrets.token_hex(_BYTES).encode()
