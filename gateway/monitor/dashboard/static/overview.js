@@ -1,0 +1,131 @@
+// The first ten seconds: do messages go out, how many, what is stuck, why, and what to do about it.
+
+import { h, said, show } from "./dom.js";
+import { pill, sparkline } from "./draw.js";
+import { clock, count, isChinese, known, lasting, local, now, t } from "./words.js";
+
+const sum = (numbers) => numbers.reduce((whole, number) => whole + (number ?? 0), 0);
+const isPaused = (account) => account.holds.some((hold) => hold.target === "account");
+const isAway = (account) => isPaused(account) || account.reachable === false || account.online === false;
+
+/** Whether we hear from the gateway, in the head of the page. */
+export function pulse(place, { document: doc, cutSince }) {
+  if (cutSince !== null) show(place, pill("bad", t("pulse.cut")));
+  else if (doc) show(place, pill("good", t("pulse.live")), h("span.quiet.version", {}, `v${doc.version}`));
+  else show(place, pill("quiet", t("pulse.waiting")));
+}
+
+/** The line that says that all below is from an earlier time. */
+export function cut(place, { cutSince }) {
+  if (cutSince === null) return show(place);
+  const since = Math.max(0, Date.now() - cutSince);
+  show(
+    place,
+    h("p.cut", {}, h("strong", {}, t("cut.title", { at: clock(cutSince + (now() - Date.now())) })), " ", t("cut.detail", { time: lasting(since) })),
+  );
+}
+
+/** What the whole comes to, in one sentence. */
+export function headline(doc) {
+  if (doc.status === "down") return t("state.down");
+  if (doc.status === "ok") return t("state.ok");
+  const accounts = Object.entries(doc.accounts);
+  const away = accounts.filter(([, account]) => isAway(account)).map(([name]) => name);
+  if (accounts.length && away.length === accounts.length) return t("state.nobody");
+  return away.length ? t("state.some", { names: away.join(", ") }) : t("state.degraded");
+}
+
+function facts(doc) {
+  const accounts = Object.values(doc.accounts);
+  if (!accounts.length) return t("facts.none");
+  const parked = sum(accounts.map((account) => account.parked));
+  const told = [
+    t("facts.sent", { n: count(sum(accounts.map((account) => account.sent["1m"]))) }),
+    t("facts.flight", { n: count(sum(accounts.map((account) => account.in_flight))) }),
+    doc.backlog.queued
+      ? t(Number.isFinite(doc.backlog.oldest_waiting_ms) ? "facts.queued" : "facts.queued_only", {
+          n: count(doc.backlog.queued),
+          time: lasting(doc.backlog.oldest_waiting_ms),
+        })
+      : t("facts.empty"),
+  ];
+  if (parked) told.push(t("facts.parked", { n: count(parked) }));
+  return told.join(t("facts.between"));
+}
+
+function reason(one, accounts) {
+  const held = one.code === "account_paused" ? accounts[one.account]?.holds.find((hold) => hold.target === "account") : null;
+  const why = held ? `advice.${held.operator ? "operator" : held.reason}` : `advice.${one.code}`;
+  const key = `${one.code} ${one.account ?? one.source ?? ""} ${one.code === "task_failing" ? one.detail : ""}`;
+  return h(
+    "li.reason",
+    { "data-key": key },
+    h("p.what", {}, h("strong", {}, known(`trouble.${one.code}`, one.code.replaceAll("_", " "))), one.account || one.source ? h("span.of", {}, said(one.account ?? one.source)) : null),
+    h("p.detail", {}, said(local(one.detail))),
+    h("p.advice", {}, h("span.do", {}, t("state.do")), isChinese() ? known(why, said(local(one.advice))) : said(local(one.advice))),
+  );
+}
+
+/** The banner: how it is, in words, with every reason and what to do. */
+export function state(place, { document: doc, kept }) {
+  place.dataset.status = doc.status;
+  show(
+    place,
+    h("div.headline", {}, h("h1", { id: "headline", "aria-live": "polite" }, headline(doc)), h("p.facts", {}, facts(doc))),
+    doc.reasons.length ? h("ul.reasons", {}, doc.reasons.map((one) => reason(one, doc.accounts))) : null,
+    kept ? h("p.note", {}, t("state.kept", { at: clock(kept) })) : null,
+  );
+}
+
+function together(flow, name) {
+  const all = Object.values(flow?.accounts ?? {});
+  return all.length ? all[0][name].map((_, minute) => sum(all.map((account) => account[name][minute]))) : null;
+}
+
+function cell(name, number, under, values, kind) {
+  const most = values ? Math.max(...values) : 0;
+  const drawn = values
+    ? [sparkline(values, most, t("flow.spark", { what: t(`flow.${name}`), n: count(sum(values)), most: count(most) }), kind)]
+    : [];
+  return h(
+    "div.cell",
+    { "data-key": name, "data-cell": name },
+    h("p.cell-name", {}, t(`flow.${name}`)),
+    h("p.cell-number", {}, number),
+    h("p.cell-under", {}, under),
+    drawn,
+  );
+}
+
+/** In, waiting, sending, out: what came and went in the last hour, and what is under way now. */
+export function flow(place, { document: doc, flow: hour }) {
+  const accounts = Object.values(doc.accounts);
+  const admitted = together(hour, "admitted");
+  const sent = together(hour, "sent");
+  const delivered = together(hour, "delivered");
+  const undelivered = together(hour, "undelivered");
+  const scheduled = sum(accounts.map((account) => account.scheduled));
+  const oldest = doc.backlog.oldest_waiting_ms;
+  show(
+    place,
+    cell("in", admitted ? count(sum(admitted)) : "–", t("flow.last_hour"), admitted),
+    cell(
+      "waiting",
+      count(doc.backlog.queued),
+      [
+        Number.isFinite(oldest) && doc.backlog.queued ? t("flow.oldest", { time: lasting(oldest) }) : t("flow.now"),
+        scheduled ? h("span.quiet", {}, t("flow.scheduled", { n: count(scheduled) })) : null,
+      ],
+      null,
+    ),
+    cell("sending", accounts.length ? count(sum(accounts.map((account) => account.in_flight))) : "–", sent ? t("flow.calls", { n: count(sum(sent)) }) : "–", sent, "muted"),
+    cell(
+      "out",
+      delivered ? count(sum(delivered)) : "–",
+      t("flow.last_hour"),
+      delivered,
+      "good",
+    ),
+    cell("lost", undelivered ? count(sum(undelivered)) : "–", t("flow.ended"), undelivered, "bad"),
+  );
+}
