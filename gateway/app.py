@@ -327,7 +327,7 @@ def _routes(works: _Works, guard: Guard) -> list[web.RouteDef]:
         web.get("/docs", documentation.page),
         web.get("/", page.index),
         web.get("/dashboard/stream", guard("read", takes(works.stream.get)), allow_head=False),
-        web.get("/dashboard/{file}", page.file),
+        web.get(r"/dashboard/{file:[a-z]+\.[a-z]+}", page.file),
         web.get("/session", guard("read", takes(sign_in.get))),
         web.post("/session", takes(sign_in.post)),
         web.delete("/session", takes(sign_in.delete)),

@@ -11,6 +11,11 @@ export function why(hold) {
   return hold.operator ? said(hold.reason) : known(`hold.${hold.reason}`, null) ?? said(hold.reason);
 }
 
+/** Since when something is held, by whom, and when it goes on. */
+export function span(hold) {
+  return [t("hold.since", { at: clock(hold.since, { seconds: false }) }), hold.operator ? t("hold.by_operator") : null, t("hold.until", { until: until(hold.until) })];
+}
+
 /** The hold of the account itself, if there is one. */
 export const pauseOf = (account) => account.holds.find((hold) => hold.target === "account");
 
@@ -24,7 +29,7 @@ function how(account) {
   return account.in_flight ? pill("good", t("account.sending")) : pill("good", t("account.ready"));
 }
 
-const either = (value, name) => (value === null ? "–" : t(`${name}.${value}`));
+const either = (value, yes, no) => (value === null ? null : t(value ? yes : no));
 
 function figure(name, ...value) {
   return h("div.figure", {}, h("dt", {}, t(name)), h("dd", {}, value));
@@ -48,7 +53,7 @@ function held(account) {
   const slowed = account.slowed.find((one) => one.target === "account");
   return [
     paused
-      ? h("p.held", {}, h("strong", {}, why(paused)), h("span.quiet", {}, t("hold.since", { at: clock(paused.since, { seconds: false }) }), paused.operator ? t("hold.by_operator") : null, t("hold.until", { until: until(paused.until) })))
+      ? h("p.held", {}, h("strong", {}, why(paused)), h("span.quiet", {}, span(paused)))
       : null,
     slowed ? h("p.held", {}, h("strong", {}, t("account.slowed_by", { n: slowed.factor })), h("span.quiet", {}, why(slowed), " · ", until(slowed.until))) : null,
   ];
@@ -69,23 +74,21 @@ function card(name, account, hour, may) {
     h(
       "header",
       {},
-      h("h3", {}, said(name)),
-      account.self_id ? h("span.quiet.number", {}, said(account.self_id)) : null,
-      how(account),
+      h("h3", {}, said(name), how(account)),
       may("admin")
         ? h("button", { type: "button", "data-act": paused ? "resume" : "pause", "data-account": name }, t(paused ? "do.resume" : "do.pause"))
         : null,
+      h("p.quiet", {}, [account.self_id ? said(account.self_id) : null, either(account.reachable, "reachable.true", "reachable.false"), either(account.online, "online.true", "online.false")].filter(Boolean).map((one, index) => [index ? " · " : "", one])),
     ),
     held(account),
     answered ? sparkline(hour?.sent ?? [], Math.max(...(hour?.sent ?? [])), t("account.spark", { n: count(answered) }), "muted") : null,
     h(
       "dl.figures",
       {},
-      figure("account.sent", h("b", {}, count(account.sent["1m"])), h("span.quiet", {}, ` / ${count(account.sent["5m"])} / ${count(answered)}`)),
-      figure("account.queued", h("b", {}, count(account.queued)), account.oldest_waiting_ms && account.queued ? h("span.quiet", {}, ` ${lasting(account.oldest_waiting_ms)}`) : null),
+      h("div.figure.wide", {}, h("dt", {}, t("account.sent")), h("dd", {}, h("b", {}, count(account.sent["1m"])), h("span.quiet", {}, ` / ${count(account.sent["5m"])} / ${count(answered)}`))),
       figure("account.flight", h("b", {}, count(account.in_flight))),
+      figure("account.queued", h("b", {}, count(account.queued)), account.oldest_waiting_ms && account.queued ? h("span.quiet", {}, ` ${lasting(account.oldest_waiting_ms)}`) : null),
       figure("account.unknown", h(account.unknown_share >= 0.2 ? "b.is-bad" : "b", {}, share(account.unknown_share))),
-      figure("account.napcat", either(account.reachable, "reachable"), " · ", either(account.online, "online")),
       figure("account.events", events(account.events)),
     ),
     answered ? shares(VERDICTS.map((verdict) => [verdict, account.verdicts[verdict]])) : null,

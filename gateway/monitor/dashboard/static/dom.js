@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element: `spec` is "tag.class.class", attributes that are null or false are left out, children are nodes or our words. */
+/** An element: `spec` is a tag and its classes, with dots between, attributes that are null or false are left out, children are nodes or our words. */
 export function h(spec, attributes = {}, ...children) {
   const [tag, ...classes] = spec.split(".");
   return filled(document.createElement(tag || "div"), classes, attributes, children);

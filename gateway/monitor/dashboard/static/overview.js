@@ -1,5 +1,6 @@
 // The first ten seconds: do messages go out, how many, what is stuck, why, and what to do about it.
 
+import { span, why } from "./accounts.js";
 import { h, said, show } from "./dom.js";
 import { pill, sparkline } from "./draw.js";
 import { clock, count, isChinese, known, lasting, local, now, t } from "./words.js";
@@ -55,14 +56,14 @@ function facts(doc) {
 
 function reason(one, accounts) {
   const held = one.code === "account_paused" ? accounts[one.account]?.holds.find((hold) => hold.target === "account") : null;
-  const why = held ? `advice.${held.operator ? "operator" : held.reason}` : `advice.${one.code}`;
+  const advice = known(`advice.${held?.operator ? "operator" : held?.reason}`, null) ?? known(`advice.${one.code}`, null);
   const key = `${one.code} ${one.account ?? one.source ?? ""} ${one.code === "task_failing" ? one.detail : ""}`;
   return h(
     "li.reason",
     { "data-key": key },
     h("p.what", {}, h("strong", {}, known(`trouble.${one.code}`, one.code.replaceAll("_", " "))), one.account || one.source ? h("span.of", {}, said(one.account ?? one.source)) : null),
-    h("p.detail", {}, said(local(one.detail))),
-    h("p.advice", {}, h("span.do", {}, t("state.do")), isChinese() ? known(why, said(local(one.advice))) : said(local(one.advice))),
+    h("p.detail", {}, held ? [why(held), span(held)] : said(local(one.detail))),
+    h("p.advice", {}, h("span.do", {}, t("state.do")), (isChinese() && advice) || said(local(one.advice))),
   );
 }
 

@@ -37,9 +37,9 @@ function row(lane, accounts, may) {
     "tr",
     { "data-key": lane.key, "data-target": lane.target },
     h("td.target", {}, h("button.link", { type: "button", "data-act": "jobs-of", "data-target": lane.target, "data-account": lane.account }, said(lane.target)), accounts > 1 ? h("span.quiet.of", {}, said(lane.account)) : null),
-    h("td.number", { "data-name": t("waiting.queued") }, h("b", {}, count(lane.queued)), Number.isFinite(lane.oldest_waiting_ms) ? h("span.quiet", {}, ` ${lasting(lane.oldest_waiting_ms)}`) : null),
+    h("td.number", {}, h("b", {}, count(lane.queued)), Number.isFinite(lane.oldest_waiting_ms) ? h("span.quiet", {}, ` ${lasting(lane.oldest_waiting_ms)}`) : null),
     h("td.why", {}, reason(lane)),
-    h("td.until", { title: ends ? clock(ends) : null }, ends ? until(ends) : ""),
+    h("td.until", { "data-name": ends ? t("waiting.until") : null, title: ends ? clock(ends) : null }, ends ? until(ends) : ""),
     may("admin")
       ? h("td.act", {}, h("button", { type: "button", "data-act": lane.hold ? "release" : "park", "data-target": lane.target, "data-account": lane.account }, t(lane.hold ? "do.release" : "do.park")))
       : null,

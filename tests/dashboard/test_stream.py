@@ -1,0 +1,194 @@
+"""The stream behind the dashboard: one look for everybody, the latest for each, an end when it is time."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.clock import Clock
+from gateway.monitor.dashboard import stream
+from tests.dashboard.test_session import cookie, sign_in
+from tests.intake.test_auth import bearer, key
+from tests.world import Gateway, World, until
+
+JOB = {"group_id": "1", "message": "hello"}
+
+
+class Watcher:
+    """One who looks on: takes events until the stream ends."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self.answer = answer
+        self.events: list[tuple[str, Any]] = []
+        self.ended = False
+        self._task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        name = ""
+        try:
+            async for line in self.answer.content:
+                field, _, value = line.decode().rstrip("\n").partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "data":
+                    self.events.append((name, json.loads(value)))
+        except aiohttp.ClientError:
+            pass
+        self.ended = True
+
+    def last(self, name: str) -> Any:
+        """Return what the last event of NAME told; None when there was none."""
+        return next((told for event, told in reversed(self.events) if event == name), None)
+
+    def count(self, name: str) -> int:
+        return sum(event == name for event, _ in self.events)
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def watching(gateway: Gateway, headers: dict[str, str] | None = None) -> AsyncIterator[Watcher]:
+    url = f"{gateway.url}/dashboard/stream"
+    async with aiohttp.ClientSession(read_bufsize=2**24) as session, session.get(url, headers=headers) as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        watcher = Watcher(answer)
+        try:
+            yield watcher
+        finally:
+            await watcher.close()
+
+
+async def test_who_looks_on_is_told_at_once_and_then_of_every_change(world: World) -> None:
+    gateway = await world.gateway()
+    async with watching(gateway) as watcher:
+        first = await until(lambda: watcher.last("status"))
+        assert first["accounts"]["main"]["ended"] == {}
+        assert (await until(lambda: watcher.last("flow")))["accounts"]["main"]["delivered"] == [0] * 60
+        await world.add(JOB)
+        await until(lambda: watcher.last("status")["accounts"]["main"]["ended"] == {"delivered": 1})
+        await until(lambda: sum(watcher.last("flow")["accounts"]["main"]["delivered"]) == 1)
+        served = (await gateway.get("/status")).json
+        assert set(watcher.last("status")) == set(served)
+
+
+async def test_many_who_look_on_cost_one_look(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = await world.gateway()
+    texts: list[dict[str, Any]] = []
+
+    def write(document: dict[str, Any]) -> bytes:
+        texts.append(document)
+        return json.dumps(document).encode()
+
+    monkeypatch.setattr(stream, "to_json", write)
+    async with watching(gateway) as one, watching(gateway) as two, watching(gateway) as three:
+        watchers = (one, two, three)
+        await until(lambda: all(watcher.count("status") >= 3 for watcher in watchers))
+        written = sum("uptime_s" in text for text in texts)
+        assert written <= max(watcher.count("status") for watcher in watchers) + 2
+
+
+async def test_each_sees_what_its_key_reaches(world: World) -> None:
+    keys = [key("all", scopes=["read", "admin"]), key("narrow", scopes=["read"], targets=["group:1"]), key("shop")]
+    gateway = await world.gateway(auth={"keys": [*keys, key("blind", scopes=["send"])]})
+    for number in ("1", "2"):
+        assert (await gateway.post(f"/v1/targets/group/{number}/park", {}, bearer("all"))).status == 200
+    async with watching(gateway, bearer("all")) as every, watching(gateway, bearer("narrow")) as narrow:
+
+        def held(watcher: Watcher) -> list[str]:
+            told = watcher.last("status")
+            return sorted(hold["target"] for hold in told["accounts"]["main"]["holds"]) if told else []
+
+        await until(lambda: held(every) == ["group:1", "group:2"])
+        await until(lambda: narrow.last("status"))
+        assert held(narrow) == ["group:1"]
+    assert (await gateway.get("/dashboard/stream")).status == 401
+    assert (await gateway.get("/dashboard/stream", bearer("blind"))).status == 403
+
+
+async def test_streams_end_when_the_gateway_does(world: World) -> None:
+    gateway = await world.gateway()
+    async with watching(gateway) as watcher:
+        await until(lambda: watcher.count("status"))
+        await asyncio.wait_for(gateway.stop(), 10)
+        await until(lambda: watcher.ended)
+
+
+async def test_redis_going_away_is_told_and_so_is_its_return(world: World) -> None:
+    gateway = await world.gateway()
+    async with watching(gateway) as watcher:
+        await until(lambda: watcher.count("status"))
+        await world.stop_redis()
+        await until(lambda: watcher.last("status")["status"] == "down")
+        await world.start_redis()
+        await until(lambda: watcher.last("status")["status"] != "down")
+
+
+async def test_a_stream_ends_with_its_session(world: World) -> None:
+    class Later(Clock):
+        ahead_ms = 0
+
+        def epoch_ms(self) -> int:
+            return super().epoch_ms() + self.ahead_ms
+
+    clock = Later()
+    gateway = await world.gateway(clock, auth={"keys": [key("eye", scopes=["read"])]})
+    session = cookie(await sign_in(gateway, "eye"))
+    async with watching(gateway, session) as watcher, watching(gateway, bearer("eye")) as other:
+        await until(lambda: watcher.count("status"))
+        clock.ahead_ms = 90_000_000
+        await until(lambda: watcher.ended)
+        told = other.count("status")
+        await until(lambda: other.count("status") > told)
+
+
+async def test_there_are_not_more_streams_than_a_bound_and_who_leaves_makes_room(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "MOST", 2)
+    gateway = await world.gateway()
+    async with watching(gateway):
+        async with watching(gateway):
+            refused = await gateway.get("/dashboard/stream")
+            assert (refused.status, refused.json["code"], refused.headers["Retry-After"]) == (503, "streams_full", "5")
+
+        async def again() -> bool:
+            url = f"{gateway.url}/dashboard/stream"
+            async with aiohttp.ClientSession() as session, session.get(url) as answer:
+                return answer.status == 200
+
+        await until(again)
+
+
+async def test_who_does_not_read_keeps_nobody_waiting_and_is_given_up(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "_PATIENCE_S", 0.5)
+    large = {"padding": "x" * 4_000_000}
+    monkeypatch.setattr(stream, "to_json", lambda document: json.dumps({**document, **large}).encode())
+    gateway = await world.gateway()
+    host, port = gateway.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+    try:
+        writer.write(b"GET /dashboard/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await reader.readexactly(100)
+        async with watching(gateway) as watcher:
+            await until(lambda: watcher.count("status") >= 3, deadline=20)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await asyncio.wait_for(reader.readexactly(100_000_000), 20)
+    finally:
+        writer.close()
+    assert (await gateway.get("/status")).status == 200
+
+
+async def test_only_get_is_for_streams(world: World) -> None:
+    gateway = await world.gateway()
+    for method in ("HEAD", "POST"):
+        assert (await gateway.request(method, "/dashboard/stream")).status == 405
+    assert (await gateway.get("/dashboard/stream?every=1")).status == 422
