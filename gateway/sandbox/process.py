@@ -59,6 +59,11 @@ class GatewayProcess:
         except aiohttp.ClientError:
             return False
 
+    @property
+    def pid(self) -> int:
+        """Return its process id; raises RuntimeError when it was not started."""
+        return self._running().pid
+
     async def stop(self) -> int:
         """Ask it to end (SIGTERM) and return its exit code."""
         process = self._running()

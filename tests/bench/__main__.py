@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench import convert, isolation, limits, scheduled, status, targets
+from tests.bench import convert, dashboard, isolation, limits, scheduled, status, targets
 from tests.bench.report import Report
 
 _LONGEST = 240.0  # seconds
@@ -29,6 +29,7 @@ class _Bench(Protocol):
 
 _BENCHES: dict[str, _Bench] = {
     "convert": convert,
+    "dashboard": dashboard,
     "isolation": isolation,
     "limits": limits,
     "scheduled": scheduled,

@@ -5,6 +5,7 @@ It begins empty and takes everything down with it, so that nothing of one measur
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -76,6 +77,7 @@ class World:
     ) -> None:
         self._stack = stack
         self._folder = folder
+        self.gateways: list[GatewayProcess] = []
         self._settings = {"redis": {"url": clients.url}, "log": {"format": "json", "level": "info"}, **sections}
         self._clients = clients
         self._scripts = Scripts(clients.commands, _KEYS)
@@ -88,6 +90,7 @@ class World:
         for gateway in gateways:
             self._stack.push_async_callback(_kill, gateway)
         await asyncio.gather(*(gateway.start() for gateway in gateways))
+        self.gateways += gateways
         return gateways
 
     async def admit(self, jobs: Iterable[dict[str, Any]]) -> None:
@@ -112,6 +115,11 @@ class World:
             while (await self._scripts.overview(_ACCOUNT)).queued:
                 await asyncio.sleep(0.1)
 
+    def gateway_cpu(self) -> float:
+        """Return the seconds of CPU the gateways have used, in user and system mode."""
+        stats = [Path(f"/proc/{gateway.pid}/stat").read_text().rpartition(") ")[2].split() for gateway in self.gateways]
+        return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
+
     async def redis_cpu(self) -> float:
         """Return the seconds of CPU the server has used, in user and system mode, all its threads together."""
         info: dict[str, Any] = await self._clients.commands.info("cpu")
@@ -125,10 +133,11 @@ async def world(
     hanging: Sequence[str] = (),
     limits: dict[str, Any] = WIDE,
     account: dict[str, Any] | None = None,
+    others: Sequence[str] = (),
 ) -> AsyncIterator[World]:
     """Yield a world whose stub answers after ANSWER_MS, and never to the HANGING groups; no gateway runs yet.
 
-    What LIMITS and ACCOUNT do not say is as the gateway's defaults say.
+    What LIMITS and ACCOUNT do not say is as the gateway's defaults say. OTHERS are accounts like the first.
     """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="gateway-bench-")))
@@ -137,7 +146,7 @@ async def world(
         session = await stack.enter_async_context(aiohttp.ClientSession())
         port = await stack.enter_async_context(_stub(answer_ms, hanging))
         stub = Stub(port, session)
-        accounts = [{"name": _ACCOUNT, "endpoint": stub.url, **(account or {})}]
+        accounts = [{"name": name, "endpoint": stub.url, **(account or {})} for name in (_ACCOUNT, *others)]
         yield World(stack, folder, clients, stub, {"accounts": accounts, "limits": limits})
 
 
