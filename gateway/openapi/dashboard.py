@@ -1,13 +1,14 @@
 """The table, of the dashboard: the page, what it is made of, its session, and the stream it reads."""
 
+from importlib.resources import files
+
 from gateway.model.answers import SignedIn
 from gateway.monitor.dashboard.session import Wish
 from gateway.openapi import problems as told
 from gateway.openapi.operation import Answer, Body, Operation, Parameter
 
-_FILE = Parameter(
-    "file", "path", "one of the files that the page names", {"type": "string", "minLength": 1}, "app.js", required=True
-)
+_NAMES = sorted(entry.name for entry in (files("gateway.monitor.dashboard") / "static").iterdir())
+_FILE = Parameter("file", "path", "which", {"type": "string", "enum": _NAMES}, "app.js", required=True)
 _WHO = {"open": False, "name": "night-shift", "scopes": ["admin", "read"], "targets": ["*"]}
 _ENDS = {**_WHO, "ends_at": "2026-02-01T08:00:00.000Z"}
 _QUERY = (told.QUERY_UNREADABLE, told.QUERY_INVALID)

@@ -187,6 +187,13 @@ async def test_who_does_not_read_keeps_nobody_waiting_and_is_given_up(
     assert (await gateway.get("/status")).status == 200
 
 
+async def test_no_limit_of_time_for_requests_cuts_a_stream(world: World) -> None:
+    gateway = await world.gateway(http={"port": 0, "timeout": "200ms", "keepalive": "200ms"})
+    async with watching(gateway) as watcher:
+        await until(lambda: watcher.count("status") >= 4)
+        assert not watcher.ended
+
+
 async def test_only_get_is_for_streams(world: World) -> None:
     gateway = await world.gateway()
     for method in ("HEAD", "POST"):

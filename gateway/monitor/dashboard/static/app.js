@@ -130,7 +130,7 @@ async function signIn(event) {
 /** Open what the address names. */
 function follow() {
   const id = /^#job\/(.+)$/.exec(location.hash)?.[1];
-  if (id && who) sheet.open(decodeURIComponent(id));
+  if (id && who) sheet.open(id);
 }
 
 let fading = 0;

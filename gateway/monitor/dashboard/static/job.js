@@ -4,7 +4,7 @@ import { ask, path, Refused } from "./api.js";
 import { code, h, said, show } from "./dom.js";
 import { because, LETTERS, statePill } from "./jobs.js";
 import { message } from "./message.js";
-import { clock, count, known, t, took, until } from "./words.js";
+import { clock, count, t, took, until } from "./words.js";
 
 const FINAL = new Set(["delivered", "rejected", "dead", "unconfirmed", "expired", "cancelled"]);
 const VERDICTS = { delivered: "good", retry: "quiet", unknown: "warn", rejected: "bad" };
@@ -24,7 +24,7 @@ function attempt(one, parts) {
       "p.quiet",
       {},
       [one.took_ms === undefined ? t("attempt.unanswered") : t("attempt.took", { time: took(one.took_ms) }), ...codes].join(" · "),
-      one.rule ? [" · ", known(`rule.${one.rule}`, null) ?? t("attempt.rule"), " ", code(one.rule)] : null,
+      one.rule ? [" · ", t("attempt.rule"), " ", code(one.rule)] : null,
     ),
     one.text ? h("p.words", {}, said(one.text)) : null,
   );
@@ -59,7 +59,7 @@ export class Sheet {
     dialog.addEventListener("close", () => {
       this.id = null;
       if (location.hash.startsWith("#job/")) history.replaceState(null, "", location.pathname);
-      this.back?.focus();
+      this.back?.isConnected && this.back.focus();
     });
     dialog.addEventListener("click", (event) => {
       if (event.target === dialog) dialog.close();
@@ -68,7 +68,7 @@ export class Sheet {
 
   /** Show the job ID. */
   async open(id) {
-    this.back = document.activeElement;
+    if (!this.dialog.open) this.back = document.activeElement;
     Object.assign(this, { id, job: null, said: null, note: "" });
     this.render();
     if (!this.dialog.open) this.dialog.showModal();

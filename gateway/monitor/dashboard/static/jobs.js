@@ -97,6 +97,7 @@ export class Jobs {
       await work();
     } catch (error) {
       this.note = error instanceof Refused ? error.message : t("jobs.failed");
+      this.seen = "";
     }
     if (turn === this.turn) this.busy = false;
     this.render();
