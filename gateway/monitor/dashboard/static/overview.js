@@ -57,14 +57,31 @@ function facts(doc) {
 function reason(one, accounts) {
   const held = one.code === "account_paused" ? accounts[one.account]?.holds.find((hold) => hold.target === "account") : null;
   const advice = known(`advice.${held?.operator ? "operator" : held?.reason}`, null) ?? known(`advice.${one.code}`, null);
-  const key = `${one.code} ${one.account ?? one.source ?? ""} ${one.code === "task_failing" ? one.detail : ""}`;
+  const title = one.n ? t("trouble.tasks_failing", { n: count(one.n) }) : known(`trouble.${one.code}`, one.code.replaceAll("_", " "));
   return h(
     "li.reason",
-    { "data-key": key },
-    h("p.what", {}, h("strong", {}, known(`trouble.${one.code}`, one.code.replaceAll("_", " "))), one.account || one.source ? h("span.of", {}, said(one.account ?? one.source)) : null),
-    h("p.detail", {}, held ? [why(held), span(held)] : said(local(one.detail))),
+    { "data-key": `${one.code} ${one.account ?? one.source ?? ""}` },
+    h("p.what", {}, h("strong", {}, title), one.account || one.source ? h("span.of", {}, said(one.account ?? one.source)) : null),
+    one.detail instanceof Node ? one.detail : h("p.detail", {}, held ? [why(held), span(held)] : said(local(one.detail))),
     h("p.advice", {}, h("span.do", {}, t("state.do")), (isChinese() && advice) || said(local(one.advice))),
   );
+}
+
+const CAUSES = ["redis_unavailable", "redis_takes_no_writes", "stopping"];
+
+/** Causes first, what follows from them last: tasks that fail are told together. */
+function reasons(doc) {
+  const tasks = doc.reasons.filter((one) => one.code === "task_failing");
+  const others = doc.reasons.filter((one) => one.code !== "task_failing");
+  const rank = (one) => (CAUSES.includes(one.code) ? 0 : 1);
+  others.sort((one, other) => rank(one) - rank(other));
+  const told = others.map((one) => reason(one, doc.accounts));
+  if (tasks.length === 1) told.push(reason(tasks[0], doc.accounts));
+  if (tasks.length > 1) {
+    const all = h("details", {}, h("summary", {}, said(local(tasks[0].detail))), h("ul", {}, tasks.slice(1).map((one) => h("li", {}, said(local(one.detail))))));
+    told.push(reason({ ...tasks[0], code: "tasks_failing", detail: all, n: tasks.length }, doc.accounts));
+  }
+  return told;
 }
 
 /** The banner: how it is, in words, with every reason and what to do. */
@@ -72,9 +89,8 @@ export function state(place, { document: doc, kept }) {
   place.dataset.status = doc.status;
   show(
     place,
-    h("div.headline", {}, h("h1", { id: "headline", "aria-live": "polite" }, headline(doc)), h("p.facts", {}, facts(doc))),
-    doc.reasons.length ? h("ul.reasons", {}, doc.reasons.map((one) => reason(one, doc.accounts))) : null,
-    kept ? h("p.note", {}, t("state.kept", { at: clock(kept) })) : null,
+    h("div.headline", {}, h("h1", { id: "headline", "aria-live": "polite" }, headline(doc)), h("p.facts", {}, kept ? t("state.kept", { at: clock(kept) }) : facts(doc))),
+    doc.reasons.length ? h("ul.reasons", {}, reasons(doc)) : null,
   );
 }
 
