@@ -24,7 +24,7 @@ DASHBOARD = (
     Operation(
         "getDashboardFile", "get", "/dashboard/{file}", "Dashboard", "Read a file of the page",
         parameters=(_FILE,),
-        answers=(Answer(200, "The file.", {"type": "string"}, media="text/javascript"),),
+        answers=(Answer(200, "The file.", {}, media="*/*"),),
         troubles=(told.FOREIGN, told.NOT_FOUND),
     ),
     Operation(
