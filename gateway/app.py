@@ -230,7 +230,8 @@ async def _senders(
 async def _guard(app: web.Application, clients: Clients, keys: Keys) -> Guard:
     """Return who lets requests in, by a key or by a session that any replica began."""
     settings, clock = app[SETTINGS], app[CLOCK]
-    sessions = Sessions(await shared_secret(clients, keys), clock)
+    # Without keys there are no sessions.
+    sessions = Sessions(await shared_secret(clients, keys) if settings.auth.keys else b"", clock)
     guard = Guard(settings.auth, clock, app[STOPPING], sessions, settings.http.host)
     app.on_response_prepare.append(guard.tell_rate)
     return guard

@@ -20,3 +20,8 @@ async def test_a_redis_that_takes_no_writes_still_tells_what_it_has_and_else_eve
     assert await shared_secret(world.clients, Keys("gw")) == kept
     own = [await shared_secret(world.clients, Keys("other")) for _ in range(2)]
     assert own[0] != own[1]
+
+
+async def test_a_redis_that_does_not_answer_keeps_nobody_from_a_secret(world: World) -> None:
+    await world.stop_redis()
+    assert len(await shared_secret(world.clients, Keys("gw"))) == 64
