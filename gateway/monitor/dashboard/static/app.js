@@ -32,6 +32,7 @@ function render() {
   accounts(place("accounts"), seen);
   waiting(place("waiting"), seen);
   machine(place("machine"), seen);
+  document.body.dataset.accounts = Object.keys(seen.document.accounts).length;
   document.title = `${headline(seen.document)} · NapCat gateway`;
 }
 

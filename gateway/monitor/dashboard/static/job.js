@@ -69,7 +69,7 @@ export class Sheet {
   /** Show the job ID. */
   async open(id) {
     if (!this.dialog.open) this.back = document.activeElement;
-    Object.assign(this, { id, job: null, said: null, note: "" });
+    Object.assign(this, { id, job: null, said: null, note: "", missing: false });
     this.render();
     if (!this.dialog.open) this.dialog.showModal();
     this.dialog.scrollTop = 0;
@@ -78,7 +78,8 @@ export class Sheet {
 
   /** Look again, as long as the job may change. */
   async keepUp() {
-    if (this.id !== null && this.dialog.open && !this.busy && !(this.job && FINAL.has(this.job.state))) await this.load();
+    const over = this.missing || (this.job && FINAL.has(this.job.state));
+    if (this.id !== null && this.dialog.open && !this.busy && !over) await this.load();
   }
 
   async load() {
@@ -87,12 +88,14 @@ export class Sheet {
     try {
       const job = await ask(path("v1", "jobs", id));
       if (id !== this.id) return;
+      const known = this.said !== null && this.job?.parts.delivered === job.parts.delivered;
       this.job = job;
       this.note = "";
       if (job.state === "delivered") {
         this.said = "gone";
         return;
       }
+      if (known) return;
       try {
         const words = await ask(path("v1", "jobs", id, "message"));
         if (id === this.id) this.said = words;
@@ -102,6 +105,7 @@ export class Sheet {
       }
     } catch (error) {
       this.note = error instanceof Refused ? error.message : t("jobs.failed");
+      this.missing = error instanceof Refused && error.status === 404;
     } finally {
       this.busy = false;
       this.render();
