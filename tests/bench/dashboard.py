@@ -1,6 +1,6 @@
 """What open dashboards cost a gateway that is at work: CPU with five of them and with none, turn by turn.
 
-A client does what the page does: it holds the stream, reads all that comes, and asks for the newest jobs every four
+A client does what the page does: it holds the stream, reads all that comes, and asks for the newest jobs every three
 seconds, because they changed. Jobs come at an even pace through the stream in Redis. The first turn of each kind is
 left out: it warms up. CPU is that of the gateway's process alone, in user and system mode, per second of the turn.
 """
@@ -21,7 +21,7 @@ _MUST = 3.0  # percent of a core
 _ACCOUNTS = ("main", "second", "third", "fourth")
 _GROUPS = 40
 _STEP_S = 0.05
-_LIST_S = 4.0
+_LIST_S = 3.0
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -61,7 +61,7 @@ export class Jobs {
   /** Look again when the numbers of DOCUMENT say that something happened, every few seconds at most. */
   async keepUp(document) {
     const happened = JSON.stringify([document.backlog.queued, Object.values(document.accounts).map((one) => [one.ended, one.in_flight, one.sent, one.holds])]);
-    const due = Date.now() - this.asked > 4_000;
+    const due = Date.now() - this.asked > 3_000;
     if (this.busy || !due || window.document.hidden || this.pages > 1 || happened === this.seen) return;
     this.seen = happened;
     await this.load();
