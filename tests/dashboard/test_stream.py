@@ -11,6 +11,7 @@ import pytest
 
 from gateway.clock import Clock
 from gateway.monitor.dashboard import stream
+from gateway.sandbox.process import GatewayProcess
 from tests.dashboard.test_session import cookie, sign_in
 from tests.intake.test_auth import bearer, key
 from tests.world import Gateway, World, until
@@ -53,7 +54,7 @@ class Watcher:
 
 
 @asynccontextmanager
-async def watching(gateway: Gateway, headers: dict[str, str] | None = None) -> AsyncIterator[Watcher]:
+async def watching(gateway: Gateway | GatewayProcess, headers: dict[str, str] | None = None) -> AsyncIterator[Watcher]:
     url = f"{gateway.url}/dashboard/stream"
     async with aiohttp.ClientSession(read_bufsize=2**24) as session, session.get(url, headers=headers) as answer:
         assert answer.status == 200
@@ -117,6 +118,14 @@ async def test_streams_end_when_the_gateway_does(world: World) -> None:
     async with watching(gateway) as watcher:
         await until(lambda: watcher.count("status"))
         await asyncio.wait_for(gateway.stop(), 10)
+        await until(lambda: watcher.ended)
+
+
+async def test_an_open_stream_does_not_keep_a_process_from_its_end(world: World) -> None:
+    process = await world.process()
+    async with watching(process) as watcher:
+        await until(lambda: watcher.count("status"))
+        assert await asyncio.wait_for(process.stop(), 10) == 0
         await until(lambda: watcher.ended)
 
 
