@@ -105,6 +105,7 @@ async def test_many_dead_letters_are_counted_first_and_then_sent_again(world: Wo
     ask = page.locator("#ask")
     await expect(ask).to_contain_text("3 would be sent again")
     await expect(ask.locator(".sample li")).to_have_count(3)
+    await expect(ask.get_by_label("unconfirmed")).not_to_be_checked()  # for that may arrive twice
     await ask.get_by_label("rejected").uncheck()
     await expect(ask).to_contain_text("0 would be sent again")
     await expect(ask.get_by_role("button", name="Send 0 again")).to_be_disabled()
@@ -361,3 +362,16 @@ async def test_who_is_no_longer_let_in_is_asked_for_the_key(world: World, visit:
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=15_000)
     await expect(page.locator("#board")).to_be_hidden()
     await sign_in(page, "other")
+
+
+async def test_of_what_may_arrive_twice_it_warns(world: World, visit: Open, expect: Any) -> None:
+    gateway = await world.gateway(delivery={"settle_for": "100ms", "timeout": "1s", "slack": "500ms"})
+    world.napcat.behave("group:300", "timeout", wait_ms=50)
+    job = (await gateway.post("/v1/jobs", {"group_id": "300", "message": "who knows"})).json["id"]
+    await gateway.shows(job, "unconfirmed")
+    page = (await visit(gateway, f"/#job/{job}")).page
+    await page.locator("#job").get_by_role("button", name="Send again").click()
+    await expect(page.locator("#ask")).to_contain_text("it may be there twice")
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#ask")).to_be_hidden()
+    await expect(page.locator("#job")).to_be_visible()

@@ -29,9 +29,9 @@ export class Asks {
   /** Ask for what BUTTON stands for. */
   begin(button) {
     this.back = button;
-    const { act, target, account, job } = button.dataset;
+    const { act, target, account, job, state } = button.dataset;
     this.act = act;
-    this.subject = { target, account, job };
+    this.subject = { target, account, job, state };
     this.error = "";
     this.shown = undefined;
     this.draw(this.inside());
@@ -42,7 +42,7 @@ export class Asks {
     this.back = button;
     this.act = "replay-many";
     this.subject = { target: wish.target, account: wish.account };
-    this.states = new Set(LETTERS);
+    this.states = new Set(LETTERS.filter((state) => state !== "unconfirmed")); // which may arrive twice
     this.error = "";
     this.found = null;
     this.draw(this.inside());
@@ -50,7 +50,7 @@ export class Asks {
   }
 
   inside() {
-    const { target, account, job } = this.subject;
+    const { target, account, job, state } = this.subject;
     const holds = this.act === "park" || this.act === "pause";
     const what = this.act === "pause" || this.act === "resume" ? account : target;
     return [
@@ -58,6 +58,7 @@ export class Asks {
       what ? h("p.subject", {}, said(what), this.act === "park" && account ? h("span.quiet", {}, " · ", said(account)) : null) : null,
       job ? h("p.subject", {}, code(job)) : null,
       h("p.quiet", {}, t(`ask.${this.act}.means`)),
+      state === "unconfirmed" ? h("p.held", { "data-key": "twice" }, t("ask.unconfirmed")) : null,
       this.act === "park" && !target ? h("label", { "data-key": "target" }, t("ask.target"), h("input", { name: "target", required: true, pattern: "(group|private):[1-9][0-9]{0,19}", placeholder: "group:123456", autocomplete: "off", title: "group:123456" })) : null,
       holds ? h("label", { "data-key": "reason" }, t("ask.reason"), h("input", { name: "reason", maxlength: "200", autocomplete: "off" })) : null,
       holds ? h("label", { "data-key": "for" }, t("ask.for"), h("select", { name: "for" }, LENGTHS.map((length) => h("option", { value: length }, t(`ask.for.${length || "open"}`))))) : null,

@@ -128,7 +128,7 @@ export class Sheet {
     const [kind, number] = job.target.split(":");
     return [
       job.state && LETTERS.includes(job.state) && this.may("admin")
-        ? h("p.acts", {}, h("button.main", { type: "button", "data-act": "replay", "data-job": job.id }, t("do.replay")))
+        ? h("p.acts", {}, h("button.main", { type: "button", "data-act": "replay", "data-job": job.id, "data-state": job.state }, t("do.replay")))
         : null,
       h(
         "dl.lines",

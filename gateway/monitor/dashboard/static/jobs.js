@@ -178,7 +178,7 @@ export class Jobs {
       h("td.when", { title: clock(job.created_at, { millis: true }) }, clock(job.created_at), h("span.quiet", {}, ` ${ago(job.created_at)}`)),
       h("td.why", {}, because(job), job.eta && !FINAL.has(job.state) ? h("span.quiet", {}, ` ${until(job.eta)}`) : null, job.replay_of ? h("span.quiet", {}, ` ${t("job.is_replay")}`) : null),
       this.may("admin")
-        ? h("td.act", {}, LETTERS.includes(job.state) ? h("button", { type: "button", "data-act": "replay", "data-job": job.id }, t("do.replay")) : null)
+        ? h("td.act", {}, LETTERS.includes(job.state) ? h("button", { type: "button", "data-act": "replay", "data-job": job.id, "data-state": job.state }, t("do.replay")) : null)
         : null,
     );
   }
