@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench import convert, dashboard, isolation, limits, scheduled, status, targets
+from tests.bench import convert, dashboard, isolation, limits, scheduled, status, targets, throughput
 from tests.bench.report import Report
 
 _LONGEST = 240.0  # seconds
@@ -35,6 +35,7 @@ _BENCHES: dict[str, _Bench] = {
     "scheduled": scheduled,
     "status": status,
     "targets": targets,
+    "throughput": throughput,
 }
 
 
