@@ -196,6 +196,10 @@ end
 
 -- Receipts ----------------------------------------------------------------------------------------------------------
 
+-- Lua knows 200 names at once: those that only one function needs are its own.
+local receipt
+do
+
 local function rfc3339(ms)
   local days = math.floor(ms / 86400000)
   local left = ms - days * 86400000
@@ -245,7 +249,7 @@ end
 
 -- The public receipt of JOB as JSON; SHOWN may replace state and reason and add an eta (what a reader is told while
 -- the job waits). A BRIEF one is without attempts.
-local function receipt(job, shown, brief)
+function receipt(job, shown, brief)
   shown = shown or {}
   local ids = {}
   for i, id in ipairs(job.message_ids) do ids[i] = whole(id) end
@@ -270,6 +274,8 @@ local function receipt(job, shown, brief)
   add.text('replay_of', job.replay_of)
   add.raw('metadata', job.metadata)
   return add.close()
+end
+
 end
 
 local function publish(job, length)

@@ -110,6 +110,9 @@ end
 
 -- Effects -----------------------------------------------------------------------------------------------------------
 
+local apply_effect
+do
+
 -- An effect that sets in only after some answers of its kind in a row, whichever target they are about.
 local in_a_row
 
@@ -172,7 +175,7 @@ local function lift(target, began)
   if not redis.call('ZSCORE', FLIGHTS, target) then turn(target, now) end
 end
 
-local function apply_effect(job, attempt, item)
+function apply_effect(job, attempt, item)
   local effects = item.effects and cjson.decode(item.effects) or {}
   local bites = effects.effect and often_enough(effects.after)
   local late = under_way_when_slowed(attempt)
@@ -187,6 +190,8 @@ local function apply_effect(job, attempt, item)
   if answered and not (effects.after and effects.after > 1) then row_ends() end
   if answered and not (bites and effects.effect == 'pause') then trial_goes_on() end
   if item.settlement == 'delivered' and not (bites and effects.effect == 'park') then lift(job.target, attempt.began) end
+end
+
 end
 
 -- Count an answer that no rule knows, and the last job of each wording: its receipt has the words.
