@@ -128,6 +128,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         supervisor = Supervisor(clock)
         keys = Keys(settings.redis.prefix)
         due, metrics, words = Due(), Metrics(), Words(settings.log.text, Veil(secrets_of(settings)))
+        metrics.expect(account.name for account in settings.accounts)
         scripts, sources = Scripts(clients.commands, keys, due.note, metrics, words), Sources(clients, keys)
         inner = Scripts(clients.lanes, keys, due.note, metrics, words)
         policies = {account.name: tick_policy(settings, account) for account in settings.accounts}

@@ -3,10 +3,13 @@
 Labels are bounded: accounts, states, rules, scripts; never a target, a job or a text.
 """
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector
 from prometheus_client.registry import Collector
 
 from gateway import __version__
+from gateway.model.receipt import FINAL_STATES
 
 _SHORT = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)  # seconds
 _LONG = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0, 86_400.0)  # seconds
@@ -86,6 +89,14 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         build = Info("gateway_build", "The version that runs.", registry=self.registry)
         build.info({"version": __version__})
+
+    def expect(self, accounts: Iterable[str]) -> None:
+        """Begin at 0 what alerts watch: an increase is seen only of a series that was there before."""
+        for account in accounts:
+            for state in FINAL_STATES:
+                self.ended.labels(account, state)
+            for outcome in ("posted", "again", "given_up", "back"):
+                self.callbacks.labels(account, outcome)
 
     def add(self, collector: Collector) -> None:
         """Let COLLECTOR tell more when the metrics are read."""

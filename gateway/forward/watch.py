@@ -25,6 +25,7 @@ PROBED_AWAY = (
 LONGEST_MUTE_S = 60 * 86_400
 """What claims to be a longer mute is none: QQ mutes for 30 days at most."""
 
+_STAYED_AWAY = frozenset({"timeout", "reset"})  # answers to what something took, and may be busy with
 _ANSWER_MS = 2_500  # how long NapCat may take to answer a question
 _SILENCE_S = 5.0  # a NapCat that was not heard for this long may be another one; it takes longer to start and log in
 _NUMBER = re.compile(r"[1-9][0-9]{4,19}", re.ASCII)
@@ -85,10 +86,16 @@ class Watch:
         """Remember that NapCat answered, or that it may be away."""
         answered = answer.status is not None
         self._heard = self._clock.monotonic() if answered else float("-inf")
-        self._meet(answer, self.contact.online if answered else None)
+        if answer.error != "pool":
+            self._meet(answer, self.contact.online if answered else None, asked=False)
 
-    def _meet(self, answer: Answer, online: bool | None) -> None:
-        reachable = answer.status is not None or answer.http_status is not None
+    def _meet(self, answer: Answer, online: bool | None, *, asked: bool) -> None:
+        """Take what ANSWER shows of NapCat; none says little of it after a message, enough after a question (ASKED)."""
+        reachable: bool | None = answer.status is not None or answer.http_status is not None
+        if answer.error == "unparsable":
+            reachable = True
+        elif answer.error in _STAYED_AWAY and not reachable and not asked:
+            reachable = None
         self.contact = Contact(reachable, online, self._clock.epoch_ms())
 
     async def ready(self, until: float) -> bool:
@@ -168,7 +175,7 @@ class Watch:
         if status.answer.error == "pool":
             return None, ""
         finding = self._read(status)
-        self._meet(status.answer, _online(status))
+        self._meet(status.answer, _online(status), asked=True)
         if finding.reason not in {"", "unknown_action"}:  # one that does not know this question may know the next
             return finding, ""
         login = await self._napcat.ask("get_login_info", {}, _ANSWER_MS)

@@ -20,7 +20,7 @@ _SAFETY = 1.0  # seconds between looks at an account that has work, should a bel
 _GATHER = 0.001  # seconds that outcomes gather before a tick
 _RECHECK = 5.0  # seconds between two looks at the account that somebody else wishes for
 _FIRST_PROBE = 10.0  # seconds that the first look at the account may take
-_IDLE = 30.0  # seconds between looks at an account that has none, and after which its NapCat is asked how it is
+_IDLE = 30.0  # seconds between looks at an account that has none, and after which a NapCat unheard of is asked
 _NOTED = {
     "held": Event.LANE_HELD,
     "slowed": Event.LANE_SLOWED,
@@ -95,8 +95,11 @@ class LaneRunner:
             self._probe()
 
     def _keep_watch(self) -> None:
-        """Ask an account that has had nothing to send for a while: whoever looks is to know before a message does."""
-        if self._clock.monotonic() - self._heard >= 0.9 * _IDLE:
+        """Ask an account that has sent nothing for a while: whoever looks is to know before a message does.
+
+        What waits, scheduled, parked or paused, and what other replicas send, tells this one nothing.
+        """
+        if not self._flying and self._clock.monotonic() - self._heard >= 0.9 * _IDLE:
             self._probe()
 
     def _probe(self) -> None:
@@ -182,8 +185,7 @@ class LaneRunner:
             return 0
         if not self._claiming:
             return _SAFETY if self._flying else 0
-        if not tick.has_work:
-            self._keep_watch()
+        self._keep_watch()
         patience = _SAFETY if tick.has_work else _IDLE
         return patience if tick.next_in is None else min(patience, tick.next_in / 1000)
 

@@ -10,7 +10,7 @@ def traceparent_of(metadata: str | bytes) -> str | None:
     """Return `traceparent` of a job's METADATA (JSON), if it has the form W3C Trace Context gives it."""
     try:
         document = json.loads(metadata)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     trace = document.get("traceparent") if isinstance(document, dict) else None
     return trace if isinstance(trace, str) and _FORM.fullmatch(trace) else None

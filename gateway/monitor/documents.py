@@ -7,6 +7,7 @@ from typing import Any
 from gateway.model.contact import Contact
 from gateway.model.instant import format_instant
 from gateway.model.rate import Rate
+from gateway.monitor.reasons import UNSEEN, Reason
 from gateway.settings import Key
 from gateway.store.overview import AccountNumbers, Waiting
 from gateway.store.server import Replica, ServerNumbers
@@ -30,6 +31,13 @@ def within_reach(numbers: AccountNumbers, key: Key | None) -> AccountNumbers:
         backlog=[lane for lane in numbers.backlog if may_use(key, lane.target)],
         unmatched=[],
     )
+
+
+def within_sight(found: Sequence[Reason], key: Key | None) -> list[Reason]:
+    """Return what was FOUND without the names of jobs, where there are targets that KEY does not reach."""
+    if reaches_all(key):
+        return list(found)
+    return [one if one["code"] != "answers_unmatched" else one | {"advice": UNSEEN} for one in found]
 
 
 def lasting(held: Hold | Slowed) -> dict[str, str]:

@@ -15,6 +15,7 @@ from gateway.store.scripts import Scripts
 from gateway.store.server import Replica, ServerNumbers, replicas, server_numbers
 from gateway.store.sources import SourceNumbers, Sources
 from gateway.store.values import TickPolicy
+from gateway.supervise import end
 
 FRESH_S = 1.0
 _PATIENCE_S = 2.0  # a Redis that has not answered by then is told as away
@@ -78,8 +79,7 @@ class Looks:
     async def close(self) -> None:
         """Give up a look that is being taken."""
         if self._taking is not None:
-            self._taking.cancel()
-            await asyncio.wait({self._taking})
+            await end({self._taking})
 
     def _taken(self, task: "asyncio.Task[Look]") -> None:
         self._taking = None

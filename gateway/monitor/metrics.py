@@ -135,8 +135,10 @@ def _accounts(accounts: Mapping[str, AccountNumbers]) -> Iterator[Metric]:
         }
         for name, value in values.items():
             gauges[name].add_metric([account], value)
-        for window in numbers.windows:
-            full.add_metric([account, str(Rate(window.most, window.period))], window.used / window.most)
+        # One rate may be given twice, as 60/1m and 60/60s.
+        rates = {str(Rate(window.most, window.period)): window.used / window.most for window in numbers.windows}
+        for rate, used in rates.items():
+            full.add_metric([account, rate], used)
     yield from (*gauges.values(), full)
 
 

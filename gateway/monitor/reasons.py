@@ -19,6 +19,7 @@ DOWN = frozenset({"redis_unavailable", "redis_takes_no_writes"})
 
 _RECENT_MS = 3_600_000  # answers that no rule knows, and callbacks given up, are a reason to look for this long
 _STARTING_S = 10.0  # in which a source may have no reader yet
+_MOVING_S = 30.0  # in which lanes may stand that had their turn before: who is logged in is asked first
 _DEAF_S = 30.0  # how long NapCat's events may be missing before that is told
 _OVERDUE_MS = 30_000  # how long a lane may be past its turn: ticks come each second
 _UNREAD_MS = 60_000  # how long an entry may lie in its source
@@ -38,6 +39,10 @@ _PAUSED = {
 """What to do about a pause, by its reason."""
 
 
+UNSEEN = "ask who has a key for all targets: the account's `unmatched` names a job whose receipt has NapCat's words"
+"""What to do about answers that no rule knows, for a key that does not reach every target."""
+
+
 def reason(code: str, detail: str, advice: str, **more: str) -> Reason:
     """Return one reason; MORE says what it is about."""
     return {"code": code, **more, "detail": detail, "advice": advice}
@@ -55,12 +60,12 @@ def redis_lost(why: str) -> Reason:
     return reason("redis_unavailable", why, "nothing accepted is lost; check redis.url and the server")
 
 
-def of_account(name: str, numbers: AccountNumbers, most_queued: int) -> list[Reason]:
-    """Return what is not well with an account, in which MOST_QUEUED jobs may wait."""
+def of_account(name: str, numbers: AccountNumbers, most_queued: int, uptime_s: float) -> list[Reason]:
+    """Return what is not well with an account, in which MOST_QUEUED jobs may wait; this process is up for so long."""
     about = chain(
         _paused(numbers),
         _slowed(numbers),
-        _stuck(numbers),
+        _stuck(numbers) if uptime_s >= _MOVING_S else (),
         _full(numbers, most_queued),
         _growing(numbers),
         _unclear(numbers),
@@ -170,9 +175,11 @@ def _stuck(numbers: AccountNumbers) -> Iterator[Reason]:
 
 
 def _held_up(numbers: AccountNumbers) -> bool:
-    """Whether the account's own rates keep everything waiting that could go."""
-    full = any(window.opens_at > numbers.now for window in numbers.windows)
-    return (full and not numbers.observed_account) or numbers.in_flight > 0
+    """Whether the account's own rates, or a trial, keep everything waiting that could go, or something goes."""
+    full = any(window.opens_at > numbers.now for window in numbers.windows) and not numbers.observed_account
+    # A rate that opened just now, and a trial after a pause, let one go after the other.
+    just_opened = 0 <= numbers.now - numbers.opened < _OVERDUE_MS
+    return full or just_opened or numbers.breaker == "half_open" or numbers.in_flight > 0
 
 
 def _full(numbers: AccountNumbers, most: int) -> Iterator[Reason]:
@@ -187,7 +194,7 @@ def _full(numbers: AccountNumbers, most: int) -> Iterator[Reason]:
 
 def _growing(numbers: AccountNumbers) -> Iterator[Reason]:
     ready = numbers.queued - numbers.scheduled
-    came, went = numbers.happened("admitted", _MINUTES), numbers.went(_MINUTES)
+    came, went = numbers.came(_MINUTES), numbers.went(_MINUTES)
     if ready < _BACKLOG or came - went < max(_BACKLOG, came // 4):
         return
     ahead = f"at that pace the last goes in {ready * _MINUTES / went:.0f} min" if went else "none of them goes"

@@ -22,6 +22,7 @@ from gateway.monitor.documents import (
     replicas_document,
     source_document,
     within_reach,
+    within_sight,
 )
 from gateway.monitor.look import Look, Looks, Shared
 from gateway.monitor.presence import REMEMBERED_S, Presence
@@ -139,13 +140,13 @@ class Monitor:
         Targets beyond the reach of KEY are left out.
         """
         look = await self._looks.latest()
-        found = self.reasons(look)
+        found = within_sight(self.reasons(look), key)
         document: dict[str, Any] = {
             "status": "degraded" if found else "ok",
             "reasons": found,
             "version": __version__,
             "uptime_s": round(self._uptime),
-            "at": format_instant(look.at),
+            "at": format_instant(look.at if look.shared is None else look.shared.server.now),
             "accounts": {},
             "sources": {},
             "hooks": {name: dict(tally) for name, tally in self._parts.tallies.hooks.items()},
@@ -198,7 +199,7 @@ class Monitor:
             return found
         most = self._settings.intake.max_queued
         for name, numbers in look.shared.accounts.items():
-            found += why.of_account(name, numbers, most)
+            found += why.of_account(name, numbers, most, self._uptime)
             if listener := self._parts.listeners.get(name):
                 found += why.of_events(name, listener.state, self._clock.monotonic())
         return found + why.of_sources(look.shared, self._uptime, most)

@@ -37,7 +37,7 @@ RING = (
     "callbacks",  # ZSET job → ms: ended jobs whose receipt is still to be posted, and since when
     "receivers",  # ZSET host → ms: when the first callback to it is due
     "receiver:",  # + host: ZSET job → ms: when its callback is due; while it is being posted, when the lease lapses
-    "flow:",  # + minute: HASH what happened then → how often: admitted, verdict:…, ended:…; kept for an hour
+    "flow:",  # + minute: HASH what happened then → how often: admitted, scheduled, due, verdict:…, ended:…; an hour
     "backlog",  # ZSET target → jobs in its lane, where these are two or more
 )
 """The keys of an account in the order every account script takes them as KEYS; `…:` are beginnings of names."""

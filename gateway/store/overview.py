@@ -37,9 +37,10 @@ class AccountNumbers:
     login     the QQ number seen, or ""
     holds     64 at most, the account's among them; `parked` is how many targets are held
     backlog   the fullest lanes, those whose turn comes first and those on hold; the fullest first
+    opened    when the account's own rate opens, or opened, that a tick last met full; 0: none did
     windows   how full the account's own rates are; `observed_account`: they delay nothing
-    flow      of the last 60 minutes and this one, latest first: what happened how often (`admitted`, `verdict:…`,
-              `ended:…`)
+    flow      of the last 60 minutes and this one, latest first: what happened how often (`admitted`; of these
+              `scheduled`, later `due`; `verdict:…`, `ended:…`)
     """
 
     now: int
@@ -49,6 +50,7 @@ class AccountNumbers:
     scheduled: int
     receipts: int
     overdue: int
+    opened: int
     ended: dict[str, int]
     observed: dict[str, int]
     holds: list[Hold]
@@ -78,6 +80,10 @@ class AccountNumbers:
         """Return what the answers to calls proved in the last MINUTES, by verdict."""
         return {verdict.value: self.happened(f"verdict:{verdict.value}", minutes) for verdict in Verdict}
 
+    def came(self, minutes: int) -> int:
+        """Return how many jobs came to be sent in the last MINUTES: admitted and not for later, or due by then."""
+        return self.happened("admitted", minutes) - self.happened("scheduled", minutes) + self.happened("due", minutes)
+
     def went(self, minutes: int) -> int:
         """Return how many jobs ended in the last MINUTES."""
         return sum(self.happened(f"ended:{state}", minutes) for state in FINAL_STATES)
@@ -98,6 +104,7 @@ def account_numbers(reply: Sequence[Any]) -> AccountNumbers:
         scheduled=scheduled,
         receipts=receipts,
         overdue=overdue,
+        opened=numbers.get("opens", 0),
         ended={name: number for name, number in sorted(numbers.items()) if name in FINAL_STATES},
         observed={
             name.removeprefix("observed:"): number

@@ -1,10 +1,12 @@
 """The Redis server behind the gateway, as the status page tells it."""
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from gateway.model.instant import format_instant
 from gateway.store.client import Clients, translated
 from gateway.store.keys import Keys
 
@@ -56,7 +58,7 @@ async def memory(clients: Clients) -> tuple[int, int]:
     """Return used and most memory of the server in bytes, the latter 0 when it is not limited."""
     with translated():
         info: dict[str, Any] = await clients.commands.info("memory")
-    return int(info["used_memory"]), int(info["maxmemory"])
+    return int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
 
 
 async def server_numbers(clients: Clients) -> ServerNumbers:
@@ -66,14 +68,15 @@ async def server_numbers(clients: Clients) -> ServerNumbers:
         seconds, microseconds = await clients.commands.time()
         took = time.monotonic() - began
         info: dict[str, Any] = await clients.commands.info()
-    saved = {"aof": info["aof_last_write_status"], "rdb": info["rdb_last_bgsave_status"]}
+    # Redis as a service leaves some fields out: what it does not tell is no reason to worry.
+    saved = {"aof": info.get("aof_last_write_status", "ok"), "rdb": info.get("rdb_last_bgsave_status", "ok")}
     return ServerNumbers(
-        version=str(info.get("valkey_version") or info.get("redis_version")),
-        compatible=tuple(int(number) for number in str(info["redis_version"]).split(".")[:2]),
-        role=str(info["role"]),
-        used_memory=int(info["used_memory"]),
-        maxmemory=int(info["maxmemory"]),
-        aof_enabled=bool(info["aof_enabled"]),
+        version=str(info.get("valkey_version") or info.get("redis_version", "unknown")),
+        compatible=tuple(map(int, re.findall(r"[0-9]+", str(info.get("redis_version", "")))[:2])),
+        role=str(info.get("role", "master")),
+        used_memory=int(info.get("used_memory", 0)),
+        maxmemory=int(info.get("maxmemory", 0)),
+        aof_enabled=bool(info.get("aof_enabled", True)),
         failing=next((what for what, status in saved.items() if status != "ok"), ""),
         now=seconds * 1000 + microseconds // 1000,
         took=took,
@@ -84,8 +87,24 @@ async def replicas(clients: Clients, keys: Keys) -> list[Replica]:
     """Return the processes that said they live, the one that began first before the others."""
     with translated():
         told: dict[Any, Any] = await clients.commands.hgetall(keys.replicas)
-    found = []
-    for name, text in told.items():
-        seen, _, document = text.decode().partition(" ")
-        found.append(Replica(id=name.decode(), **json.loads(document), seen_at=int(seen)))
+    found = [replica for name, text in told.items() if (replica := _replica(name, text)) is not None]
     return sorted(found, key=lambda replica: (replica.began_at, replica.id))
+
+
+def _replica(name: bytes, text: bytes) -> Replica | None:
+    """Return what another process told of itself; None when it cannot be read. One of another version may tell more."""
+    seen, _, document = text.decode("utf-8", "replace").partition(" ")
+    try:
+        told = json.loads(document)
+        began_at, seen_at = int(told["began_at"]), int(seen)
+        format_instant(began_at), format_instant(seen_at)
+        return Replica(
+            name.decode("utf-8", "replace"),
+            str(told["host"]),
+            int(told["pid"]),
+            str(told["version"]),
+            began_at,
+            seen_at,
+        )
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None

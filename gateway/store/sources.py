@@ -129,7 +129,7 @@ class Sources:
         found = {}
         for at, name in enumerate(names):
             in_stream, first, in_list, holder = replies[4 * at : 4 * at + 4]
-            failed = next((one for one in (in_stream, in_list) if isinstance(one, ResponseError)), None)
+            failed = next((one for one in (in_stream, first, in_list, holder) if isinstance(one, ResponseError)), None)
             if failed is not None:
                 found[name] = SourceNumbers(0, None, "", str(failed))
                 continue

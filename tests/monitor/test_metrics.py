@@ -27,7 +27,7 @@ async def test_metrics_move_with_what_happens_to_jobs(world: World) -> None:
     await gateway.post("/v1/jobs", {"group_id": "3", "message": "later", "delay": "1h"})
     await world.ended(2)
     found = await until(
-        lambda: metrics(gateway), lambda seen: "gateway_jobs_ended_total{account=main,state=rejected}" in seen
+        lambda: metrics(gateway), lambda seen: seen["gateway_jobs_ended_total{account=main,state=rejected}"] == 1
     )
     assert found["gateway_admissions_total{account=main,outcome=admitted}"] == 3
     assert found["gateway_attempts_total{account=main,rule=delivered,verdict=delivered}"] == 1
@@ -39,6 +39,20 @@ async def test_metrics_move_with_what_happens_to_jobs(world: World) -> None:
     assert found["gateway_source_depth{source=gw:jobs}"] == 0
     assert found["gateway_redis_up{}"] == 1
     assert found["gateway_redis_seconds_count{script=tick}"] > 0
+
+
+async def test_what_alerts_watch_is_there_before_it_rises(world: World) -> None:
+    found = await metrics(await world.gateway())
+    assert found["gateway_callbacks_total{account=main,outcome=given_up}"] == 0
+    for state in ("dead", "rejected", "unconfirmed"):
+        assert found[f"gateway_jobs_ended_total{{account=main,state={state}}}"] == 0
+
+
+async def test_a_rate_that_is_given_twice_is_one_series(world: World) -> None:
+    gateway = await world.gateway(limits={"account": ["100/1m", "100/60s"]})
+    lines = (await gateway.get("/metrics")).body.decode().splitlines()
+    series = [line.partition("} ")[0] for line in lines if not line.startswith("#")]
+    assert len(series) == len(set(series))
 
 
 async def test_holds_and_pauses_are_counted(world: World) -> None:

@@ -20,8 +20,9 @@ NOW = 1_700_000_010_000  # half a minute past
 def numbers(*minutes: dict[str, int], **fields: Any) -> AccountNumbers:
     """Return what an account has where all is well, but for FIELDS; MINUTES say what happened, the latest first."""
     well: dict[str, Any] = {
-        "now": NOW, "queued": 0, "lanes": 0, "in_flight": 0, "scheduled": 0, "receipts": 0, "overdue": 0, "ended": {},
-        "observed": {}, "holds": [], "parked": 0, "slowed": [], "unmatched": [], "breaker": "closed", "login": "10001",
+        "now": NOW, "queued": 0, "lanes": 0, "in_flight": 0, "scheduled": 0, "receipts": 0, "overdue": 0, "opened": 0,
+        "ended": {}, "observed": {}, "holds": [], "parked": 0, "slowed": [], "unmatched": [], "breaker": "closed",
+        "login": "10001",
         "callbacks": CallbackNumbers(0, 0, 0, 0), "backlog": [], "windows": [], "observed_account": False,
         "flow": [*minutes, *({} for _ in range(61 - len(minutes)))],
     }  # fmt: skip
@@ -42,7 +43,7 @@ def codes(found: list[Reason]) -> list[str]:
 
 
 def of(account: AccountNumbers) -> list[str]:
-    found = reasons.of_account("main", account, 1_000)
+    found = reasons.of_account("main", account, 1_000, 60.0)
     assert all(reason["account"] == "main" for reason in found)
     return codes(found)
 
@@ -67,10 +68,16 @@ OPERATOR, NAPCAT = Hold("account", 0, NOW, "night", operator=True), Hold("accoun
         (numbers(overdue=30_000, windows=[OPEN, FULL]), []),
         (numbers(overdue=30_000, windows=[FULL], observed_account=True), ["lanes_overdue"]),
         (numbers(overdue=30_000, in_flight=1), []),
+        (numbers(overdue=90_000, windows=[OPEN], opened=NOW), []),  # the tick that takes the next one is on its way
+        (numbers(overdue=90_000, windows=[OPEN], opened=NOW - 30_000), ["lanes_overdue"]),
+        (numbers(overdue=90_000, windows=[OPEN], opened=NOW + 1), ["lanes_overdue"]),  # of limits that were narrower
+        (numbers(overdue=90_000, breaker="half_open"), []),
         (numbers(overdue=30_000, holds=[NAPCAT]), ["account_paused"]),
         (numbers(queued=1_000), ["account_full"]),
         (numbers({"admitted": 300}, queued=300), ["backlog_growing"]),
         (numbers({"admitted": 300}, queued=300, scheduled=250), []),
+        (numbers({"admitted": 700, "scheduled": 700}, queued=900, scheduled=700), []),
+        (numbers({"due": 300}, queued=300), ["backlog_growing"]),
         (numbers({"admitted": 300, "ended:dead": 150, "ended:delivered": 100}, queued=300), []),
         (numbers(FAST, queued=900), []),
         (numbers({}, {}, {}, {}, {}, {}, {"admitted": 300}, queued=300), []),
@@ -85,6 +92,11 @@ OPERATOR, NAPCAT = Hold("account", 0, NOW, "night", operator=True), Hold("accoun
 )
 def test_an_account_gives_a_reason_where_one_can_do_something(account: AccountNumbers, expected: list[str]) -> None:
     assert of(account) == expected
+
+
+def test_a_process_that_has_just_begun_may_find_lanes_that_had_their_turn_before() -> None:
+    account = numbers(overdue=3_600_000)
+    assert [codes(reasons.of_account("main", account, 1_000, uptime)) for uptime in (29, 30)] == [[], ["lanes_overdue"]]
 
 
 def test_of_a_minute_that_is_only_partly_in_the_last_ones_its_share_counts() -> None:

@@ -256,6 +256,22 @@ async def test_a_key_is_told_of_its_own_targets_only(world: World) -> None:
     assert await seen("narrow") == ({"group:1"}, {"account", "group:1"})
 
 
+async def test_a_key_for_some_targets_learns_the_name_of_no_job_of_others(world: World) -> None:
+    auth = {"keys": [key("all"), key("narrow", targets=["group:1"])]}
+    world.napcat.behave("group:2", "reply", retcode=9057, message="something quite new")
+    gateway = await world.gateway(auth=auth)
+    job = (await gateway.post("/v1/jobs", {**JOB, "group_id": "2"}, bearer("all"))).json["id"]
+
+    async def seen(name: str) -> bytes:
+        return (await gateway.get("/status", bearer(name))).body
+
+    everything = await until(lambda: seen("all"), lambda body: b"answers_unmatched" in body)
+    assert job.encode() in everything
+    told = await seen("narrow")
+    assert b"answers_unmatched" in told
+    assert job.encode() not in told
+
+
 async def test_the_last_hour_is_told_by_the_minute(world: World) -> None:
     world.napcat.behave("group:2", "kick")
     gateway = await world.gateway()

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.clock import Clock
 from gateway.sandbox.napcat import StandIn
 from gateway.store.embedded import find_server
@@ -81,6 +83,28 @@ async def test_napcat_down_while_nothing_is_to_be_sent(world: World) -> None:
     assert 'gateway_account_reachable{account="main"} 0.0' in await metrics(gateway)
     await world.napcat.start()
     await until(gateway.status, lambda document: document["accounts"]["main"]["reachable"], 40)
+
+
+async def test_napcat_down_while_all_there_is_waits_for_later(world: World) -> None:
+    clock = Ahead()
+    gateway = await world.gateway(clock)
+    await until(gateway.status, lambda document: document["accounts"]["main"]["online"])
+    await gateway.post("/v1/jobs", {**JOB, "delay": "1h"})
+    await world.napcat.stop()
+    clock.seconds = 30.0
+    document = await told(gateway, "account_paused")
+    account = document["accounts"]["main"]
+    assert (account["scheduled"], account["reachable"], account["online"]) == (1, False, None)
+
+
+async def test_a_napcat_that_stays_silent_about_a_message_is_not_told_as_away(world: World) -> None:
+    gateway = await world.gateway(delivery={"timeout": "1s", "slack": "500ms"})
+    await until(gateway.status, lambda document: document["accounts"]["main"]["online"])
+    world.napcat.behave("group:1", "hang")
+    job = (await gateway.post("/v1/jobs", JOB)).json["id"]
+    await gateway.shows(job, "unknown")
+    account = (await gateway.status())["accounts"]["main"]
+    assert (account["reachable"], account["online"]) == (None, None)
 
 
 async def test_a_wrong_token(world: World) -> None:
@@ -237,3 +261,41 @@ async def test_a_replica_that_says_nothing_any_more_is_taken_for_dead(world: Wor
     names = [replica["id"] for replica in (await gateway.status())["replicas"]]
     assert names == ["lately", alive["id"]]
     await until(lambda: world.clients.commands.hexists("gw:replicas", "long ago"), lambda there: not there)
+
+
+@pytest.mark.parametrize(
+    "told_of_itself",
+    [
+        "rubbish",
+        "1 {",
+        "1 []",
+        "1 {}",
+        '9999999999999999 {"host": "h", "pid": 1, "version": "2", "began_at": 0}',
+        '1 {"host": "h", "pid": 1, "version": "2", "began_at": null}',
+    ],
+)
+async def test_what_no_replica_wrote_among_the_replicas_is_passed_over(world: World, told_of_itself: str) -> None:
+    await world.clients.commands.hset("gw:replicas", "odd", told_of_itself)
+    gateway = await world.gateway()
+    await until(gateway.status, lambda document: len(document["replicas"]) == 1)
+    await world.clients.commands.hset("gw:replicas", "odd", told_of_itself)
+    document = await gateway.status()
+    assert (document["status"], len(document["replicas"])) == ("ok", 1)
+    assert (await gateway.get("/metrics")).status == 200
+
+
+async def test_a_replica_of_a_later_version_may_tell_more_of_itself(world: World) -> None:
+    gateway = await world.gateway()
+    await until(gateway.status, lambda document: document["replicas"])
+    more = json.dumps({"host": "elsewhere", "pid": 7, "version": "99.0", "began_at": 0, "zone": "b"})
+    await world.clients.commands.hset("gw:replicas", "later", f"{Clock().epoch_ms()} {more}")
+    document = await gateway.status()
+    assert [replica["version"] for replica in document["replicas"]] == ["99.0", document["version"]]
+
+
+async def test_a_lease_of_another_type_makes_its_source_unreadable(world: World) -> None:
+    redis: Any = world.clients.commands
+    await redis.lpush("gw:{gw:jobs}:reader:gw:jobs", "not a token")
+    gateway = await world.gateway()
+    document = await told(gateway, "source_unreadable", source="gw:jobs")
+    assert document["sources"]["gw:jobs"]["reader"] == "none"

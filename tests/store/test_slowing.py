@@ -188,3 +188,16 @@ async def test_only_so_many_wordings_that_no_rule_knows_are_kept(slow: SlowBench
     assert flying[50].job_id not in kept
     known = kept[first.job_id]
     assert (known.times, known.retcode, known.job_id) == (2, 999, last.job_id)
+
+
+async def test_that_the_account_is_slowed_is_told_however_many_targets_are(slow: SlowBench) -> None:
+    policy = replace(BARE, most_in_flight=1_100)
+    await slow.admit(*(job(f"s{number}", f"group:{number + 1}") for number in range(1_100)), most=2_000)
+    flying: list[Claim] = []
+    while claimed := (await slow.tick(most_claims=1_100 - len(flying), policy=policy)).claims:
+        flying += claimed
+    await answer(slow, flying, **TOO_FAST)
+    await answer(slow, await claims(slow, 3), **WITHHELD)
+    numbers = await slow.scripts.overview("main")
+    assert len(numbers.slowed) == 64
+    assert next(one for one in numbers.slowed if one.name == "account").reason == "risk_control"

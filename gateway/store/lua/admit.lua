@@ -91,6 +91,7 @@ local function admit(job, fingerprint)
   if job.key then redis.call('SET', KEY .. job.key, job.id .. ' ' .. fingerprint) end
   if job.first_go > now then
     redis.call('ZADD', SCHEDULED, job.first_go, scheduled_as(job))
+    tally('scheduled')
   else
     join(job, inherited)
   end

@@ -6,7 +6,7 @@
 --       callbacks waiting, age of the oldest (ms), targets parked, backlog, windows of the account, observed (0 or 1),
 --       flow, time (ms)}
 --       hold: {name, since (ms), until (ms), reason, by an operator (0 or 1)}, 64 at most, the account's among them
---       slowed: {name, since (ms), until (ms), reason, factor}, 64 at most
+--       slowed: {name, since (ms), until (ms), reason, factor}, 64 at most, the account's among them
 --       unmatched: {fingerprint, count, since (ms), last (ms), retcode or "", last job}
 --       backlog: {target, jobs in its lane, ms its first one waits or -1, state of that, reason or "", eta (ms) or ""};
 --         the fullest lanes, those whose turn comes first and those on hold, 20 of each at most
@@ -14,14 +14,15 @@
 --       flow: of each of the last 60 minutes and this one, latest first, {what, times, …}
 
 local MOST, TOP = 64, 20
+local SAMPLE = 1024 -- entries of a hash that are looked at: of those that are over, up to a day's are remembered
 local MINUTES = 60
 
--- Up to MOST entries of a hash with one entry for a target each: there may be one for every target. Returns them, and
--- how many there are.
+-- Some entries of a hash with one entry for a target each: there may be one for every target. Returns them, and how many
+-- there are.
 local function some(key)
   local number = redis.call('HLEN', key)
-  if number <= MOST then return redis.call('HGETALL', key), number end
-  return redis.call('HSCAN', key, 0, 'COUNT', MOST)[2], number
+  if number <= SAMPLE then return redis.call('HGETALL', key), number end
+  return redis.call('HSCAN', key, 0, 'COUNT', SAMPLE)[2], number
 end
 
 local function holds_now()
@@ -50,9 +51,16 @@ end
 
 local function slowed_now()
   local found, packed = {}, some(SLOWED)
-  for i = 1, math.min(#packed, 2 * MOST), 2 do
-    local entry = cmsgpack.unpack(packed[i + 1])
-    found[#found + 1] = {packed[i], whole(entry.since), whole(entry['until']), entry.reason, whole(entry.factor)}
+  local function look(name, entry)
+    entry = cmsgpack.unpack(entry)
+    found[#found + 1] = {name, whole(entry.since), whole(entry['until']), entry.reason, whole(entry.factor)}
+  end
+  -- The account's is a reason of /status: it is never among those left out.
+  local account = redis.call('HGET', SLOWED, 'account')
+  if account then look('account', account) end
+  for i = 1, #packed, 2 do
+    if #found >= MOST then break end
+    if packed[i] ~= 'account' then look(packed[i], packed[i + 1]) end
   end
   return found
 end
@@ -71,13 +79,22 @@ end
 
 local LARGEST = 65536 -- bytes of a record that is read for a look; one with media in it may have many more
 
+-- What a lane of TARGET waits for as far as that can be told without the record of its first job: state, reason, eta.
+local function shown_of_lane(target)
+  if redis.call('ZSCORE', FLIGHTS, target) then return 'sending', '', '' end
+  local paused, parked = paused_until(), hold_of(target)
+  if paused then return 'waiting', 'paused', whole(paused) end
+  if parked and parked['until'] > now then return 'waiting', 'parked', whole(parked['until']) end
+  return 'queued', '', ''
+end
+
 -- What the first job of the lane of TARGET waits for; nil when the lane is empty.
 local function waiting_at(target)
   local id = redis.call('ZRANGE', LANE .. target, 0, 0)[1]
   if not id then return nil end
   local depth = redis.call('ZCARD', LANE .. target)
   local job = redis.call('STRLEN', JOB .. id) <= LARGEST and load(id)
-  if not job then return {target, depth, -1, 'queued', '', ''} end
+  if not job then return {target, depth, -1, shown_of_lane(target)} end
   local told = shown(job) or {}
   local since = math.max(job.created, job.first_go)
   return {target, depth, math.max(0, now - since), told.state or job.state, told.reason or '', told.eta and whole(told.eta) or ''}

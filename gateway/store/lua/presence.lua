@@ -13,7 +13,7 @@ if ARGV[2] ~= '' then
 end
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
-  local seen = tonumber(string.match(all[i + 1], '^%d+'))
+  local seen = tonumber(string.match(all[i + 1], '^%d+ ') or 0) -- what no replica wrote goes too
   if seen + tonumber(ARGV[3]) < now then redis.call('HDEL', KEYS[1], all[i]) end
 end
 return nil

@@ -292,6 +292,8 @@ local function rejoin(member)
   if aside then
     job.called_back = true
     save(job)
+  else
+    tally('due')
   end
   join(job)
 end
