@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PATTERN = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
@@ -47,8 +47,19 @@ _WRITTEN = {
 }
 Milliseconds = Annotated[
     int,
-    Field(ge=0),
     BeforeValidator(parse_duration, json_schema_input_type=Annotated[Any, WithJsonSchema(_WRITTEN)]),
     PlainSerializer(format_duration, return_type=str),
 ]
 """A duration field: spelled with its unit outside, whole milliseconds inside."""
+
+
+def lasting(least: int, most: int = _LONGEST) -> AfterValidator:
+    """Return the check of a duration field that takes LEAST to MOST milliseconds."""
+
+    def check(milliseconds: int) -> int:
+        if not least <= milliseconds <= most:
+            end = "or more" if most == _LONGEST else f"to {format_duration(most)}"
+            raise ValueError(f"write {format_duration(least)} {end}, not {format_duration(milliseconds)}")
+        return milliseconds
+
+    return AfterValidator(check)

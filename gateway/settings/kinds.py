@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, SecretStr
 
 from gateway.model.rate import RateField
 
@@ -26,7 +26,18 @@ def _spell_bytes(value: int) -> str:
     return f"{value}B"
 
 
-Bytes = Annotated[int, BeforeValidator(_bytes), PlainSerializer(_spell_bytes, return_type=str), Field(ge=0)]
+def at_least(least: int) -> AfterValidator:
+    """Return the check of a size field that takes LEAST bytes or more."""
+
+    def check(size: int) -> int:
+        if size < least:
+            raise ValueError(f"write {_spell_bytes(least)} or more, not {_spell_bytes(size)}")
+        return size
+
+    return AfterValidator(check)
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes), PlainSerializer(_spell_bytes, return_type=str)]
 Secret = Annotated[
     SecretStr, PlainSerializer(lambda secret: "***" if secret.get_secret_value() else "", return_type=str)
 ]

@@ -15,12 +15,12 @@ from pydantic import (
 )
 
 from gateway.model.action import HARMLESS, why_not_passed
-from gateway.model.duration import Milliseconds
+from gateway.model.duration import Milliseconds, lasting
 from gateway.model.rate import RateField, parse_rate
 from gateway.model.verdict import Implementation, Rule
 from gateway.model.words import LogText
 from gateway.settings.hooks import Hook
-from gateway.settings.kinds import Bytes, Rates, Secret, Section, TargetPattern, form, veiled
+from gateway.settings.kinds import Bytes, Rates, Secret, Section, TargetPattern, at_least, form, veiled
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -42,10 +42,14 @@ class Http(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535, description="0 takes a free port")
-    max_body: Bytes = Field(8 * 1024**2, ge=1024, description="larger request bodies are answered with 413")
-    timeout: Milliseconds = Field(30_000, ge=100, description="a body that has not come by then is answered with 408")
-    keepalive: Milliseconds = Field(
-        120_000, ge=100, description="a connection on which no complete request head comes for so long is closed"
+    max_body: Annotated[Bytes, at_least(1024)] = Field(
+        8 * 1024**2, description="larger request bodies are answered with 413"
+    )
+    timeout: Annotated[Milliseconds, lasting(100)] = Field(
+        30_000, description="a body that has not come by then is answered with 408"
+    )
+    keepalive: Annotated[Milliseconds, lasting(100)] = Field(
+        120_000, description="a connection on which no complete request head comes for so long is closed"
     )
 
 
@@ -120,10 +124,10 @@ class Limits(Section):
 class Delivery(Section):
     """How long to wait, when to try again, when to give up."""
 
-    timeout: Milliseconds = Field(
-        10_000, ge=1_000, description="what NapCat is told to wait for a text; media adds its size / 256 KB/s"
+    timeout: Annotated[Milliseconds, lasting(1_000)] = Field(
+        10_000, description="what NapCat is told to wait for a text; media adds its size / 256 KB/s"
     )
-    slack: Milliseconds = Field(5_000, ge=500, description="the client waits this much longer")
+    slack: Annotated[Milliseconds, lasting(500)] = Field(5_000, description="the client waits this much longer")
     retry: tuple[Milliseconds, ...] = Field(
         (2_000, 10_000, 30_000, 120_000, 600_000),
         description="waits after an attempt that surely did not send (±20 %); their number is the number of retries",
@@ -161,7 +165,9 @@ class Intake(Section):
 class Results(Section):
     """How long records are kept."""
 
-    keep: Milliseconds = Field(604_800_000, ge=60_000, description="how long a record outlives its job")
+    keep: Annotated[Milliseconds, lasting(60_000)] = Field(
+        604_800_000, description="how long a record outlives its job"
+    )
     stream: int = Field(10_000, ge=100, description="entries kept in each receipts stream")
 
 
@@ -227,7 +233,9 @@ class Callbacks(Section):
     )
     hosts: tuple[str, ...] = Field(("*",), description="hosts that callback_url may name")
     allow_private: bool = Field(False, description="post to private, loopback and link-local addresses too")
-    timeout: Milliseconds = Field(10_000, ge=100, le=60_000, description="how long a receiver may take to answer")
+    timeout: Annotated[Milliseconds, lasting(100, 60_000)] = Field(
+        10_000, description="how long a receiver may take to answer"
+    )
     retry: tuple[Milliseconds, ...] = Field(
         (5_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000, 50_400_000),
         description="waits after a receiver did not answer with 2xx (±20 %); their number is the number of retries",

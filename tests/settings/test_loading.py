@@ -53,6 +53,21 @@ def test_every_fault_is_named_in_a_line_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("delivery: {timeout: 300ms}", "delivery.timeout: write 1s or more, not 300ms"),
+        ("delivery: {slack: 100ms}", "delivery.slack: write 500ms or more, not 100ms"),
+        ("results: {keep: 1s}", "results.keep: write 1m or more, not 1s"),
+        ("callbacks: {timeout: 2m}", "callbacks.timeout: write 100ms to 1m, not 2m"),
+        ("http: {max_body: 12B}", "http.max_body: write 1KiB or more, not 12B"),
+        ("http: {max_body: -1}", "http.max_body: write 1KiB or more, not -1B"),
+    ],
+)
+def test_a_time_or_a_size_beyond_its_bounds_is_refused_with_them(tmp_path: Path, text: str, words: str) -> None:
+    assert words in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
         ("accounts: [", "not YAML"),
         ("- a list", "the settings are a mapping of sections"),
         ("a word", "the settings are a mapping of sections"),
