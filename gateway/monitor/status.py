@@ -129,8 +129,9 @@ class Monitor:
         shared = (await self._looks.latest()).shared
         if shared is None:
             return None
+        latest = max(numbers.now for numbers in shared.accounts.values())
         return {
-            "until": format_instant(shared.server.now // 60_000 * 60_000),
+            "until": format_instant(latest // 60_000 * 60_000),
             "accounts": {name: flow_document(numbers) for name, numbers in shared.accounts.items()},
         }
 
