@@ -3,7 +3,8 @@
 from typing import Any
 
 from gateway.lanes.operator import Hold
-from gateway.model.answers import Accounts, Held, Released, TargetTold
+from gateway.model.answers import Held, Released
+from gateway.model.status import Accounts, TargetTold
 from gateway.openapi import parameters as given
 from gateway.openapi import problems as told
 from gateway.openapi.operation import Answer, Body, Operation

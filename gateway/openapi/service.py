@@ -1,6 +1,6 @@
 """The table, of the gateway itself: how it is, what NapCat tells it, and this description."""
 
-from gateway.model.answers import Fine, Flow, NotReady, Status
+from gateway.model.status import Fine, Flow, NotReady, Status
 from gateway.openapi import parameters as given
 from gateway.openapi import problems as told
 from gateway.openapi.lanes import NUMBERS
