@@ -253,7 +253,8 @@ async def test_another_replica_is_told_with_its_version_until_it_ends(world: Wor
 
 async def test_a_replica_that_says_nothing_any_more_is_taken_for_dead(world: World) -> None:
     gateway = await world.gateway()
-    (alive,) = (await gateway.status())["replicas"]
+    document = await until(gateway.status, lambda document: document["replicas"])
+    (alive,) = document["replicas"]
     told_of_itself = json.dumps({"host": "elsewhere", "pid": 7, "version": "0.0.1", "began_at": 0})
     for name, silent_s in (("lately", 10), ("long ago", 25)):
         seen = Clock().epoch_ms() - silent_s * 1000
