@@ -113,6 +113,19 @@ async def test_each_sees_what_its_key_reaches(world: World) -> None:
     assert (await gateway.get("/dashboard/stream", bearer("blind"))).status == 403
 
 
+@pytest.mark.parametrize("first", ["all", "none"])
+async def test_a_key_without_targets_shares_no_look_with_one_that_reaches_all(world: World, first: str) -> None:
+    keys = [key("all", scopes=["read", "admin"]), key("none", scopes=["read"], targets=[])]
+    gateway = await world.gateway(auth={"keys": keys})
+    assert (await gateway.post("/v1/targets/group/1/park", {}, bearer("all"))).status == 200
+    second = {"all": "none", "none": "all"}[first]
+    async with watching(gateway, bearer(first)) as one, watching(gateway, bearer(second)) as other:
+        told = {first: one, second: other}
+        for name, held in (("all", 1), ("none", 0)):
+            status = await until(lambda name=name: told[name].last("status"))
+            assert len(status["accounts"]["main"]["holds"]) == held
+
+
 async def test_streams_end_when_the_gateway_does(world: World) -> None:
     gateway = await world.gateway()
     async with watching(gateway) as watcher:

@@ -49,7 +49,7 @@ class Stream:
         self._status = status
         self._flow = flow
         self._clock = clock
-        self._reaches: dict[tuple[str, ...], _Reach] = {}
+        self._reaches: dict[tuple[str, ...] | None, _Reach] = {}
         self._wanted = asyncio.Event()
         self._stopping = False
 
@@ -78,7 +78,8 @@ class Stream:
             detail = f"{MOST} streams are open in this process; close one, or read /status"
             return problem(503, "streams_full", detail, headers={"Retry-After": "5"})
         key, session = request.get(KEY), request.get(SESSION)
-        name = () if key is None or reaches_all(key) else tuple(sorted(key.targets))
+        # None, not (): a key without any target sees less than everybody, not as much as who sees everything.
+        name = None if key is None or reaches_all(key) else tuple(sorted(key.targets))
         reach = self._reaches.setdefault(name, _Reach(key))
         reach.watchers += 1
         self._wanted.set()
