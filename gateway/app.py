@@ -51,7 +51,7 @@ from gateway.store.sources import Sources
 from gateway.store.values import TickPolicy
 from gateway.supervise import Supervisor
 from gateway.telemetry import Event, Log
-from gateway.web import Guard, Sessions, add_routes, in_time, server_limits, speak_problem
+from gateway.web import Guard, Sessions, add_routes, in_time, keep_private, server_limits, speak_problem
 
 SETTINGS = web.AppKey("settings", Settings)
 CLOCK = web.AppKey("clock", Clock)
@@ -82,6 +82,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> web.Applicatio
     app[WORK] = AsyncExitStack()
     app[STOPPERS] = []
     app.cleanup_ctx.append(_gateway)
+    app.on_response_prepare.append(keep_private)
     app.on_shutdown.extend([_stop_taking, _let_go])
     return app
 

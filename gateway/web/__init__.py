@@ -2,7 +2,7 @@
 
 from gateway.web.guard import KEY, SESSION, Guard, may_use, reaches_all
 from gateway.web.problem import Handler, problem, speak_problem
-from gateway.web.requests import add_routes, check_query, in_time, only_header, server_limits, takes
+from gateway.web.requests import add_routes, check_query, in_time, keep_private, only_header, server_limits, takes
 from gateway.web.secret import new_secret, sha256_of
 from gateway.web.session import COOKIE, Session, Sessions, is_of_own_page
 
@@ -18,6 +18,7 @@ __all__ = [
     "check_query",
     "in_time",
     "is_of_own_page",
+    "keep_private",
     "may_use",
     "new_secret",
     "only_header",

@@ -70,6 +70,15 @@ def in_time(http: Http) -> Middleware:
     return receive
 
 
+async def keep_private(_request: web.Request, response: web.StreamResponse) -> None:
+    """Write into every answer that says nothing else that nobody is to keep it, or to take it for something else.
+
+    By the cookie of a session browsers ask as people: what they are told (messages, cookies) is for no cache between.
+    """
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+
+
 def takes(handler: Handler, *parameters: str) -> Handler:
     """Return HANDLER behind a check that the query names only PARAMETERS, each once: nothing is passed over in silence.
 

@@ -202,6 +202,7 @@ async def test_who_signs_in_may_what_the_key_may(world: World, visit: Open, expe
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert await page.context.cookies() == []
+    assert "quarrel" not in await page.content()  # nothing is left for who comes next
     await sign_in(page, "boss")
     await expect(page.get_by_role("button", name="Release")).to_be_visible()
     await page.locator(ACCOUNT).get_by_role("button", name="Pause").click()
@@ -375,3 +376,21 @@ async def test_of_what_may_arrive_twice_it_warns(world: World, visit: Open, expe
     await page.keyboard.press("Escape")
     await expect(page.locator("#ask")).to_be_hidden()
     await expect(page.locator("#job")).to_be_visible()
+
+
+async def test_a_session_that_ends_while_something_is_asked_leaves_only_the_sign_in(
+    world: World, visit: Open, expect: Any
+) -> None:
+    gateway = await world.gateway(auth={"keys": KEYS})
+    page = (await visit(gateway)).page
+    await sign_in(page, "boss")
+    await page.locator(ACCOUNT).get_by_role("button", name="Pause").click()
+    await page.context.clear_cookies()
+    await page.locator("#ask").get_by_role("button", name="Pause").click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(page.locator("#ask")).to_be_hidden()
+    await sign_in(page, "boss")
+    await expect(page.locator("#ask")).to_be_hidden()
+    await page.locator(ACCOUNT).get_by_role("button", name="Pause").click()
+    await page.locator("#ask").get_by_role("button", name="Pause").click()
+    await expect(page.locator(ACCOUNT)).to_contain_text("paused")

@@ -47,6 +47,15 @@ async def test_a_key_becomes_a_cookie_that_does_not_hold_it_and_that_no_script_r
     assert "Secure" in behind.headers["Set-Cookie"].split("; ")
 
 
+async def test_no_cache_keeps_what_a_session_is_told(world: World) -> None:
+    gateway = await guarded(world)
+    begun = await sign_in(gateway, "boss")
+    private = ("/session", "/status", "/v1/jobs", "/v1/flow", "/v1/jobs/main.x/message", "/metrics", "/nowhere")
+    for told in (begun, *[await gateway.get(path, cookie(begun)) for path in private]):
+        assert told.headers["Cache-Control"] == "no-store"
+        assert told.headers["X-Content-Type-Options"] == "nosniff"
+
+
 async def test_a_session_is_good_on_every_replica_and_while_redis_is_away(world: World) -> None:
     first, second = await guarded(world), await guarded(world)
     session = cookie(await sign_in(first, "eye"))

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -11,7 +12,9 @@ import pytest
 
 from gateway.clock import Clock
 from gateway.monitor.dashboard import stream
+from gateway.monitor.status import Monitor
 from gateway.sandbox.process import GatewayProcess
+from gateway.settings import Key
 from tests.dashboard.test_session import cookie, sign_in
 from tests.intake.test_auth import bearer, key
 from tests.world import Gateway, World, until
@@ -113,6 +116,19 @@ async def test_each_sees_what_its_key_reaches(world: World) -> None:
     assert (await gateway.get("/dashboard/stream", bearer("blind"))).status == 403
 
 
+@pytest.mark.parametrize("first", ["all", "none"])
+async def test_a_key_without_targets_shares_no_look_with_one_that_reaches_all(world: World, first: str) -> None:
+    keys = [key("all", scopes=["read", "admin"]), key("none", scopes=["read"], targets=[])]
+    gateway = await world.gateway(auth={"keys": keys})
+    assert (await gateway.post("/v1/targets/group/1/park", {}, bearer("all"))).status == 200
+    second = {"all": "none", "none": "all"}[first]
+    async with watching(gateway, bearer(first)) as one, watching(gateway, bearer(second)) as other:
+        told = {first: one, second: other}
+        for name, held in (("all", 1), ("none", 0)):
+            status = await until(partial(told[name].last, "status"))
+            assert len(status["accounts"]["main"]["holds"]) == held
+
+
 async def test_streams_end_when_the_gateway_does(world: World) -> None:
     gateway = await world.gateway()
     async with watching(gateway) as watcher:
@@ -194,6 +210,62 @@ async def test_who_does_not_read_keeps_nobody_waiting_and_is_given_up(
     finally:
         writer.close()
     assert (await gateway.get("/status")).status == 200
+
+
+async def test_who_leaves_before_the_first_look_is_no_fault_of_ours(
+    world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    looked = asyncio.Event()
+    usual = Monitor.status
+
+    async def slow(self: Monitor, key: Key | None = None) -> dict[str, Any]:
+        looked.set()
+        await gone.wait()
+        return await usual(self, key)
+
+    gone = asyncio.Event()
+    monkeypatch.setattr(Monitor, "status", slow)
+    monkeypatch.setattr(stream, "MOST", 1)
+    gateway = await world.gateway()
+    host, port = gateway.url.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /dashboard/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    await until(looked.is_set)
+    writer.transport.abort()
+    assert (await gateway.get("/healthz/live")).status == 200  # by then it has been noticed
+    gone.set()
+
+    async def again() -> bool:
+        async with aiohttp.ClientSession() as session, session.get(f"{gateway.url}/dashboard/stream") as answer:
+            return answer.status == 200
+
+    await until(again)
+    assert "request.failed" not in "".join(capfd.readouterr())
+
+
+async def test_while_no_look_succeeds_who_leaves_makes_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    fails = False
+    usual = Monitor.status
+
+    async def failing(self: Monitor, key: Key | None = None) -> dict[str, Any]:
+        if fails:
+            raise RuntimeError("no look")
+        return await usual(self, key)
+
+    monkeypatch.setattr(Monitor, "status", failing)
+    monkeypatch.setattr(stream, "MOST", 1)
+    monkeypatch.setattr(stream, "_HEARTBEAT_S", 0.1)
+    gateway = await world.gateway()
+    async with watching(gateway) as watcher:
+        await until(lambda: watcher.count("status"))
+        fails = True
+        full = await gateway.get("/dashboard/stream")
+        assert (full.status, full.json["code"]) == (503, "streams_full")
+
+    async def refused() -> int:
+        return (await gateway.get("/dashboard/stream")).status
+
+    await until(refused, lambda status: status == 500)  # there is room, though nothing to tell
 
 
 async def test_no_limit_of_time_for_requests_cuts_a_stream(world: World) -> None:

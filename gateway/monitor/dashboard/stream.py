@@ -1,6 +1,7 @@
 """`GET /dashboard/stream`: how the gateway is, once a second, as server-sent events."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ class Stream:
         self._status = status
         self._flow = flow
         self._clock = clock
-        self._reaches: dict[tuple[str, ...], _Reach] = {}
+        self._reaches: dict[tuple[str, ...] | None, _Reach] = {}
         self._wanted = asyncio.Event()
         self._stopping = False
 
@@ -78,7 +79,8 @@ class Stream:
             detail = f"{MOST} streams are open in this process; close one, or read /status"
             return problem(503, "streams_full", detail, headers={"Retry-After": "5"})
         key, session = request.get(KEY), request.get(SESSION)
-        name = () if key is None or reaches_all(key) else tuple(sorted(key.targets))
+        # None, not (): a key without any target sees less than everybody, not as much as who sees everything.
+        name = None if key is None or reaches_all(key) else tuple(sorted(key.targets))
         reach = self._reaches.setdefault(name, _Reach(key))
         reach.watchers += 1
         self._wanted.set()
@@ -86,6 +88,8 @@ class Stream:
         try:
             if not reach.looks:
                 await self._look(reach)
+            if request.transport is None:  # gone meanwhile: there is nobody to begin for
+                return web.Response(status=204)
             # What a client that is gone or does not read brings about is its own end.
             with suppress(ConnectionResetError, TimeoutError):
                 async with sse_response(
@@ -102,7 +106,8 @@ class Stream:
 
     async def _tell(self, response: EventSourceResponse, reach: _Reach, ends_at: int | None) -> None:
         told = 0
-        while not self._stopping and (ends_at is None or self._clock.epoch_ms() < ends_at):
+        ended = ends_at if ends_at is not None else math.inf
+        while not self._stopping and response.is_connected() and self._clock.epoch_ms() < ended:
             changed, number = reach.changed, reach.looks
             if reach.flow and reach.flow_changed > told:
                 await response.send(reach.flow, event="flow")
@@ -110,7 +115,9 @@ class Stream:
                 await response.send(reach.status, event="status", retry=None if told else _AGAIN_MS)
             told = number
             if reach.looks == number:
-                await changed.wait()
+                # While no look succeeds, who has left is found out all the same, and makes room.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), _HEARTBEAT_S)
 
     async def _look(self, reach: _Reach) -> None:
         """Look anew for REACH, and wake those who wait for it."""

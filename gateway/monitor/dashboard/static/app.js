@@ -12,6 +12,9 @@ import { cut, flow, headline, pulse, state } from "./overview.js";
 import { waiting } from "./waiting.js";
 import { learn, setClock, t } from "./words.js";
 
+/** What tells of the gateway, or of jobs: who signs out leaves nothing of it to who comes next. */
+const TOLD = ["cut", "state", "flow", "accounts", "waiting", "machine", "filters", "jobs-note", "jobs", "job-in", "ask-in", "toast"];
+
 const place = (id) => document.getElementById(id);
 /** What is known right now: `kept` is when the numbers are from, if Redis is away and they are not from now. */
 const seen = { document: null, flow: null, cutSince: null, kept: null, may: (scope) => may(scope) };
@@ -66,6 +69,9 @@ function signedOut() {
   who = null;
   Object.assign(seen, { document: null, flow: null, cutSince: null, kept: null });
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  jobs?.close();
+  sheet.id = null;
+  for (const id of TOLD) show(place(id));
   place("board").hidden = true;
   place("sign-in").hidden = false;
   document.title = "NapCat gateway";
@@ -161,7 +167,12 @@ const DO = {
     place("jobs-section").scrollIntoView();
   },
   "sign-out": async () => {
-    await ask("/session", { method: "DELETE" });
+    try {
+      await ask("/session", { method: "DELETE" });
+    } catch (error) {
+      toast(error instanceof Refused ? error.message : t("ask.failed")); // the cookie is still there: do not look as if it were not
+      return;
+    }
     signedOut();
   },
 };

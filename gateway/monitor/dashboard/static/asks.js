@@ -126,6 +126,7 @@ export class Asks {
       this.dialog.close();
       this.tell(told);
     } catch (error) {
+      if (error instanceof Refused && error.status === 401) return; // signed out: the page asks for the key
       this.error = this.wordsOf(error);
       this.draw(this.inside());
       this.form.querySelector("button.main").disabled = false;

@@ -44,6 +44,12 @@ export class Jobs {
     this.asked = 0;
     this.seen = "";
     this.loaded = false;
+    this.closed = false;
+  }
+
+  /** Show nothing from now on, whatever is still being read: who looked is signed out. */
+  close() {
+    this.closed = true;
   }
 
   /** What is being looked for, as the gateway takes it. */
@@ -136,6 +142,7 @@ export class Jobs {
   }
 
   render() {
+    if (this.closed) return undefined;
     const { filters, note, list } = this.places;
     show(
       filters,
