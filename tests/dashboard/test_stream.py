@@ -5,19 +5,22 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from gateway.clock import Clock
-from gateway.monitor.dashboard import stream
-from gateway.monitor.status import Monitor
+from gateway.monitor.dashboard import Stream
+from gateway.monitor.dashboard.stream import Status
 from gateway.sandbox.process import GatewayProcess
 from gateway.settings import Key
+from gateway.supervise import Supervisor
+from gateway.web import speak_problem
 from tests.dashboard.test_session import cookie, sign_in
 from tests.intake.test_auth import bearer, key
-from tests.world import Gateway, World, until
+from tests.world import Gateway, Reply, World, until
 
 JOB = {"group_id": "1", "message": "hello"}
 
@@ -56,8 +59,17 @@ class Watcher:
         await asyncio.gather(self._task, return_exceptions=True)
 
 
+class Served:
+    """A stream on a socket of its own, that looks as a test says."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+
 @asynccontextmanager
-async def watching(gateway: Gateway | GatewayProcess, headers: dict[str, str] | None = None) -> AsyncIterator[Watcher]:
+async def watching(
+    gateway: Gateway | GatewayProcess | Served, headers: dict[str, str] | None = None
+) -> AsyncIterator[Watcher]:
     url = f"{gateway.url}/dashboard/stream"
     async with aiohttp.ClientSession(read_bufsize=2**24) as session, session.get(url, headers=headers) as answer:
         assert answer.status == 200
@@ -67,6 +79,52 @@ async def watching(gateway: Gateway | GatewayProcess, headers: dict[str, str] | 
             yield watcher
         finally:
             await watcher.close()
+
+
+@asynccontextmanager
+async def served(status: Status, **bounds: float) -> AsyncIterator[Served]:
+    """Serve a stream that looks by STATUS, with other BOUNDS than usual."""
+
+    async def flow(_: Key | None) -> None:
+        return None
+
+    clock = Clock()
+    stream, supervisor = Stream(status, flow, clock, **cast("Any", bounds)), Supervisor(clock)
+    app = web.Application(middlewares=[speak_problem])
+    app.router.add_get("/dashboard/stream", stream.get)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=0.1)
+    await runner.setup()
+    supervisor.start("dashboard", stream.run)
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield Served(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    finally:
+        stream.stop()
+        await supervisor.stop()
+        await runner.cleanup()
+
+
+async def well(_: Key | None) -> dict[str, Any]:
+    return {"status": "ok"}
+
+
+async def asked(stream: Served) -> Reply:
+    """Return what is answered where that is no stream; of a stream only how it begins."""
+    async with aiohttp.ClientSession() as session, session.get(f"{stream.url}/dashboard/stream") as answer:
+        body = b"" if answer.status == 200 else await answer.read()
+        return Reply(answer.status, dict(answer.headers), body)
+
+
+async def begins(stream: Served) -> bool:
+    return (await asked(stream)).status == 200
+
+
+async def raw(stream: Served) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Ask for the stream on a connection of which nobody reads more than the test does."""
+    host, port = stream.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+    writer.write(b"GET /dashboard/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    return reader, writer
 
 
 async def test_who_looks_on_is_told_at_once_and_then_of_every_change(world: World) -> None:
@@ -82,20 +140,18 @@ async def test_who_looks_on_is_told_at_once_and_then_of_every_change(world: Worl
         assert set(watcher.last("status")) == set(served)
 
 
-async def test_many_who_look_on_cost_one_look(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    gateway = await world.gateway()
-    texts: list[dict[str, Any]] = []
+async def test_many_who_look_on_cost_one_look() -> None:
+    looks = 0
 
-    def write(document: dict[str, Any]) -> bytes:
-        texts.append(document)
-        return json.dumps(document).encode()
+    async def look(_: Key | None) -> dict[str, Any]:
+        nonlocal looks
+        looks += 1
+        return {"look": looks}
 
-    monkeypatch.setattr(stream, "to_json", write)
-    async with watching(gateway) as one, watching(gateway) as two, watching(gateway) as three:
+    async with served(look) as stream, watching(stream) as one, watching(stream) as two, watching(stream) as three:
         watchers = (one, two, three)
         await until(lambda: all(watcher.count("status") >= 3 for watcher in watchers))
-        written = sum("uptime_s" in text for text in texts)
-        assert written <= max(watcher.count("status") for watcher in watchers) + 2
+        assert looks <= max(watcher.count("status") for watcher in watchers) + 2
 
 
 async def test_each_sees_what_its_key_reaches(world: World) -> None:
@@ -173,99 +229,63 @@ async def test_a_stream_ends_with_its_session(world: World) -> None:
         await until(lambda: other.count("status") > told)
 
 
-async def test_there_are_not_more_streams_than_a_bound_and_who_leaves_makes_room(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stream, "MOST", 2)
-    gateway = await world.gateway()
-    async with watching(gateway):
-        async with watching(gateway):
-            refused = await gateway.get("/dashboard/stream")
+async def test_there_are_not_more_streams_than_a_bound_and_who_leaves_makes_room() -> None:
+    async with served(well, most=2) as stream, watching(stream):
+        async with watching(stream):
+            refused = await asked(stream)
             assert (refused.status, refused.json["code"], refused.headers["Retry-After"]) == (503, "streams_full", "5")
-
-        async def again() -> bool:
-            url = f"{gateway.url}/dashboard/stream"
-            async with aiohttp.ClientSession() as session, session.get(url) as answer:
-                return answer.status == 200
-
-        await until(again)
+        await until(lambda: begins(stream))
 
 
-async def test_who_does_not_read_keeps_nobody_waiting_and_is_given_up(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stream, "_PATIENCE_S", 0.5)
-    large = {"padding": "x" * 4_000_000}
-    monkeypatch.setattr(stream, "to_json", lambda document: json.dumps({**document, **large}).encode())
-    gateway = await world.gateway()
-    host, port = gateway.url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
-    try:
-        writer.write(b"GET /dashboard/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        await reader.readexactly(100)
-        async with watching(gateway) as watcher:
-            await until(lambda: watcher.count("status") >= 3, deadline=20)
-        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
-            await asyncio.wait_for(reader.readexactly(100_000_000), 20)
-    finally:
-        writer.close()
-    assert (await gateway.get("/status")).status == 200
+async def test_who_does_not_read_keeps_nobody_waiting_and_is_given_up() -> None:
+    async def large(_: Key | None) -> dict[str, Any]:
+        return {"padding": "x" * 4_000_000}
+
+    async with served(large, patience_s=0.5) as stream:
+        reader, writer = await raw(stream)
+        try:
+            await reader.readexactly(100)
+            async with watching(stream) as watcher:
+                await until(lambda: watcher.count("status") >= 3)
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+                await asyncio.wait_for(reader.readexactly(100_000_000), 20)
+        finally:
+            writer.close()
 
 
-async def test_who_leaves_before_the_first_look_is_no_fault_of_ours(
-    world: World, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    looked = asyncio.Event()
-    usual = Monitor.status
+async def test_who_leaves_before_the_first_look_is_no_fault_of_ours(capfd: pytest.CaptureFixture[str]) -> None:
+    looked, gone = asyncio.Event(), asyncio.Event()
 
-    async def slow(self: Monitor, key: Key | None = None) -> dict[str, Any]:
+    async def slow(_: Key | None) -> dict[str, Any]:
         looked.set()
         await gone.wait()
-        return await usual(self, key)
+        return {}
 
-    gone = asyncio.Event()
-    monkeypatch.setattr(Monitor, "status", slow)
-    monkeypatch.setattr(stream, "MOST", 1)
-    gateway = await world.gateway()
-    host, port = gateway.url.removeprefix("http://").split(":")
-    _, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"GET /dashboard/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-    await until(looked.is_set)
-    writer.transport.abort()
-    assert (await gateway.get("/healthz/live")).status == 200  # by then it has been noticed
-    gone.set()
-
-    async def again() -> bool:
-        async with aiohttp.ClientSession() as session, session.get(f"{gateway.url}/dashboard/stream") as answer:
-            return answer.status == 200
-
-    await until(again)
+    async with served(slow, most=1) as stream:
+        _, writer = await raw(stream)
+        await until(looked.is_set)
+        writer.transport.abort()
+        assert (await asked(stream)).status == 503  # by then it has been noticed
+        gone.set()
+        await until(lambda: begins(stream))
     assert "request.failed" not in "".join(capfd.readouterr())
 
 
-async def test_while_no_look_succeeds_who_leaves_makes_room(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_while_no_look_succeeds_who_leaves_makes_room() -> None:
     fails = False
-    usual = Monitor.status
 
-    async def failing(self: Monitor, key: Key | None = None) -> dict[str, Any]:
+    async def failing(_: Key | None) -> dict[str, Any]:
         if fails:
             raise RuntimeError("no look")
-        return await usual(self, key)
+        return {}
 
-    monkeypatch.setattr(Monitor, "status", failing)
-    monkeypatch.setattr(stream, "MOST", 1)
-    monkeypatch.setattr(stream, "_HEARTBEAT_S", 0.1)
-    gateway = await world.gateway()
-    async with watching(gateway) as watcher:
-        await until(lambda: watcher.count("status"))
-        fails = True
-        full = await gateway.get("/dashboard/stream")
-        assert (full.status, full.json["code"]) == (503, "streams_full")
-
-    async def refused() -> int:
-        return (await gateway.get("/dashboard/stream")).status
-
-    await until(refused, lambda status: status == 500)  # there is room, though nothing to tell
+    async with served(failing, most=1, heartbeat_s=0.1) as stream:
+        async with watching(stream) as watcher:
+            await until(lambda: watcher.count("status"))
+            fails = True
+            assert (await asked(stream)).json["code"] == "streams_full"
+        # There is room, though nothing to tell.
+        await until(lambda: asked(stream), lambda reply: reply.status == 500)
 
 
 async def test_no_limit_of_time_for_requests_cuts_a_stream(world: World) -> None:

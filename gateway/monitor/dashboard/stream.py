@@ -19,10 +19,6 @@ Status = Callable[[Key | None], Awaitable[dict[str, Any]]]
 Flow = Callable[[Key | None], Awaitable[dict[str, Any] | None]]
 _EVERY_S = 1.0
 _FLOW_EVERY = 5  # looks; only its last minute changes
-MOST = 64
-"""Streams at once in this process."""
-_PATIENCE_S = 10.0  # until a client that takes nothing is given up
-_HEARTBEAT_S = 15.0  # between comments that keep proxies from closing what is idle
 _AGAIN_MS = 1_000  # after which a browser that was cut off comes back
 
 
@@ -43,10 +39,26 @@ class Stream:
     """Looks once a second for everybody who looks on, however many these are; while nobody does it costs nothing.
 
     Everyone gets the latest look as soon as it takes it: who is slow misses some, and keeps nobody waiting.
+
+    most         streams at once in this process
+    patience_s   seconds until a client that takes nothing is given up
+    heartbeat_s  seconds between comments that keep proxies from closing what is idle
     """
 
-    def __init__(self, status: Status, flow: Flow, clock: Clock) -> None:
+    def __init__(
+        self,
+        status: Status,
+        flow: Flow,
+        clock: Clock,
+        *,
+        most: int = 64,
+        patience_s: float = 10.0,
+        heartbeat_s: float = 15.0,
+    ) -> None:
         """Look by STATUS and by FLOW, which is None while nobody knows."""
+        self._most = most
+        self._patience_s = patience_s
+        self._heartbeat_s = heartbeat_s
         self._status = status
         self._flow = flow
         self._clock = clock
@@ -75,8 +87,8 @@ class Stream:
         Both come at once, then `status` each second and `flow` when it changed. It ends with the session it is watched
         by. 503 `streams_full` when there are too many.
         """
-        if self._stopping or sum(reach.watchers for reach in self._reaches.values()) >= MOST:
-            detail = f"{MOST} streams are open in this process; close one, or read /status"
+        if self._stopping or sum(reach.watchers for reach in self._reaches.values()) >= self._most:
+            detail = f"{self._most} streams are open in this process; close one, or read /status"
             return problem(503, "streams_full", detail, headers={"Retry-After": "5"})
         key, session = request.get(KEY), request.get(SESSION)
         # None, not (): a key without any target sees less than everybody, not as much as who sees everything.
@@ -93,7 +105,7 @@ class Stream:
             # What a client that is gone or does not read brings about is its own end.
             with suppress(ConnectionResetError, TimeoutError):
                 async with sse_response(
-                    request, sep="\n", send_timeout=_PATIENCE_S, ping_interval=_HEARTBEAT_S
+                    request, sep="\n", send_timeout=self._patience_s, ping_interval=self._heartbeat_s
                 ) as response:
                     await self._tell(response, reach, session.ends_at if session else None)
         finally:
@@ -117,7 +129,7 @@ class Stream:
             if reach.looks == number:
                 # While no look succeeds, who has left is found out all the same, and makes room.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), _HEARTBEAT_S)
+                    await asyncio.wait_for(changed.wait(), self._heartbeat_s)
 
     async def _look(self, reach: _Reach) -> None:
         """Look anew for REACH, and wake those who wait for it."""
