@@ -84,7 +84,8 @@ class GatewayProcess:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return its log lines of one event."""
-        lines = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
+        whole, _, _ = self.log.read_text().rpartition("\n")  # the last line may be being written
+        lines = (json.loads(line) for line in whole.splitlines() if line.startswith("{"))
         return [line for line in lines if line.get("event") == name]
 
     def _running(self) -> asyncio.subprocess.Process:
