@@ -95,7 +95,11 @@ async def test_a_connection_that_was_used_is_closed_when_its_next_head_does_not_
 )
 async def test_a_body_that_does_not_come_is_not_waited_for(world: World, head: bytes, pieces: list[bytes]) -> None:
     gateway = await world.gateway(http=HASTY)
-    raw = await answer(gateway, HEAD + head, *pieces, pause=0.05)
+    raw = b""
+    for _ in range(4):
+        # What is sent on to a server that has closed is answered by a reset, which may take the answer with it
+        # (RFC 9112, 9.6).
+        raw = raw or await answer(gateway, HEAD + head, *pieces, pause=0.05)
     assert problem(raw.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")) == (408, "body_late")
     assert b"connection: close" in raw.lower()
     assert (await gateway.status())["backlog"] == {"queued": 0, "targets": []}
