@@ -223,6 +223,16 @@ async def until(look: Callable[[], Any], fits: Callable[[Any], Any] = bool, dead
         await asyncio.sleep(0.01)
 
 
+async def listens(port: int) -> bool:
+    """Return whether somebody takes connections at PORT of this machine."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 @asynccontextmanager
 async def world(folder: Path, transport: str = "http") -> AsyncIterator[World]:
     """Yield a world whose data lies in FOLDER, and whose gateways reach the stand-in by TRANSPORT."""

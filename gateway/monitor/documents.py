@@ -7,9 +7,11 @@ from typing import Any
 from gateway.model.contact import Contact
 from gateway.model.instant import format_instant
 from gateway.model.rate import Rate
+from gateway.model.receipt import FINAL_STATES
+from gateway.model.verdict import Verdict
 from gateway.monitor.reasons import UNSEEN, Reason
 from gateway.settings import Key
-from gateway.store.overview import AccountNumbers, Waiting
+from gateway.store.overview import AccountNumbers, Waiting, longest_wait
 from gateway.store.server import Replica, ServerNumbers
 from gateway.store.sources import SourceNumbers
 from gateway.store.values import Hold, Slowed, Window
@@ -17,7 +19,7 @@ from gateway.web import may_use, reaches_all
 
 MINUTES = 60
 _TARGETS = 20
-_UNDELIVERED = ("rejected", "dead", "unconfirmed", "expired", "cancelled")
+_UNDELIVERED = FINAL_STATES - {"delivered"}
 
 
 def within_reach(numbers: AccountNumbers, key: Key | None) -> AccountNumbers:
@@ -132,16 +134,17 @@ def backlog_document(accounts: dict[str, AccountNumbers], *, everything: int) ->
 
 
 def _oldest(lanes: Sequence[Waiting]) -> dict[str, int]:
-    waits = [lane.waits for lane in lanes if lane.waits is not None]
-    return {"oldest_waiting_ms": max(waits)} if waits else {}
+    waits = longest_wait(lanes)
+    return {"oldest_waiting_ms": waits} if waits is not None else {}
 
 
 def source_document(kind: str, source: SourceNumbers, now: int, reader: str) -> dict[str, Any]:
     """Return what a source holds at NOW, and who READS it."""
+    age = source.age(now)
     return {
         "kind": kind,
         "depth": source.depth,
-        **({"oldest_age_ms": max(0, now - source.oldest)} if source.oldest is not None else {}),
+        **({"oldest_age_ms": age} if age is not None else {}),
         "reader": reader,
     }
 
@@ -160,8 +163,8 @@ def redis_document(server: ServerNumbers) -> dict[str, Any]:
     }
 
 
-def replicas_document(replicas: Sequence[Replica], now: int, remembered_ms: int) -> list[dict[str, Any]]:
-    """Return the replicas that said so in the last REMEMBERED_MS that they live."""
+def replicas_document(replicas: Sequence[Replica]) -> list[dict[str, Any]]:
+    """Return what REPLICAS told of themselves."""
     return [
         {
             "id": replica.id,
@@ -172,7 +175,6 @@ def replicas_document(replicas: Sequence[Replica], now: int, remembered_ms: int)
             "seen_at": format_instant(replica.seen_at),
         }
         for replica in replicas
-        if replica.seen_at >= now - remembered_ms
     ]
 
 
@@ -185,7 +187,7 @@ def flow_document(numbers: AccountNumbers) -> dict[str, list[int]]:
 
     return {
         "admitted": series("admitted"),
-        "sent": series(*(f"verdict:{verdict}" for verdict in numbers.answered(1))),
+        "sent": series(*(f"verdict:{verdict.value}" for verdict in Verdict)),
         "delivered": series("ended:delivered"),
         "undelivered": series(*(f"ended:{state}" for state in _UNDELIVERED)),
     }

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gateway.clock import Clock
 from gateway.model.errors import StoreUnavailable
+from gateway.monitor.presence import REMEMBERED_S
 from gateway.settings import Settings
 from gateway.store.client import Clients
 from gateway.store.keys import Keys
@@ -22,7 +23,7 @@ _PATIENCE_S = 2.0  # a Redis that has not answered by then is told as away
 
 
 class Shared(NamedTuple):
-    """What was found in Redis, for all replicas."""
+    """What was found in Redis, for all replicas; of these, those that live."""
 
     accounts: dict[str, AccountNumbers]
     sources: dict[str, SourceNumbers]
@@ -97,9 +98,11 @@ class Looks:
             return Look(at, seen, lost=f"Redis: no answer for {_PATIENCE_S:.0f} s")
 
     async def _shared(self) -> Shared:
+        server = await server_numbers(self._clients)
+        remembered = server.now - REMEMBERED_S * 1000
         return Shared(
-            server=await server_numbers(self._clients),
+            server=server,
             accounts=await self._scripts.overviews(self._limits),
             sources=await self._sources.numbers(self._intake.streams, self._intake.lists),
-            replicas=await replicas(self._clients, self._keys),
+            replicas=[one for one in await replicas(self._clients, self._keys) if one.seen_at >= remembered],
         )

@@ -10,10 +10,9 @@ from prometheus_client.registry import Collector
 from gateway.metrics import Metrics
 from gateway.model.rate import Rate
 from gateway.monitor.look import Looks, Shared
-from gateway.monitor.presence import REMEMBERED_S
 from gateway.monitor.reasons import Reason
 from gateway.monitor.status import Monitor, Parts
-from gateway.store.overview import AccountNumbers
+from gateway.store.overview import AccountNumbers, longest_wait
 
 _OF_ACCOUNT = {
     "queued": ("gateway_jobs_queued", "Jobs that wait or are being sent."),
@@ -103,15 +102,14 @@ def _shared(shared: Shared) -> Iterator[Metric]:
     yield _gauge("gateway_redis_memory_bytes", "Memory that Redis uses.", server.used_memory)
     yield _gauge("gateway_redis_memory_limit_bytes", "Its maxmemory; 0: none.", server.maxmemory)
     yield _gauge("gateway_redis_saving", "1 while Redis could write what it keeps.", int(not server.failing))
-    alive = [replica for replica in shared.replicas if replica.seen_at >= server.now - REMEMBERED_S * 1000]
-    yield _gauge("gateway_replicas", "Processes that serve this gateway.", len(alive))
+    yield _gauge("gateway_replicas", "Processes that serve this gateway.", len(shared.replicas))
     yield from _accounts(shared.accounts)
     depth = GaugeMetricFamily("gateway_source_depth", "Entries that wait to be read.", labels=["source"])
     oldest = GaugeMetricFamily("gateway_source_oldest_seconds", "Age of the oldest of them.", labels=["source"])
     read = GaugeMetricFamily("gateway_source_read", "1 while some replica reads the source.", labels=["source"])
     for name, source in shared.sources.items():
         depth.add_metric([name], source.depth)
-        oldest.add_metric([name], max(0, server.now - source.oldest) / 1000 if source.oldest is not None else 0)
+        oldest.add_metric([name], (source.age(server.now) or 0) / 1000)
         read.add_metric([name], int(bool(source.holder)))
     yield from (depth, oldest, read)
 
@@ -128,7 +126,7 @@ def _accounts(accounts: Mapping[str, AccountNumbers]) -> Iterator[Metric]:
             "in_flight": numbers.in_flight,
             "scheduled": numbers.scheduled,
             "overdue": numbers.overdue / 1000,
-            "oldest": max((lane.waits or 0 for lane in numbers.backlog), default=0) / 1000,
+            "oldest": (longest_wait(numbers.backlog) or 0) / 1000,
             "parked": numbers.parked,
             "paused": int(numbers.paused is not None),
             "callbacks": numbers.callbacks.waiting,

@@ -239,7 +239,7 @@ def _callbacks(numbers: AccountNumbers) -> Iterator[Reason]:
 
 
 def _source(source: SourceNumbers, now: int, uptime_s: float, *, full: bool) -> Iterator[Reason]:
-    age = now - source.oldest if source.oldest is not None else 0
+    age = source.age(now) or 0
     if source.error:
         yield reason(
             "source_unreadable",

@@ -25,7 +25,7 @@ from gateway.monitor.documents import (
     within_sight,
 )
 from gateway.monitor.look import Look, Looks, Shared
-from gateway.monitor.presence import REMEMBERED_S, Presence
+from gateway.monitor.presence import Presence
 from gateway.monitor.reasons import DOWN, Reason, reason
 from gateway.settings import Key, Settings
 from gateway.store.client import Clients
@@ -167,19 +167,16 @@ class Monitor:
         return self._clock.monotonic() - self._began
 
     def _shared(self, shared: Shared, key: Key | None) -> dict[str, Any]:
-        now = shared.server.now
         seen = {name: within_reach(numbers, key) for name, numbers in shared.accounts.items()}
         return {
             "accounts": {name: self._of_process(name) | account_document(name, seen[name]) for name in seen},
             "sources": {
-                name: source_document("stream" if stream else "list", source, now, self._reader(name, source))
-                for stream, names in ((True, self._settings.intake.streams), (False, self._settings.intake.lists))
-                for name in names
-                for source in [shared.sources[name]]
+                name: source_document(self._kind(name), source, shared.server.now, self._reader(name, source))
+                for name, source in shared.sources.items()
             },
             "backlog": backlog_document(seen, everything=sum(one.queued for one in shared.accounts.values())),
             "redis": redis_document(shared.server),
-            "replicas": replicas_document(shared.replicas, now, REMEMBERED_S * 1000),
+            "replicas": replicas_document(shared.replicas),
         }
 
     def _of_process(self, account: str) -> dict[str, Any]:
@@ -187,6 +184,9 @@ class Monitor:
         return contact_document(self._parts.watches[account].contact) | {
             "events": {**_events(listener), **self._parts.tallies.events[account]}
         }
+
+    def _kind(self, name: str) -> str:
+        return "list" if name in self._settings.intake.lists else "stream"
 
     def _reader(self, name: str, source: SourceNumbers) -> str:
         if not source.holder:

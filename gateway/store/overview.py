@@ -36,7 +36,7 @@ class AccountNumbers:
     breaker   `closed` (nothing is known against NapCat), `open` or `half_open`
     login     the QQ number seen, or ""
     holds     64 at most, the account's among them; `parked` is how many targets are held
-    backlog   the fullest lanes, those whose turn comes first and those on hold; the fullest first
+    backlog   the fullest lanes, those whose turn comes first and those on hold
     opened    when the account's own rate opens, or opened, that a tick last met full; 0: none did
     windows   how full the account's own rates are; `observed_account`: they delay nothing
     flow      of the last 60 minutes and this one, latest first: what happened how often (`admitted`; of these
@@ -89,6 +89,11 @@ class AccountNumbers:
         return sum(self.happened(f"ended:{state}", minutes) for state in FINAL_STATES)
 
 
+def longest_wait(lanes: Iterable[Waiting]) -> int | None:
+    """Return how many ms the first job waits of that of LANES where it is longest; None where none is known."""
+    return max((lane.waits for lane in lanes if lane.waits is not None), default=None)
+
+
 def account_numbers(reply: Sequence[Any]) -> AccountNumbers:
     """Return what a REPLY of the script says."""
     (
@@ -123,7 +128,7 @@ def account_numbers(reply: Sequence[Any]) -> AccountNumbers:
         callbacks=CallbackNumbers(
             callbacks, oldest_callback, numbers.get("given_up", 0), numbers.get("given_up_at", 0)
         ),
-        backlog=sorted(map(_waiting, backlog), key=lambda lane: (-lane.queued, -(lane.waits or 0))),
+        backlog=[_waiting(lane) for lane in backlog],
         windows=windows_of(windows),
         observed_account=bool(observed),
         flow=[_counts(minute) for minute in flow],

@@ -43,6 +43,10 @@ class SourceNumbers(NamedTuple):
     holder: str
     error: str = ""
 
+    def age(self, now: int) -> int | None:
+        """Return how many milliseconds the oldest entry has lain there at NOW; None: the stream is empty."""
+        return max(0, now - self.oldest) if self.oldest is not None else None
+
 
 class Sources:
     """The streams and lists producers write to; every call may raise StoreUnavailable."""

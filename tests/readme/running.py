@@ -1,6 +1,5 @@
 """A reader who types what the README prints: in a folder of their own, beside a NapCat that is not there."""
 
-import asyncio
 import json
 import os
 import re
@@ -19,7 +18,7 @@ from tests.readme.blocks import Command
 from tests.readme.given import FILES, JOB, JOBS_FOR, KEY_LINE, PLACEHOLDERS, REMOVED, SECRET
 from tests.readme.programs import PATIENCE, Programs
 from tests.readme.shape import differences
-from tests.world import until
+from tests.world import listens, until
 
 ROOT = Path(__file__).parents[2]
 _ERROR = re.compile(r"^\(?(error|ERR|WRONGTYPE|NOAUTH|OOM|MISCONF)\b")
@@ -161,7 +160,7 @@ class Reader:
         words = (sys.executable, "-u", "-W", "error", "-c", _SERVER.sub(f"port={port}", program))
         async with self._programs.started(*words) as server:
             try:
-                await until(lambda: _listens(port), deadline=PATIENCE)
+                await until(lambda: listens(port), deadline=PATIENCE)
                 await self._submit(gateway, {**JOB, "callback_url": f"http://127.0.0.1:{port}{path[1]}"})
                 await until(lambda: "delivered" in server.out, deadline=PATIENCE)
             except AssertionError as error:
@@ -176,15 +175,6 @@ class Reader:
     async def _something_happens(self) -> None:
         if self._redis:
             await self._submit(self.url, {"group_id": "1", "message": "meanwhile"})
-
-
-async def _listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 def _compared(answers: list[str], out: str) -> list[str]:

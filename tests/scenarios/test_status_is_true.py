@@ -16,7 +16,7 @@ import pytest
 from gateway.clock import Clock
 from gateway.sandbox.napcat import StandIn
 from gateway.store.embedded import find_server
-from tests.world import Gateway, World, until
+from tests.world import Gateway, World, listens, until
 
 JOB = {"group_id": "1", "message": "hello"}
 READY, UNREADY = 200, 503
@@ -189,15 +189,6 @@ async def test_a_growing_backlog(world: World) -> None:
     assert sum(lane["queued"] for lane in waiting) == 185
     assert all(lane["eta"] > document["at"] for lane in waiting)
     assert await ready(gateway) == READY
-
-
-async def listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 @asynccontextmanager
