@@ -1,13 +1,11 @@
 """What Prometheus' own tool, out of Debian's package, says: it reads the rules, and they fire when they should."""
 
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.debian import program_of, run
 from tests.deploy.test_alerts_and_board import DEPLOY, alerts, board_queries
 
 PACKAGE = "prometheus"
@@ -95,31 +93,12 @@ ILL: dict[str, Series] = {
 
 @pytest.fixture(scope="session", name="promtool")
 def _promtool(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The tool, as installed, or out of Debian's package, which is fetched once for all tests."""
-    if (found := shutil.which("promtool")) is not None:
-        return found
-    folder = tmp_path_factory.mktemp("debian")
-    fetch = ["apt-get", "download", PACKAGE]
-    try:
-        if _run(fetch, folder).returncode and os.geteuid() == 0:
-            _run(["apt-get", "update", "--quiet"], folder)
-            _run(fetch, folder)
-        for package in folder.glob("*.deb"):
-            _run(["dpkg", "-x", str(package), str(folder)], folder)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"there is no promtool here, and {PACKAGE} cannot be fetched: {error}")
-    program = folder / "usr" / "bin" / "promtool"
-    if not program.exists():
-        pytest.skip(f"there is no promtool here, and apt-get cannot fetch {PACKAGE}")
-    return str(program)
-
-
-def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, capture_output=True, timeout=25, check=False, text=True)
+    """The tool, fetched once for all tests."""
+    return str(program_of(PACKAGE, "promtool", tmp_path_factory.mktemp("debian")))
 
 
 def test_prometheus_reads_the_alerts(promtool: str, tmp_path: Path) -> None:
-    done = _run([promtool, "check", "rules", str(DEPLOY / "alerts.yaml")], tmp_path)
+    done = run([promtool, "check", "rules", str(DEPLOY / "alerts.yaml")], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(alerts())} rules found" in done.stdout
 
@@ -128,7 +107,7 @@ def test_prometheus_reads_the_queries_of_the_board(promtool: str, tmp_path: Path
     rules = [{"record": f"board:{number}", "expr": query} for number, (_, query) in enumerate(board_queries())]
     file = tmp_path / "board.yaml"  # YAML takes JSON as it is
     file.write_text(json.dumps({"groups": [{"name": "board", "rules": rules}]}))
-    done = _run([promtool, "check", "rules", str(file)], tmp_path)
+    done = run([promtool, "check", "rules", str(file)], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -137,7 +116,7 @@ def test_every_alert_fires_when_it_should_and_no_other_does(promtool: str, tmp_p
     tests = [case({}, 0), *(case(series, 1, name) for name, series in ILL.items())]
     file = tmp_path / "firing.yaml"
     file.write_text(json.dumps({"rule_files": [str(DEPLOY / "alerts.yaml")], "tests": tests}))
-    done = _run([promtool, "test", "rules", str(file)], tmp_path)
+    done = run([promtool, "test", "rules", str(file)], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,6 +15,7 @@ from aiohttp import web
 from gateway.intake.hooks.hook import Hook
 from gateway.sandbox.process import free_port
 from gateway.settings import Hook as HookSettings
+from tests.debian import program_of
 from tests.hooks.samples import NOW, samples
 from tests.world import World, serving, until
 
@@ -94,29 +92,14 @@ class Alertmanager:
 
 @pytest.fixture(scope="session", name="binary")
 def _binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program, as installed, or out of Debian's package, which is fetched once for all tests."""
-    if (found := shutil.which(PACKAGE)) is not None:
-        return Path(found)
+    """The program, fetched once for all tests."""
     folder = tmp_path_factory.mktemp("debian")
-    fetch = ["apt-get", "download", PACKAGE]
-    try:
-        if _run(fetch, folder) and os.geteuid() == 0:
-            _run(["apt-get", "update", "--quiet"], folder)
-            _run(fetch, folder)
-        for package in folder.glob("*.deb"):
-            _run(["dpkg", "-x", str(package), str(folder)], folder)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        pytest.skip(f"there is no {PACKAGE} here, and it cannot be fetched: {error}")
-    program = folder / "usr" / "bin" / PACKAGE
-    if not program.exists():
-        pytest.skip(f"there is no {PACKAGE} here, and apt-get cannot fetch it")
+    program = program_of(PACKAGE, PACKAGE, folder)
+    if not program.is_relative_to(folder):
+        return program
     # Debian's reads its templates where packages are installed; this one reads them below the folder it runs in.
     program.write_bytes(program.read_bytes().replace(b"/" + TEMPLATES, TEMPLATES + b"/"))
     return program
-
-
-def _run(command: list[str], folder: Path) -> int:
-    return subprocess.run(command, cwd=folder, capture_output=True, timeout=25, check=False).returncode
 
 
 @pytest.mark.parametrize("proof", [BASIC, BEARER], ids=["basic", "bearer"])

@@ -79,13 +79,9 @@ end
 
 local LARGEST = 65536 -- bytes of a record that is read for a look; one with media in it may have many more
 
--- What a lane of TARGET waits for as far as that can be told without the record of its first job: state, reason, eta.
+-- What a lane of TARGET waits for as far as that can be told without the record of its first job.
 local function shown_of_lane(target)
-  if redis.call('ZSCORE', FLIGHTS, target) then return 'sending', '', '' end
-  local paused, parked = paused_until(), hold_of(target)
-  if paused then return 'waiting', 'paused', whole(paused) end
-  if parked and parked['until'] > now then return 'waiting', 'parked', whole(parked['until']) end
-  return 'queued', '', ''
+  return redis.call('ZSCORE', FLIGHTS, target) and {state = 'sending'} or on_hold(target) or {state = 'queued'}
 end
 
 -- What the first job of the lane of TARGET waits for; nil when the lane is empty.
@@ -94,10 +90,9 @@ local function waiting_at(target)
   if not id then return nil end
   local depth = redis.call('ZCARD', LANE .. target)
   local job = redis.call('STRLEN', JOB .. id) <= LARGEST and load(id)
-  if not job then return {target, depth, -1, shown_of_lane(target)} end
-  local told = shown(job) or {}
-  local since = math.max(job.created, job.first_go)
-  return {target, depth, math.max(0, now - since), told.state or job.state, told.reason or '', told.eta and whole(told.eta) or ''}
+  local told = job and (shown(job) or {}) or shown_of_lane(target)
+  local waits = job and math.max(0, now - math.max(job.created, job.first_go)) or -1
+  return {target, depth, waits, told.state or job.state, told.reason or '', told.eta and whole(told.eta) or ''}
 end
 
 local function backlog_now(holds)
