@@ -34,11 +34,12 @@ def parse_document(raw: bytes | str) -> dict[str, Any]:
     if text.count("[") + text.count("{") > MAX_DEPTH:
         _refuse_depth(text)
     try:
-        document = _DECODER.decode(text)
+        try:
+            document = _DECODER.decode(text)
+        except _Questionable:
+            _refuse_values(text)  # or what comes behind the questionable value is no JSON at all
     except json.JSONDecodeError as error:
         _refuse(f"{error.msg} at line {error.lineno}, column {error.colno}" if text.strip() else "it is empty")
-    except _Questionable:
-        _refuse_values(text)
     if not isinstance(document, dict):
         _refuse("this is no JSON object; write {…}")
     if _SUSPICIOUS_ESCAPE.search(text):

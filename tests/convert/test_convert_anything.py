@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.convert import convert, parse_document
@@ -64,6 +64,7 @@ def test_any_message_ends_in_parts_or_a_refusal(message: Any, target: dict[str, 
         assert all(segment.keys() == {"type", "data"} for segment in body["message"])
 
 
+@example("1e18:")
 @settings(max_examples=2_000, deadline=None)
 @given(st.binary(max_size=60) | st.text(alphabet='{}[]":,\\u0d8e19-.ax \ud800', max_size=60))
 def test_any_bytes_end_in_an_object_or_a_refusal(raw: bytes | str) -> None:
