@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 RING = (
     "due",  # ZSET target → ms: when the lane may go next; lanes with work that is not in flight
-    "flights",  # ZSET target → ms: when the lease of the lane's attempt lapses
+    "flights",  # ZSET target → ms: when the lease of the lane's call lapses
     "scheduled",  # ZSET "<place>:<job>" or "aside:<target>:<requester>" → ms: what joins its lane then
     "holds",  # HASH target or "account" → packed hold
     "counts",  # HASH token, seq, queued, jobs by final state, and of the account: answers in a row, when its rate opens
@@ -16,7 +16,7 @@ RING = (
     "streaks",  # HASH target → turns taken while a lower priority waited
     "media",  # HASH digest of a medium → token of the attempt that sends it
     "receipts",  # STREAM, public: one receipt per state change that matters
-    "job:",  # + id: STRING, the packed record
+    "job:",  # + id: STRING, the record: packed what is known of it, and behind it what it says
     "lane:",  # + target: ZSET job → place; 0 is the job whose turn it is
     "key:",  # + idempotency key: STRING "<job> <fingerprint>"
     "rate:",  # + scope: ZSET token → ms of completion, inf while open
@@ -39,6 +39,7 @@ RING = (
     "receiver:",  # + host: ZSET job → ms: when its callback is due; while it is being posted, when the lease lapses
     "flow:",  # + minute: HASH what happened then → how often: admitted, scheduled, due, verdict:…, ended:…; an hour
     "backlog",  # ZSET target → jobs in its lane, where these are two or more
+    "calls",  # HASH target → packed: job, token, attempt, part and beginning of the call under way in its lane
 )
 """The keys of an account in the order every account script takes them as KEYS; `…:` are beginnings of names."""
 

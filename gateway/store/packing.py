@@ -1,7 +1,9 @@
-"""How values go into the scripts as arguments, and what a claim comes out as."""
+"""How values go into the scripts, and what a claim comes out as: packed, since each argument of its own costs time."""
 
-import json
+from collections.abc import Sequence
 from typing import Any
+
+import msgpack
 
 from gateway.model.attempt import Claim, Outcome
 from gateway.model.part import Part
@@ -15,76 +17,93 @@ def or_empty(value: int | None) -> int | str:
     return "" if value is None else value
 
 
-def packed_submission(one: Submission) -> list[Any]:
-    """Return the arguments of one job as `admit` reads them: 17 fields, then 7 for each part."""
-    args: list[Any] = [
-        one.id,
-        one.entry,
-        one.key or "",
-        one.fingerprint,
-        one.target,
-        one.requester or "",
-        one.priority,
-    ]
-    args += [
-        or_empty(one.not_before),
-        or_empty(one.delay),
-        or_empty(one.expires_at),
-        or_empty(one.ttl),
-    ]
-    args += [one.on_unknown or "", one.metadata or "", one.replay_of or "", one.collapse_key or ""]
-    args += [one.callback or "", len(one.parts)]
-    for part in one.parts:
-        args += [
-            part.action,
-            part.body,
-            part.timeout_ms,
-            part.fetch_ms,
-            part.fingerprint,
-            int(part.nodes),
-            part.media,
-        ]
-    return args
+def packed_submissions(submissions: Sequence[Submission]) -> list[bytes]:
+    """Return the arguments of jobs as `admit` reads them: a list of what is known of each, then what each says."""
+    said: list[bytes] = [msgpack.packb([part[:6] for part in one.parts], use_bin_type=False) for one in submissions]
+    return [msgpack.packb([_enrolled(one) for one in submissions]), *said]
 
 
-def packed_outcome(one: Outcome) -> list[Any]:
-    """Return the arguments of one settlement as `tick` reads them: 15 fields."""
-    args: list[Any] = [
-        one.claim.job_id,
-        one.claim.token,
-        one.settlement,
-        one.verdict or "",
-        one.rule,
-        one.wait_ms,
-    ]
-    args += [int(one.spends), _effects(one), or_empty(one.message_id)]
-    args += [
-        or_empty(one.http_status),
-        or_empty(one.retcode),
-        or_empty(one.result),
-        one.text,
-        one.took_ms,
-        one.unmatched,
-    ]
-    return args
+def _enrolled(one: Submission) -> dict[str, Any]:
+    """Return what the record of a job begins with; what is not given is left out."""
+    fields: dict[str, Any] = {
+        "id": one.id,
+        "target": one.target,
+        "total": len(one.parts),
+        "times": [part.timeout_ms + part.fetch_ms for part in one.parts],
+    }
+    if one.entry:
+        fields["entry"] = one.entry
+    if one.priority != "normal":
+        fields["priority"] = one.priority
+    if one.key is not None:
+        fields["key"] = one.key
+        fields["fingerprint"] = one.fingerprint
+    for name, value in (
+        ("requester", one.requester),
+        ("not_before", one.not_before),
+        ("delay", one.delay),
+        ("expires", one.expires_at),
+        ("ttl", one.ttl),
+        ("on_unknown", one.on_unknown),
+        ("metadata", one.metadata),
+        ("replay_of", one.replay_of),
+        ("collapse", one.collapse_key),
+        ("callback", one.callback),
+    ):
+        if value is not None:
+            fields[name] = value
+    if any(part.media for part in one.parts):
+        fields["media"] = [part.media for part in one.parts]
+    return fields
 
 
-def _effects(outcome: Outcome) -> str:
-    """Return what the outcome does beyond its own job as the tick script reads it; nothing, nearly always."""
-    if outcome.effect is None and outcome.widespread is None:
-        return ""
+def packed_outcomes(outcomes: Sequence[Outcome]) -> bytes:
+    """Return settlements as `tick` reads them; what is not known is left out."""
+    packed: bytes = msgpack.packb([_settled(one) for one in outcomes])
+    return packed
+
+
+def _settled(one: Outcome) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "job": one.claim.job_id,
+        "token": one.claim.token,
+        "settlement": one.settlement,
+        "rule": one.rule,
+        "wait": one.wait_ms,
+        "spends": int(one.spends),
+        "took": one.took_ms,
+    }
+    for name, value in (
+        ("verdict", one.verdict),
+        ("message_id", one.message_id),
+        ("http", one.http_status),
+        ("retcode", one.retcode),
+        ("result", one.result),
+        ("text", one.text or None),
+        ("unmatched", one.unmatched or None),
+    ):
+        if value is not None:
+            fields[name] = value
+    if one.effect is not None or one.widespread is not None:
+        fields["effects"] = _effects(one)
+    return fields
+
+
+def _effects(outcome: Outcome) -> dict[str, Any]:
+    """Return what the outcome does beyond its own job; nothing, nearly always."""
     effects: dict[str, Any] = {}
     if outcome.effect is not None:
         effects = {"effect": outcome.effect, "hold": outcome.hold_ms, "after": outcome.after}
     if outcome.widespread is not None:
         effects["widespread"] = dict(outcome.widespread)
-    return json.dumps(effects)
+    return effects
 
 
 def read_claim(fields: list[Any], start_by: float) -> Claim:
     """Return a claim as `tick` replies it, to be started by the local monotonic second START_BY."""
-    job_id, target, token, n, part_no, retries, rule, pardons, waited, metadata, *part = fields
-    action, body, timeout_ms, fetch_ms, fingerprint, nodes = part
+    job_id, target, token, n, part_no, retries, rule, pardons, waited, metadata, said = fields
+    parts = msgpack.unpackb(said, raw=True)
+    action, body, timeout_ms, fetch_ms, fingerprint, nodes = parts[0]
     return Claim(
         job_id=job_id.decode(),
         target=parse_target(target.decode()),

@@ -17,7 +17,7 @@ from gateway.store.client import translated
 from gateway.store.ends import Ends
 from gateway.store.keys import RING, Keys
 from gateway.store.overview import AccountNumbers, account_numbers, hold_of, slowed_of, windows_of
-from gateway.store.packing import or_empty, packed_outcome, packed_submission, read_claim
+from gateway.store.packing import or_empty, packed_outcomes, packed_submissions, read_claim
 from gateway.store.values import (
     Admission,
     Callback,
@@ -89,9 +89,7 @@ class Scripts:
         stream: int,
     ) -> list[tuple[Admission, str]]:
         """Put SUBMISSIONS of one account into their lanes, in order; return outcome and job id of each."""
-        args: list[Any] = [source, most, keep, max_age, stream, len(submissions)]
-        for one in submissions:
-            args += packed_submission(one)
+        args: list[Any] = [source, most, keep, max_age, stream, *packed_submissions(submissions)]
         reply, ended = await self._ending("admit", account, args)
         self._ends.take(account, ended)
         admitted = [(outcome.decode(), job_id.decode()) for outcome, job_id in reply]
@@ -128,10 +126,8 @@ class Scripts:
             policy.on_unknown,
             policy.retries,
             policy.limits.packed,
-            len(outcomes),
+            packed_outcomes(outcomes),
         ]
-        for one in outcomes:
-            args += packed_outcome(one)
         next_in, has_work, claims, ended, noted, looks, probe = await self._ending("tick", account, args)
         claimed = [read_claim(fields, start_by) for fields in claims]
         for claim in claimed:

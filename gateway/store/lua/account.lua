@@ -9,7 +9,7 @@ local ASIDE, MESSAGES, COLLAPSE, LIMITS, BLOCKED = KEYS[16], KEYS[17], KEYS[18],
 local LOOKS, SLOWED, SPREAD, UNMATCHED, LOGIN = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
 local INDEX, LETTERS = KEYS[26], KEYS[27]
 local CALLBACKS, RECEIVERS, RECEIVER = KEYS[28], KEYS[29], KEYS[30]
-local FLOW, BACKLOG = KEYS[31], KEYS[32]
+local FLOW, BACKLOG, CALLS = KEYS[31], KEYS[32], KEYS[33]
 local ACCOUNT = string.match(DUE, '{(.*)}:due$')
 
 local clock = redis.call('TIME')
@@ -19,16 +19,6 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local CLASS = 2 ^ 45
 local PLACE = {high = CLASS, normal = 2 * CLASS, low = 3 * CLASS}
 
-local function load(id)
-  local packed = redis.call('GET', JOB .. id)
-  return packed and cmsgpack.unpack(packed)
-end
-
-local function save(job)
-  job.updated = now
-  redis.call('SET', JOB .. job.id, cmsgpack.pack(job))
-end
-
 -- A number as Redis and JSON read it: Lua's own spelling keeps 14 digits only.
 local function whole(number) return string.format('%.0f', number) end
 
@@ -36,15 +26,172 @@ local function whole(number) return string.format('%.0f', number) end
 -- than it takes, as a tick does, and for what lets one happen.
 local function write_though_full() redis.call('ZREM', DUE, '') end
 
+-- Gathered writes ---------------------------------------------------------------------------------------------------
+
+-- What many jobs write to one key goes in one command, when the script ends: `written` sends it, and every script that
+-- writes returns its reply through it. Until then it is read here.
+local placed = {} -- of ZSETs: by key, then by member
+local lasting = {} -- keys that are dropped after so many ms
+local put, score_of, note_down, noted_down, count, counter, write_places, written
+do
+
+local set, counted = {}, {} -- of HASHes, and of the counters in them: by key, then by field
+local counters = {} -- as they were
+
+local function entry_of(changes, key)
+  local entry = changes[key]
+  if not entry then
+    entry = {}
+    changes[key] = entry
+  end
+  return entry
+end
+
+-- MEMBER gets SCORE in the ZSET of KEY; false: it leaves.
+function put(key, member, score) entry_of(placed, key)[member] = score end
+
+function score_of(key, member)
+  local known = placed[key] and placed[key][member]
+  if known == nil then known = redis.call('ZSCORE', key, member) end
+  return known and tonumber(known) or nil
+end
+
+-- FIELD gets VALUE in the HASH of KEY; false: it goes.
+function note_down(key, field, value) entry_of(set, key)[field] = value end
+
+function noted_down(key, field)
+  local known = set[key] and set[key][field]
+  if known == nil then known = redis.call('HGET', key, field) end
+  return known or nil
+end
+
+function count(key, field, number)
+  local entry = entry_of(counted, key)
+  entry[field] = (entry[field] or 0) + number
+end
+
+-- The counter FIELD of the account as it is now.
+function counter(field)
+  counters[field] = counters[field] or tonumber(redis.call('HGET', COUNTS, field) or 0)
+  return counters[field] + (counted[COUNTS] and counted[COUNTS][field] or 0)
+end
+
+local MOST = 512 -- arguments of one command
+
+local function in_some(command, key, arguments)
+  for i = 1, #arguments, MOST do
+    redis.call(command, key, unpack(arguments, i, math.min(i + MOST - 1, #arguments)))
+  end
+end
+
+-- Send what the ZSET of KEY is to get: for what looks at more of it than one member.
+function write_places(key)
+  local come, leave = {}, {}
+  for member, score in pairs(placed[key] or {}) do
+    if score then
+      come[#come + 1], come[#come + 2] = score, member
+    else
+      leave[#leave + 1] = member
+    end
+  end
+  placed[key] = nil
+  in_some('ZREM', key, leave)
+  in_some('ZADD', key, come)
+end
+
+local function write_fields(key, fields)
+  local come, leave = {}, {}
+  for field, value in pairs(fields) do
+    if value then
+      come[#come + 1], come[#come + 2] = field, value
+    else
+      leave[#leave + 1] = field
+    end
+  end
+  in_some('HDEL', key, leave)
+  in_some('HSET', key, come)
+end
+
+-- Send all that was gathered, and return REPLY.
+function written(reply)
+  for key in pairs(placed) do write_places(key) end
+  for key, fields in pairs(set) do write_fields(key, fields) end
+  for key, numbers in pairs(counted) do
+    for field, number in pairs(numbers) do redis.call('HINCRBY', key, field, number) end
+  end
+  for key, ms in pairs(lasting) do redis.call('PEXPIRE', key, ms) end
+  return reply
+end
+
+end
+
 -- What happens is counted by the minute, for an hour and a little more.
 local MINUTE = 60000
 
 local function flow_of(minutes_ago) return FLOW .. whole(math.floor(now / MINUTE) - minutes_ago) end
 
 local function tally(what)
-  local key = flow_of(0)
-  if redis.call('HINCRBY', key, what, 1) == 1 then redis.call('PEXPIRE', key, 62 * MINUTE) end
+  count(flow_of(0), what, 1)
+  lasting[flow_of(0)] = 62 * MINUTE
 end
+
+-- Records -----------------------------------------------------------------------------------------------------------
+
+-- A record is what is known of a job, packed, and behind it what the job says, as it was packed at admission: a list of
+-- its parts, {action, body, timeout (ms), fetch (ms), fingerprint, nodes (0 or 1)} each. That is long, is needed seldom
+-- and never changes, so that no script takes it apart that need not.
+local said = {} -- by job
+
+-- What is known of the job ID, but not whether it is being sent.
+local function record(id)
+  local packed = redis.call('GET', JOB .. id)
+  if not packed then return nil end
+  local behind, job = cmsgpack.unpack_one(packed)
+  if behind ~= -1 then said[id] = string.sub(packed, behind + 1) end
+  return job, #packed
+end
+
+-- The call under way in the lane of TARGET: {job, token, attempt, part, since}.
+local function call_of(target)
+  local call = noted_down(CALLS, target)
+  return call and cmsgpack.unpack(call)
+end
+
+-- JOB as it is while CALL is under way, of which its record does not tell.
+local function under_way(job, call)
+  local last = job.attempts[#job.attempts]
+  if not last or last.token ~= call[2] then
+    job.attempts[#job.attempts + 1] = {token = call[2], n = call[3], part = call[4], began = call[5]}
+    job.updated = call[5]
+  end
+  job.state, job.called_back, job.again = 'sending', nil, nil
+  return job
+end
+
+-- The job ID as it is, and the bytes of its record.
+local function load(id)
+  local job, size = record(id)
+  local call = job and not job.ended and call_of(job.target)
+  if call and call[1] == id then under_way(job, call) end
+  return job, size
+end
+
+local function parts_of(job) return said[job.id] and cmsgpack.unpack(said[job.id]) or {} end
+
+local function packed_of(job) return cmsgpack.pack(job) .. (said[job.id] or '') end
+
+-- Write the record of JOB, and drop it after KEEP ms where that is given.
+local function save(job, keep)
+  job.updated = now
+  if keep then
+    redis.call('SET', JOB .. job.id, packed_of(job), 'PX', keep)
+  else
+    redis.call('SET', JOB .. job.id, packed_of(job))
+  end
+end
+
+-- The same of a job that ended: it is dropped when it was to be.
+local function save_ended(job) redis.call('SET', JOB .. job.id, packed_of(job), 'KEEPTTL') end
 
 -- Messages ----------------------------------------------------------------------------------------------------------
 
@@ -56,7 +203,7 @@ local function messages_of(days_ago) return MESSAGES .. whole(math.floor(now / D
 -- The target and the job that MESSAGE_ID is known to belong to, if any.
 local function whose(message_id)
   for days_ago = 0, 1 do
-    local known = redis.call('HGET', messages_of(days_ago), whole(message_id))
+    local known = noted_down(messages_of(days_ago), whole(message_id))
     if known then return string.match(known, '^(%S+) (%S+)$') end
   end
 end
@@ -71,9 +218,18 @@ local NOTED = {} -- what this script held, slowed or let go by itself: {what, na
 
 local function note(what, name, reason, ends) NOTED[#NOTED + 1] = {what, name, reason, whole(ends or 0)} end
 
+local any_holds
+
 local function hold_of(name)
-  local packed = redis.call('HGET', HOLDS, name)
+  -- Nearly always there are none.
+  if any_holds == nil then any_holds = redis.call('EXISTS', HOLDS) == 1 end
+  local packed = any_holds and redis.call('HGET', HOLDS, name)
   return packed and cmsgpack.unpack(packed)
+end
+
+local function keep_hold(name, held)
+  any_holds = true
+  return redis.call('HSET', HOLDS, name, cmsgpack.pack(held))
 end
 
 -- A target that is muted is asked about: how long, and whether its mute was lifted unheard. It stands among the jobs of
@@ -83,6 +239,9 @@ local MUTED, ASK_AGAIN = 'muted:', 600000
 local function ask_about_mute(target, at) redis.call('ZADD', LOOKS, at, MUTED .. target) end
 
 -- A hold that ran out is remembered for the next one of its target, which may never come.
+local hold
+do
+
 local MANY_HOLDS = 256
 
 local function forget_old_holds()
@@ -98,7 +257,7 @@ end
 -- again, because the first call after it failed too, lasts twice as long, up to 30 s or its own length; calls that fail
 -- together are one failure. Of two reasons at once the one that holds for longer counts: what lets go the other must not
 -- let go this one. What an operator holds, an answer neither shortens nor explains.
-local function hold(name, ms, reason)
+function hold(name, ms, reason)
   local old = hold_of(name)
   if old and old.operator then
     if old['until'] > now then return old['until'] end
@@ -108,14 +267,14 @@ local function hold(name, ms, reason)
   local length = math.max(ms, math.min(ms * 2 ^ math.min(times, 16), 30000))
   local ends = now + length
   if old and old['until'] > ends then ends, reason = old['until'], old.reason end
-  redis.call('HSET', HOLDS, name, cmsgpack.pack({
-    since = old and old.since or now, ['until'] = ends, reason = reason, times = times,
-  }))
+  keep_hold(name, {since = old and old.since or now, ['until'] = ends, reason = reason, times = times})
   if not old and redis.call('HLEN', HOLDS) % MANY_HOLDS == 0 then forget_old_holds() end
   -- A pause that is repeated is one pause; a target that is held again has been let go in between.
   local again = old and (old['until'] > now or name == 'account')
   if not again or old.reason ~= reason then note('held', name, reason, ends) end
   return ends
+end
+
 end
 
 -- Until when the account is paused, as far as is known; nil when it is not.
@@ -131,7 +290,7 @@ end
 local function outlast(name, held)
   local under = held.under
   if under and under['until'] > now then
-    redis.call('HSET', HOLDS, name, cmsgpack.pack(under))
+    keep_hold(name, under)
     return under
   end
   if name ~= 'account' then
@@ -139,33 +298,42 @@ local function outlast(name, held)
     return nil
   end
   local open = {since = held.since, ['until'] = held['until'], reason = held.reason, times = 0}
-  redis.call('HSET', HOLDS, name, cmsgpack.pack(open))
+  keep_hold(name, open)
   return open
 end
 
 -- Lanes -------------------------------------------------------------------------------------------------------------
 
--- The lane of TARGET may go at AT, or when its hold ends; a lane without work has no turn.
-local function turn(target, at)
-  if redis.call('EXISTS', LANE .. target) == 0 then
-    redis.call('ZREM', DUE, target)
-    redis.call('HDEL', STREAKS, target)
+local streaks
+
+local function any_streaks()
+  if streaks == nil then streaks = redis.call('EXISTS', STREAKS) == 1 end
+  return streaks
+end
+
+-- How many jobs the lane of TARGET holds. A target in whose lane something waits behind another is known by that number;
+-- asked after its lane has grown (or else shrunk).
+local function measure(target, grown)
+  local depth = redis.call('ZCARD', LANE .. target)
+  if depth >= 2 then
+    put(BACKLOG, target, depth)
+  elseif depth == 1 and not grown then
+    put(BACKLOG, target, false)
+  end
+  return depth
+end
+
+-- The lane of TARGET may go at AT, or when its hold ends; a lane without work has no turn. DEPTH: how many jobs it holds,
+-- where that is known.
+local function turn(target, at, depth)
+  if (depth or redis.call('EXISTS', LANE .. target)) == 0 then
+    put(DUE, target, false)
+    if any_streaks() then redis.call('HDEL', STREAKS, target) end
     return
   end
   local held = hold_of(target)
   if held and held['until'] > at then at = held['until'] end
-  redis.call('ZADD', DUE, at, target)
-end
-
--- A target in whose lane something waits behind another is known by how much that is; called after its lane has grown
--- (or else shrunk).
-local function measure(target, grown)
-  local depth = redis.call('ZCARD', LANE .. target)
-  if depth >= 2 then
-    redis.call('ZADD', BACKLOG, depth, target)
-  elseif depth == 1 and not grown then
-    redis.call('ZREM', BACKLOG, target)
-  end
+  put(DUE, target, at)
 end
 
 local function place(job) return PLACE[job.priority or 'normal'] + job.seq end
@@ -173,10 +341,18 @@ local function place(job) return PLACE[job.priority or 'normal'] + job.seq end
 -- JOB takes its place in its lane, or the one it inherits; a lane that waits for something goes on waiting for it.
 local function join(job, inherited)
   redis.call('ZADD', LANE .. job.target, inherited or place(job), job.id)
-  measure(job.target, true)
-  if not redis.call('ZSCORE', FLIGHTS, job.target) and not redis.call('ZSCORE', DUE, job.target) then
-    turn(job.target, now)
-  end
+  -- A lane in which something waits has a turn already, or is being sent from.
+  local depth = measure(job.target, true)
+  if depth == 1 then turn(job.target, now, depth) end
+end
+
+-- JOB, which has been sent from, is the next one of its lane whatever else is in it.
+local function go_on(job) redis.call('ZADD', LANE .. job.target, 0, job.id) end
+
+-- The job that is being sent in the lane of TARGET, or would be next but for the priorities.
+local function first_of(target)
+  local call = call_of(target)
+  return call and call[1] or redis.call('ZRANGE', LANE .. target, 0, 0)[1]
 end
 
 -- The schedule ------------------------------------------------------------------------------------------------------
@@ -200,10 +376,8 @@ end
 local receipt
 do
 
-local function rfc3339(ms)
-  local days = math.floor(ms / 86400000)
-  local left = ms - days * 86400000
-  -- Days to year, month and day after Howard Hinnant's civil_from_days: years begin in March.
+-- Days to year, month and day after Howard Hinnant's civil_from_days: years begin in March.
+local function date(days)
   local z = days + 719468
   local era = math.floor(z / 146097)
   local doe = z - era * 146097
@@ -211,69 +385,70 @@ local function rfc3339(ms)
   local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
   local mp = math.floor((5 * doy + 2) / 153)
   local month = mp < 10 and mp + 3 or mp - 9
-  return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ',
-    yoe + era * 400 + (month <= 2 and 1 or 0), month, doy - math.floor((153 * mp + 2) / 5) + 1,
-    math.floor(left / 3600000), math.floor(left / 60000) % 60, math.floor(left / 1000) % 60, left % 1000)
+  return string.format('%04d-%02d-%02dT', yoe + era * 400 + (month <= 2 and 1 or 0), month,
+    doy - math.floor((153 * mp + 2) / 5) + 1)
 end
 
--- Collects the members of a JSON object in order, leaving out what is not known.
-local function object()
-  local members = {}
-  local add = {}
-  function add.raw(name, json) if json then members[#members + 1] = '"' .. name .. '":' .. json end end
-  function add.text(name, text) if text then add.raw(name, cjson.encode(text)) end end
-  function add.number(name, number) if number then add.raw(name, whole(number)) end end
-  function add.time(name, ms) if ms then add.raw(name, '"' .. rfc3339(ms) .. '"') end end
-  function add.close() return '{' .. table.concat(members, ',') .. '}' end
-  return add
+-- Most times and most words of one script are the same ones.
+local dates, times, quoted = {}, {}, {}
+
+-- The member NAME of a JSON object, with the time of MS.
+local function time(name, ms)
+  local text = times[ms]
+  if not text then
+    local days = math.floor(ms / 86400000)
+    local left = ms - days * 86400000
+    dates[days] = dates[days] or date(days)
+    text = dates[days] .. string.format('%02d:%02d:%02d.%03dZ"', math.floor(left / 3600000),
+      math.floor(left / 60000) % 60, math.floor(left / 1000) % 60, left % 1000)
+    times[ms] = text
+  end
+  return name .. text
 end
+
+-- The same with a text; nothing, where there is none.
+local function text(name, value)
+  if not value then return '' end
+  local known = quoted[value]
+  if not known then
+    known = cjson.encode(value)
+    quoted[value] = known
+  end
+  return name .. known
+end
+
+local function number(name, value) return value and name .. whole(value) or '' end
 
 local function attempts_json(attempts)
   local items = {}
   for i, attempt in ipairs(attempts) do
-    local add = object()
-    add.number('n', attempt.n)
-    add.number('part', attempt.part)
-    add.time('began_at', attempt.began)
-    add.number('took_ms', attempt.took)
-    add.number('http_status', attempt.http)
-    add.number('retcode', attempt.retcode)
-    add.number('result', attempt.result)
-    add.text('verdict', attempt.verdict)
-    add.text('rule', attempt.rule)
-    add.text('text', attempt.text)
-    items[i] = add.close()
+    items[i] = '{"n":' .. attempt.n .. ',"part":' .. attempt.part .. time(',"began_at":"', attempt.began)
+      .. number(',"took_ms":', attempt.took) .. number(',"http_status":', attempt.http)
+      .. number(',"retcode":', attempt.retcode) .. number(',"result":', attempt.result)
+      .. text(',"verdict":', attempt.verdict) .. text(',"rule":', attempt.rule)
+      .. (attempt.text and ',"text":' .. cjson.encode(attempt.text) or '') .. '}'
   end
-  return '[' .. table.concat(items, ',') .. ']'
+  return table.concat(items, ',')
 end
 
 -- The public receipt of JOB as JSON; SHOWN may replace state and reason and add an eta (what a reader is told while
 -- the job waits). A BRIEF one is without attempts.
 function receipt(job, shown, brief)
-  shown = shown or {}
   local ids = {}
   for i, id in ipairs(job.message_ids) do ids[i] = whole(id) end
-  local add = object()
-  add.text('id', ACCOUNT .. '.' .. job.id)
-  add.text('key', job.key)
-  add.text('account', ACCOUNT)
-  add.text('target', job.target)
-  add.text('state', shown.state or job.state)
-  add.text('reason', shown.reason or job.reason)
-  add.text('code', job.code)
-  add.time('eta', shown.eta)
-  add.time('created_at', job.created)
-  add.time('updated_at', job.updated)
-  add.time('ended_at', job.ended)
-  add.raw('message_ids', '[' .. table.concat(ids, ',') .. ']')
-  add.raw('parts', '{"total":' .. job.total .. ',"delivered":' .. job.done .. '}')
-  if not brief then add.raw('attempts', attempts_json(job.attempts)) end
-  add.text('evidence', job.evidence)
-  if job.corrected then add.raw('corrected', 'true') end
-  add.time('recalled_at', job.recalled)
-  add.text('replay_of', job.replay_of)
-  add.raw('metadata', job.metadata)
-  return add.close()
+  return '{"id":"' .. ACCOUNT .. '.' .. job.id .. '"' .. (job.key and ',"key":' .. cjson.encode(job.key) or '')
+    .. ',"account":"' .. ACCOUNT .. '","target":"' .. job.target .. '"'
+    .. text(',"state":', shown and shown.state or job.state)
+    .. text(',"reason":', shown and shown.reason or job.reason) .. text(',"code":', job.code)
+    .. (shown and shown.eta and time(',"eta":"', shown.eta) or '')
+    .. time(',"created_at":"', job.created) .. time(',"updated_at":"', job.updated)
+    .. (job.ended and time(',"ended_at":"', job.ended) or '')
+    .. ',"message_ids":[' .. table.concat(ids, ',') .. ']'
+    .. ',"parts":{"total":' .. job.total .. ',"delivered":' .. job.done .. '}'
+    .. (brief and '' or ',"attempts":[' .. attempts_json(job.attempts) .. ']')
+    .. text(',"evidence":', job.evidence) .. (job.corrected and ',"corrected":true' or '')
+    .. (job.recalled and time(',"recalled_at":"', job.recalled) or '') .. text(',"replay_of":', job.replay_of)
+    .. (job.metadata and ',"metadata":' .. job.metadata or '') .. '}'
 end
 
 end
@@ -294,21 +469,6 @@ local function enter(job)
   tally('admitted')
 end
 
--- Drop some entries of the index whose records are gone: more at a time than came in since the last time, so that it
--- never has many of them.
-local SWEEP_EVERY, SWEPT = 64, 192
-
-local function sweep_index()
-  local at = redis.call('HMGET', COUNTS, 'swept_ms', 'swept_seq')
-  local entries = redis.call('XRANGE', INDEX, at[1] and '(' .. at[1] .. '-' .. at[2] or '-', '+', 'COUNT', SWEPT)
-  for _, entry in ipairs(entries) do
-    if redis.call('EXISTS', JOB .. entry[2][2]) == 0 then redis.call('XDEL', INDEX, entry[1]) end
-  end
-  if #entries < SWEPT then return redis.call('HDEL', COUNTS, 'swept_ms', 'swept_seq') end
-  local ms, seq = string.match(entries[SWEPT][1], '^(%d+)-(%d+)$')
-  redis.call('HSET', COUNTS, 'swept_ms', ms, 'swept_seq', seq)
-end
-
 -- Ends, told -------------------------------------------------------------------------------------------------------
 
 -- What this script ended, for who writes it down: {job, target, state, code, '1' when its callback is due, ms since
@@ -319,21 +479,25 @@ end
 -- Each script that can end a job takes as its last ARGV 'bodies' where they are wished for, else ''.
 local ENDED = {}
 local TELL_BODIES = ARGV[#ARGV] == 'bodies'
-local LONGEST_TOLD = 65536 -- bytes of a body; what is larger carries media
 
 -- The metadata of JOB, where it may say of a trace.
 local function trace_of(job)
   return job.metadata and string.find(job.metadata, '"traceparent"', 1, true) and job.metadata or ''
 end
 
+local told, finish
+do
+
+local LONGEST_TOLD = 65536 -- bytes of a body; what is larger carries media
+
 local function bodies_of(job)
   local bodies = {}
-  for i, part in ipairs(job.parts or {}) do bodies[i] = #part[2] <= LONGEST_TOLD and part[2] or '' end
+  for i, part in ipairs(parts_of(job)) do bodies[i] = #part[2] <= LONGEST_TOLD and part[2] or '' end
   return bodies
 end
 
 -- How JOB ended, as its record says; BODIES are those of its parts.
-local function told(job, callback, bodies)
+function told(job, callback, bodies)
   local first, last = job.attempts[1], job.attempts[#job.attempts]
   local rare = {}
   local function add(name, value)
@@ -357,6 +521,21 @@ end
 
 -- Endings -----------------------------------------------------------------------------------------------------------
 
+-- Drop some entries of the index whose records are gone: more at a time than came in since the last time, so that it
+-- never has many of them.
+local SWEEP_EVERY, SWEPT = 64, 192
+
+local function sweep_index()
+  local at = redis.call('HMGET', COUNTS, 'swept_ms', 'swept_seq')
+  local entries = redis.call('XRANGE', INDEX, at[1] and '(' .. at[1] .. '-' .. at[2] or '-', '+', 'COUNT', SWEPT)
+  for _, entry in ipairs(entries) do
+    if redis.call('EXISTS', JOB .. entry[2][2]) == 0 then redis.call('XDEL', INDEX, entry[1]) end
+  end
+  if #entries < SWEPT then return redis.call('HDEL', COUNTS, 'swept_ms', 'swept_seq') end
+  local ms, seq = string.match(entries[SWEPT][1], '^(%d+)-(%d+)$')
+  redis.call('HSET', COUNTS, 'swept_ms', ms, 'swept_seq', seq)
+end
+
 -- The callback of JOB, "<host> <url>", is due: its receipt is to be posted as it is now. Returns '1' if there is one.
 local function announce(job)
   if not job.callback then return '' end
@@ -368,28 +547,30 @@ local function announce(job)
 end
 
 -- JOB ends in STATE because of CODE: out of its lane, its record and key kept for KEEP ms. What was not delivered
--- keeps its parts, for a replay.
-local function finish(job, state, code, keep, length)
+-- keeps its parts, for a replay. Returns how many jobs are left in its lane, if it was there.
+function finish(job, state, code, keep, length)
   job.state, job.code, job.reason, job.ended = state, code, code == 'collapsed' and code or nil, now
   job.posts = nil -- a correction is told of with all tries
   local bodies = TELL_BODIES and bodies_of(job)
-  if state == 'delivered' then job.parts = nil end
-  if redis.call('ZREM', LANE .. job.target, job.id) == 1 then measure(job.target) end
+  if state == 'delivered' then said[job.id] = nil end
+  local left = redis.call('ZREM', LANE .. job.target, job.id) == 1 and measure(job.target) or nil
   call_back(job, now)
-  save(job)
-  redis.call('PEXPIRE', JOB .. job.id, keep)
+  save(job, keep)
   if job.key then redis.call('PEXPIRE', KEY .. job.key, keep) end
   local collapse = job.collapse and COLLAPSE .. job.target .. ':' .. job.collapse
   if collapse and redis.call('GET', collapse) == job.id then redis.call('DEL', collapse) end
-  redis.call('HINCRBY', COUNTS, 'queued', -1)
+  count(COUNTS, 'queued', -1)
   tally('ended:' .. state)
-  local ended = redis.call('HINCRBY', COUNTS, state, 1)
-  if ended % SWEEP_EVERY == 0 then sweep_index() end
+  count(COUNTS, state, 1)
+  if counter(state) % SWEEP_EVERY == 0 then sweep_index() end
   if state ~= 'delivered' then
     redis.call('XADD', LETTERS, 'MINID', '~', whole(now - keep), '*', 'job', job.id)
   end
   publish(job, length)
   ENDED[#ENDED + 1] = told(job, announce(job), bodies)
+  return left
+end
+
 end
 
 -- Take JOB, of which nothing may have been sent, out of wherever it waits, and end it as cancelled because of CODE.
@@ -399,7 +580,7 @@ local function withdraw(job, code, keep, length)
   local at = redis.call('ZSCORE', LANE .. target, job.id)
   redis.call('ZREM', SCHEDULED, scheduled_as(job))
   if job.requester then redis.call('ZREM', ASIDE .. aside_of(job), job.id) end
-  finish(job, 'cancelled', code, keep, length)
-  if at and not redis.call('ZSCORE', FLIGHTS, target) then turn(target, now) end
+  local left = finish(job, 'cancelled', code, keep, length)
+  if at and not score_of(FLIGHTS, target) then turn(target, now, left) end
   return at
 end

@@ -1,12 +1,11 @@
 -- Puts jobs of one account into their lanes, each with its record and its idempotency key; safe to repeat.
 -- include: account
 -- ARGV  1 source ("" when the job came by itself)  2 most jobs queued  3 how long keys and records are kept (ms)
---       4 longest age (ms)  5 receipts stream length  6 number of jobs, then for each job 17 fields and its parts, 7
---       fields each:
---         id, entry id, key, fingerprint, target, requester, priority, not before (ms), delay (ms),
---         expires at (ms), time to live (ms), on unknown, metadata (JSON), replay of, collapse key,
---         callback ("<host> <url>"), number of parts
---         action, body, timeout (ms), fetch (ms), fingerprint, nodes (0 or 1), digests of its media
+--       4 longest age (ms)  5 receipts stream length  6 jobs, packed: a list of {id, entry, fingerprint, key, target,
+--         requester, priority, not_before (ms), delay (ms), expires (ms), ttl (ms), on_unknown, metadata (JSON),
+--         collapse, callback ("<host> <url>"), total (number of parts), times (of each part, what its call may take, ms),
+--         media (of each part, digests parted by blanks)} each; what is not given is not there
+--       then for each job what it says: its parts, packed as a record keeps them
 --       last: 'bodies' or ''
 -- Steps per job: skip an entry that is not newer than its source's mark; answer a known id or key; refuse when full;
 --       else end the job it collapses, write record, key and lane (or the schedule, until it is due), and move the mark.
@@ -15,37 +14,17 @@
 
 local source, most, keep, max_age = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local length = tonumber(ARGV[5])
-local queued = tonumber(redis.call('HGET', COUNTS, 'queued') or 0)
-local cursor = 6
 
-local function take()
-  cursor = cursor + 1
-  return ARGV[cursor]
-end
-
-local function given()
-  local text = take()
-  return text ~= '' and text or nil
-end
-
-local function read_job()
-  local job = {id = take(), state = 'queued', created = now, retries = 0, done = 0, message_ids = {}, attempts = {}}
-  local entry = take()
-  job.key = given()
-  local fingerprint = take()
-  job.target, job.requester, job.priority = take(), given(), given()
-  local not_before, delay = tonumber(take()), tonumber(take())
-  local expires, ttl = tonumber(take()), tonumber(take())
-  job.on_unknown, job.metadata, job.replay_of, job.collapse = given(), given(), given(), given()
-  job.callback = given()
-  job.total, job.parts = tonumber(take()), {}
-  for i = 1, job.total do
-    job.parts[i] = {take(), take(), tonumber(take()), tonumber(take()), take(), tonumber(take()), given()}
-  end
-  job.first_go = not_before or now + (delay or 0)
+-- Make of JOB, as it was submitted, one that waits; what only the admission asks is returned.
+local function enrol(job)
+  local entry, fingerprint, not_before = job.entry, job.fingerprint, job.not_before
+  local expires, ttl = job.expires, job.ttl
+  job.first_go = not_before or now + (job.delay or 0)
   job.lapse = expires and 'expires_at' or ttl and 'ttl' or 'max_age'
   job.expires = expires or ttl and now + ttl or math.max(job.first_go, now) + max_age
-  return job, entry, fingerprint
+  job.entry, job.fingerprint, job.not_before, job.delay, job.ttl = nil, nil, nil, nil, nil
+  job.state, job.created, job.retries, job.done, job.message_ids, job.attempts = 'queued', now, 0, 0, {}, {}
+  return entry, fingerprint
 end
 
 -- Stream ids are "<ms>-<seq>"; both halves fit a Lua number.
@@ -72,7 +51,6 @@ local function collapse(job)
   local old = id and load(id)
   redis.call('SET', name, job.id)
   if old and unsent(old) then
-    queued = queued - 1
     return old, withdraw(old, 'collapsed', keep, length)
   end
 end
@@ -81,11 +59,12 @@ local function admit(job, fingerprint)
   if redis.call('EXISTS', JOB .. job.id) == 1 then return 'admitted', job.id end
   local outcome, id = known_key(job, fingerprint)
   if outcome then return outcome, id end
-  if queued >= most then return 'full', job.id end
-  queued = redis.call('HINCRBY', COUNTS, 'queued', 1)
+  if counter('queued') >= most then return 'full', job.id end
+  count(COUNTS, 'queued', 1)
   local old, inherited
   if job.collapse then old, inherited = collapse(job) end
-  job.seq = old and old.seq or redis.call('HINCRBY', COUNTS, 'seq', 1)
+  if not old then count(COUNTS, 'seq', 1) end
+  job.seq = old and old.seq or counter('seq')
   job.again = old and old.again
   enter(job)
   if job.key then redis.call('SET', KEY .. job.key, job.id .. ' ' .. fingerprint) end
@@ -100,8 +79,9 @@ end
 
 local mark = source ~= '' and redis.call('HGET', MARKS, source) or nil
 local reply, full = {}, false
-for i = 1, tonumber(ARGV[6]) do
-  local job, entry, fingerprint = read_job()
+for i, job in ipairs(cmsgpack.unpack(ARGV[6])) do
+  local entry, fingerprint = enrol(job)
+  said[job.id] = ARGV[6 + i]
   if full then
     reply[i] = {'full', job.id}
   elseif mark and not newer(entry, mark) then
@@ -115,4 +95,4 @@ for i = 1, tonumber(ARGV[6]) do
   end
 end
 if mark then redis.call('HSET', MARKS, source, mark) end
-return {reply, ENDED}
+return written({reply, ENDED})

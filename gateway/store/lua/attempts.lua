@@ -3,27 +3,10 @@
 -- Each script that includes this reads the three from its ARGV.
 local KEEP, LENGTH, SETTLE_FOR
 
-local function each_scope(job, visit)
-  visit(RATE .. 'account')
-  visit(RATE .. job.target)
-  if job.requester then visit(RATE .. 'requester:' .. job.requester) end
-end
-
--- A send counts in its windows from now on: the receiver had it at the latest now. One ms more, since now is cut.
-local function stamp(job, token)
-  each_scope(job, function(key) redis.call('ZADD', key, 'XX', now + 1, whole(token)) end)
-end
-
--- A send that surely never left counts in no window.
-local function unstamp(job, token)
-  each_scope(job, function(key) redis.call('ZREM', key, whole(token)) end)
-end
-
 -- Remember that MESSAGE_ID is accounted for by JOB: an event that reports it later is no evidence of another attempt.
 local function remember_answered(job, message_id)
-  local key = messages_of(0)
-  redis.call('HSET', key, whole(message_id), job.target .. ' ' .. job.id)
-  redis.call('PEXPIRE', key, 2 * DAY)
+  note_down(messages_of(0), whole(message_id), job.target .. ' ' .. job.id)
+  lasting[messages_of(0)] = 2 * DAY
 end
 
 -- The job that MESSAGE_ID in TARGET is known to belong to, if any.
@@ -66,12 +49,19 @@ local function settled(job)
   job.unknown_ms, job.unknown_at = (job.unknown_ms or 0) + now - job.unknown_at, nil
 end
 
+-- No evidence of JOB is awaited any more.
+local function look_no_more(job)
+  if not job.unsettled then return end
+  job.unsettled = nil
+  redis.call('SREM', UNSETTLED .. job.target, job.id)
+  redis.call('ZREM', LOOKS, job.id)
+end
+
 -- The current part of JOB was delivered, as MESSAGE_ID where that is known, which EVIDENCE says. An unconfirmed job is
 -- corrected, once all of it is known to have arrived.
 local function delivered(job, message_id, evidence)
   local ended = job.state == 'unconfirmed'
-  redis.call('SREM', UNSETTLED .. job.target, job.id)
-  redis.call('ZREM', LOOKS, job.id)
+  look_no_more(job)
   if message_id then
     remember_answered(job, message_id)
     job.message_ids[#job.message_ids + 1] = message_id
@@ -81,21 +71,23 @@ local function delivered(job, message_id, evidence)
   local complete = job.done == job.total
   if complete and ended then
     job.corrected = true
-    redis.call('HINCRBY', COUNTS, 'unconfirmed', -1)
-    redis.call('HINCRBY', COUNTS, 'queued', 1)
+    count(COUNTS, 'unconfirmed', -1)
+    count(COUNTS, 'queued', 1)
   end
+  local left
   if complete then
-    finish(job, 'delivered', nil, KEEP, LENGTH)
+    left = finish(job, 'delivered', nil, KEEP, LENGTH)
     if ended then call_off_replay(job) end
   elseif ended then
     job.updated = now -- more of it is known to have arrived; its state is what it was
-    redis.call('SET', JOB .. job.id, cmsgpack.pack(job), 'KEEPTTL')
+    save_ended(job)
   else
     job.state, job.code = 'sending', nil
     settled(job)
     save(job)
+    go_on(job)
   end
-  if not ended then turn(job.target, now) end
+  if not ended then turn(job.target, now, left) end
 end
 
 -- The history is asked twice: soon, before others push the message out of it, and shortly before settling is given up.
@@ -108,10 +100,11 @@ local function last_look(settle_for) return math.min(LAST_LOOK, settle_for / 4) 
 local function doubt(job, code)
   local attempt = job.attempts[#job.attempts]
   if attempt.seen then return delivered(job, attempt.seen, 'event') end
-  job.state, job.code, job.doubted, job.unknown_at = 'unknown', code, true, now
+  job.state, job.code, job.doubted, job.unknown_at, job.unsettled = 'unknown', code, true, now, true
   job.settle_by, job.looked, job.granted = now + SETTLE_FOR, nil, nil
   redis.call('ZADD', LOOKS, math.floor(now + first_look(SETTLE_FOR)), job.id)
   save(job)
+  go_on(job)
   publish(job, LENGTH)
   redis.call('SADD', UNSETTLED .. job.target, job.id)
   redis.call('PEXPIRE', UNSETTLED .. job.target, KEEP)

@@ -8,4 +8,4 @@ if not job then return nil end
 if job.state == 'cancelled' then return {'cancelled', job.state, job.target, ENDED} end
 if not unsent(job) then return {'too_late', job.state, job.target, ENDED} end
 withdraw(job, 'cancelled', tonumber(ARGV[2]), tonumber(ARGV[3]))
-return {'cancelled', job.state, job.target, ENDED}
+return written({'cancelled', job.state, job.target, ENDED})

@@ -17,7 +17,7 @@ write_though_full()
 
 local function equal(job)
   local attempt = job.attempts[#job.attempts]
-  local part = attempt and job.parts and job.parts[attempt.part + 1]
+  local part = attempt and parts_of(job)[attempt.part + 1]
   local since = part and part[5] == fingerprint and tried_since(job)
   local fits = since and since <= sent + SKEW and sent <= attempt.began + LATEST
   return fits and attempt
@@ -32,10 +32,10 @@ each_unsettled(target, function(job)
 end)
 if listed then
   delivered(listed, message_id, 'event')
-  return {'credited', ENDED}
+  return written({'credited', ENDED})
 end
 
-local head = redis.call('ZRANGE', LANE .. target, 0, 0)[1]
+local head = first_of(target)
 local current = head and load(head)
 local attempt = current and equal(current)
 if attempt and not attempt.verdict then
@@ -49,4 +49,4 @@ if attempt and current.state == 'queued' and not attempt.retcode then matches[#m
 
 if #matches ~= 1 then return {#matches == 0 and 'unmatched' or 'ambiguous', ENDED} end
 delivered(matches[1], message_id, 'event')
-return {'credited', ENDED}
+return written({'credited', ENDED})

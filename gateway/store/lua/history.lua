@@ -21,7 +21,7 @@ each_unsettled(job.target, function(other)
 end)
 
 local function listed()
-  local wanted, since = job.parts[job.done + 1][5], tried_since(job)
+  local wanted, since = parts_of(job)[job.done + 1][5], tried_since(job)
   for i = 6, 5 + 3 * tonumber(ARGV[5]), 3 do
     local message_id, at = tonumber(ARGV[i]), tonumber(ARGV[i + 1]) * 1000 + 999
     if ARGV[i + 2] == wanted and at + SKEW >= since and at - 999 <= now + SKEW and not taken[message_id]
@@ -34,7 +34,7 @@ end
 job.looked, job.row = true, job.row or listed()
 if job.row and trusted then
   delivered(job, job.row, 'history')
-  return {'delivered', ENDED}
+  return written({'delivered', ENDED})
 end
 if job.row then redis.call('ZADD', LOOKS, job.settle_by, job.id) end
 save(job)

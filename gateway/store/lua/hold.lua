@@ -22,7 +22,7 @@ end
 if active and old.operator and not operator then
   if wanted == 'release' and old.under and meant(old.under) then
     old.under = nil
-    redis.call('HSET', HOLDS, name, cmsgpack.pack(old))
+    keep_hold(name, old)
   end
   return {0, whole(old['until'])}
 end
@@ -32,7 +32,7 @@ if wanted == 'release' then
   if not old or not meant(old) then return {0, old and whole(old['until']) or '0'} end
   if name == 'account' and (active or operator) then
     local open = {since = old.since, ['until'] = now, reason = old.reason, times = operator and 0 or old.times}
-    redis.call('HSET', HOLDS, name, cmsgpack.pack(open))
+    keep_hold(name, open)
   elseif name == 'account' then
     return {0, '0'}
   else
@@ -48,15 +48,15 @@ else
   if ends <= now then return {0, active and whole(old['until']) or '0'} end
   -- Of two reasons at once the one that holds for longer counts.
   if active and not operator and old.reason ~= reason and old['until'] >= ends then return {0, whole(old['until'])} end
-  redis.call('HSET', HOLDS, name, cmsgpack.pack({
+  keep_hold(name, {
     since = active and old.since or now,
     ['until'] = ends,
     reason = reason,
     times = 0,
     operator = operator or nil,
     under = operator and active and (old.operator and old.under or not old.operator and old) or nil,
-  }))
+  })
   if reason == 'muted' and not operator then ask_about_mute(name, now + ASK_AGAIN) end
 end
-if name ~= 'account' and not redis.call('ZSCORE', FLIGHTS, name) then turn(name, now) end
-return {1, whole(ends)}
+if name ~= 'account' and not score_of(FLIGHTS, name) then turn(name, now) end
+return written({1, whole(ends)})

@@ -9,7 +9,7 @@ if id == '' then id = string.match(redis.call('GET', KEY .. ARGV[2]) or '', '^%S
 local job = id and load(id)
 if not job then return nil end
 local told = {job.id, job.target, job.done}
-for _, part in ipairs(job.parts or {}) do
+for _, part in ipairs(parts_of(job)) do
   told[#told + 1] = part[1]
   told[#told + 1] = part[2]
 end

@@ -13,6 +13,6 @@ if not park or park.operator or park.reason ~= 'muted' or park['until'] <= now t
 
 write_though_full()
 park['until'] = ends > now and ends or math.min(park['until'], now + SOON)
-redis.call('HSET', HOLDS, target, cmsgpack.pack(held))
-if not redis.call('ZSCORE', FLIGHTS, target) then turn(target, now) end
-return whole(park['until'])
+keep_hold(target, held)
+if not score_of(FLIGHTS, target) then turn(target, now) end
+return written(whole(park['until']))

@@ -86,7 +86,7 @@ end
 
 -- What the first job of the lane of TARGET waits for; nil when the lane is empty.
 local function waiting_at(target)
-  local id = redis.call('ZRANGE', LANE .. target, 0, 0)[1]
+  local id = first_of(target)
   if not id then return nil end
   local depth = redis.call('ZCARD', LANE .. target)
   local job = redis.call('STRLEN', JOB .. id) <= LARGEST and load(id)

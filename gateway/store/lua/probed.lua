@@ -20,5 +20,5 @@ if reason ~= '' then return {wrong and 'wrong_account' or 'paused', expected, wh
 local paused = hold_of('account')
 if not paused or paused.operator or paused['until'] > now or paused.trial then return {'fine', expected, '0'} end
 paused.trial, paused.tried, paused.probing = 1, now, nil
-redis.call('HSET', HOLDS, 'account', cmsgpack.pack(paused))
+keep_hold('account', paused)
 return {'trial', expected, '0'}

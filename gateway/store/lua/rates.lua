@@ -125,6 +125,7 @@ local function forgotten_until(scope, rate)
   if not changed_at or changed_at + rate[2] < now then return 0 end
   if type(before) == 'string' then before = cjson.decode(before) end
   local old = before[scope] or scope:find('^requester:') and before.requester or rates_for(scope, before)
+  write_places(RATE .. scope)
   local stamps, kept = redis.call('ZRANGE', RATE .. scope, 0, -1, 'WITHSCORES'), 0
   for i = 1, #stamps, 2 do
     if tonumber(stamps[i]) <= last_token then kept = kept + 1 end
@@ -135,11 +136,14 @@ local function forgotten_until(scope, rate)
 end
 
 -- When one more send fits all RATES of SCOPE: its COUNT-th last send must have been answered a period ago; one that is
--- still open will be answered now at the earliest.
-local function opens_at(scope, rates)
+-- still open will be answered now at the earliest. OPEN: how many such there are that are in no window.
+local function opens_at(scope, rates, open)
   local at, factor = 0, factor_of(scope)
+  local key = RATE .. scope
+  if placed[key] then write_places(key) end
   for _, rate in ipairs(rates) do
-    local nth = redis.call('ZREVRANGE', RATE .. scope, rate[1] - 1, rate[1] - 1, 'WITHSCORES')[2]
+    local rank = rate[1] - 1 - (open or 0)
+    local nth = rank < 0 and math.huge or redis.call('ZREVRANGE', key, rank, rank, 'WITHSCORES')[2]
     if nth then
       local answered = tonumber(nth)
       at = math.max(at, (answered == math.huge and now or answered) + rate[2] * factor)
@@ -159,25 +163,29 @@ end
 local function account_opens() return limits.observe.account and 0 or opens_at('account', limits.account) end
 
 -- How full the windows of SCOPE are: {count, period (ms, as slowed), sends counted, when one more fits (ms)} a rate.
-local function windows_of(scope, rates)
+local function windows_of(scope, rates, open)
   local windows, factor = {}, factor_of(scope)
   for i, rate in ipairs(rates) do
     local period = rate[2] * factor
-    local used = redis.call('ZCOUNT', RATE .. scope, '(' .. whole(now - period), '+inf')
-    windows[i] = {rate[1], whole(period), used, whole(math.max(now, opens_at(scope, {rate})))}
+    local used = redis.call('ZCOUNT', RATE .. scope, '(' .. whole(now - period), '+inf') + (open or 0)
+    windows[i] = {rate[1], whole(period), used, whole(math.max(now, opens_at(scope, {rate}, open)))}
   end
   return windows
 end
 
--- Count a send of TOKEN in the windows of SCOPE; one that an OBSERVED rate would have delayed is counted as such.
-local function reserve(scope, rates, token, lease, observed)
-  if #rates == 0 then return end
-  if observed and opens_at(scope, rates) > now then
-    redis.call('HINCRBY', COUNTS, 'observed:' .. string.match(scope, '^%a+'), 1)
-  end
+-- The window of SCOPE keeps what its RATES count, for as long as they count it.
+local function keep_window(scope, rates, lease)
   local most, longest = most_of(rates), 0
   for _, rate in ipairs(rates) do longest = math.max(longest, rate[2]) end
-  redis.call('ZADD', RATE .. scope, '+inf', whole(token))
-  redis.call('ZREMRANGEBYRANK', RATE .. scope, 0, -most - 1)
-  redis.call('PEXPIRE', RATE .. scope, longest * (slowed_of(scope) and SLOWEST or 1) + lease)
+  local key, period = RATE .. scope, longest * (slowed_of(scope) and SLOWEST or 1) + lease
+  redis.call('ZREMRANGEBYRANK', key, 0, -most - 1)
+  -- Twice as long as needed, so that it need not be said with each send.
+  if redis.call('PTTL', key) < period then redis.call('PEXPIRE', key, 2 * period) end
+end
+
+-- Count a send that an OBSERVED rate of SCOPE would have delayed.
+local function observe(scope, rates, observed)
+  if observed and opens_at(scope, rates) > now then
+    count(COUNTS, 'observed:' .. string.match(scope, '^%a+'), 1)
+  end
 end

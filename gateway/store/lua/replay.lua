@@ -22,22 +22,27 @@ local function last_of(id)
 end
 
 local function again(old, id)
-  local parts = {}
-  for i = old.done + 1, old.total do parts[#parts + 1] = old.parts[i] end
+  local parts, times, media = {}, {}, {}
+  local all = parts_of(old)
+  for i = old.done + 1, old.total do
+    parts[#parts + 1], times[#times + 1], media[#media + 1] = all[i], old.times[i], old.media and old.media[i]
+  end
   local job = {
     id = id, state = 'queued', created = now, retries = 0, done = 0, message_ids = {}, attempts = {},
     target = old.target, requester = old.requester, priority = old.priority, on_unknown = old.on_unknown,
-    metadata = old.metadata, callback = old.callback, replay_of = ACCOUNT .. '.' .. old.id, parts = parts, total = #parts,
+    metadata = old.metadata, callback = old.callback, replay_of = ACCOUNT .. '.' .. old.id, times = times, media = old.media and media, total = #parts,
     first_go = now, lapse = 'max_age', expires = now + max_age,
   }
-  redis.call('HINCRBY', COUNTS, 'queued', 1)
-  job.seq = redis.call('HINCRBY', COUNTS, 'seq', 1)
+  said[id] = cmsgpack.pack(parts)
+  count(COUNTS, 'queued', 1)
+  count(COUNTS, 'seq', 1)
+  job.seq = counter('seq')
   enter(job)
   join(job)
   old.replayed = id
   -- A late event tells of an unconfirmed one by its parts.
-  if old.state ~= 'unconfirmed' then old.parts = nil end
-  redis.call('SET', JOB .. old.id, cmsgpack.pack(old), 'KEEPTTL')
+  if old.state ~= 'unconfirmed' then said[old.id] = nil end
+  save_ended(old)
 end
 
 local function replay(id, new)
@@ -47,12 +52,12 @@ local function replay(id, new)
   local old = last_of(id)
   if not old then return {'gone', id} end
   if not old.ended then return old.id == id and {'not_ended', id} or {'duplicate', old.id} end
-  if old.done == old.total or not old.parts then return {old.id == id and 'nothing_left' or 'duplicate', old.id} end
-  if tonumber(redis.call('HGET', COUNTS, 'queued') or 0) >= most then return {'full', id} end
+  if old.done == old.total or not said[old.id] then return {old.id == id and 'nothing_left' or 'duplicate', old.id} end
+  if counter('queued') >= most then return {'full', id} end
   again(old, new)
   return {'replayed', new}
 end
 
 local replies = {}
 for i = 1, tonumber(ARGV[3]) do replies[i] = replay(ARGV[2 + 2 * i], ARGV[3 + 2 * i]) end
-return replies
+return written(replies)

@@ -35,11 +35,10 @@ local found, weight = {}, 0
 local forward = ARGV[10] == '1'
 local entries = redis.call(forward and 'XRANGE' or 'XREVRANGE', index, begin, forward and '+' or '-', 'COUNT', MOST)
 for i, entry in ipairs(entries) do
-  local packed = redis.call('GET', JOB .. entry[2][2])
-  weight = weight + (packed and #packed or 0)
+  local job, size = load(entry[2][2])
+  weight = weight + (size or 0)
   -- One is looked at in any case, however heavy it is.
   if i > 1 and weight > MOST_BYTES then return {entries[i - 1][1], found} end
-  local job = packed and cmsgpack.unpack(packed)
   local seen = job and fits(job)
   if seen then found[#found + 1] = {entry[1], job.id, receipt(job, seen, true)} end
   if #found == most then return {entry[1], found} end

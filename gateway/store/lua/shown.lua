@@ -21,7 +21,7 @@ local function shown(job)
   end
   local held = on_hold(job.target)
   if held then return held end
-  if redis.call('ZRANGE', LANE .. job.target, 0, 0)[1] ~= job.id then return waiting('behind') end
+  if first_of(job.target) ~= job.id then return waiting('behind') end
   local due = tonumber(redis.call('ZSCORE', DUE, job.target))
   if due and due > now then return waiting(#job.attempts > 0 and 'retry' or 'rate_limited', due) end
   -- A lane that may go, but for the rate of the whole account: until when that held up others, the last tick knows.

@@ -3,17 +3,17 @@
 -- ARGV  1 replica  2 sequence number of this tick  3 most claims  4 most calls in flight  5 lease beyond the call's own
 --       time (ms)  6 settle for (ms)  7 keep (ms)  8 receipts stream length  9 on unknown  10 most retries
 --       11 limits
---       12 number of settlements, then for each 15 fields:
---         job, token, settlement, verdict, rule, wait (ms), spends (0 or 1), effects (JSON {effect, hold, after, widespread:
---         {targets, within, effect, hold, reason}}, times in ms, or ""), message id, http status, retcode, result, text,
---         took (ms), fingerprint of words no rule knows
+--       12 settlements, packed: a list of {job, token, settlement, verdict, rule, wait (ms), spends (0 or 1),
+--         effects {effect, hold, after, widespread: {targets, within, effect, hold, reason}} (times in ms), message_id,
+--         http, retcode, result, text, took (ms), unmatched (fingerprint of words no rule knows)} each; what is not known
+--         is not there
 --       last: 'bodies' or ''
 -- Steps settle → reap → schedule → claim, in this order: what is settled here can be claimed here.
 -- Reply {ms to the next turn (-1: nothing to wait for), has the account work (0 or 1), claims, ended, noted, looks, probe
 --       (1: ask NapCat whether the account works)}
 --       claim: {job, target, token, n, part number, retries, rule of the attempts before this one that cost nothing ("":
 --         none), how many in a row, ms from admission, or from when it was due, to this claim (-1: it is not the first),
---         metadata (where it says of a trace), action, body, timeout (ms), fetch (ms), fingerprint, nodes}
+--         metadata (where it says of a trace), the part, packed in a list of its own}
 --       ended: as `told` tells it; a repeat tells it again
 --       noted: {held | slowed | recovered | resumed, target or "account", reason, until (ms)}
 --       look: {job, target}: ask for the history of this target; without a job: whether it is still muted
@@ -22,68 +22,92 @@ local replica, sequence = ARGV[1], ARGV[2]
 local most_claims, most_flights, lease_slack = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 SETTLE_FOR, KEEP, LENGTH = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local on_unknown, most_retries = ARGV[9], tonumber(ARGV[10])
-local STREAK = 20 -- turns of higher priority that the lowest may wait behind
 local SCAN = 256 -- of each kind looked at in one tick: bounds the time Redis is held
 local budget = SCAN -- jobs that may end or step aside in this tick
+local windows = {} -- that this tick writes to: the rates that count there, by scope
+local longest_lease = 0 -- of what this tick claims
 
 -- Media -------------------------------------------------------------------------------------------------------------
 
 -- NapCat keeps one file for equal media and may delete it under a second send (#535, #764): of the sends of one medium
 -- on one account, one is in flight, and the lanes of the others are blocked.
+local take_media, release_media, blocked
+do
+
 local WOKEN = 8 -- lanes that may go when a medium is free: the first takes it, unless something else holds it up
 local LOOK_AGAIN = 1000 -- ms after which a blocked lane looks by itself, should it not be woken
 
-local function media_of(job, part)
-  return string.gmatch(job.parts and job.parts[part] and job.parts[part][7] or '', '%S+')
-end
+local function media_of(job, part) return string.gmatch(job.media[part] or '', '%S+') end
 
-local function take_media(job, part, token)
+function take_media(job, part, token)
+  if not job.media then return end
   for digest in media_of(job, part) do
     redis.call('HSET', MEDIA, digest, whole(token))
     redis.call('ZREM', BLOCKED .. digest, job.target)
   end
 end
 
-local function release_media(job, attempt)
+function release_media(job, attempt)
+  if not job.media then return end
   for digest in media_of(job, attempt.part + 1) do
     if redis.call('HGET', MEDIA, digest) == whole(attempt.token) then
       redis.call('HDEL', MEDIA, digest)
       local woken = redis.call('ZPOPMIN', BLOCKED .. digest, WOKEN)
       for i = 1, #woken, 2 do
-        if redis.call('ZSCORE', DUE, woken[i]) then redis.call('ZADD', DUE, woken[i + 1], woken[i]) end
+        if score_of(DUE, woken[i]) then put(DUE, woken[i], woken[i + 1]) end
       end
     end
   end
 end
 
 -- Whether a medium of JOB is being sent right now; its lane, which may go since DUE_SINCE, is then blocked.
-local function blocked(job, due_since)
+function blocked(job, due_since)
+  if not job.media then return false end
   for digest in media_of(job, job.done + 1) do
     if redis.call('HEXISTS', MEDIA, digest) == 1 then
       redis.call('ZADD', BLOCKED .. digest, 'NX', due_since, job.target)
       redis.call('PEXPIRE', BLOCKED .. digest, 3600000)
-      redis.call('ZADD', DUE, now + LOOK_AGAIN, job.target)
+      put(DUE, job.target, now + LOOK_AGAIN)
       return true
     end
   end
   return false
 end
 
+end
+
 -- Settle ------------------------------------------------------------------------------------------------------------
 
-local function read_settlements()
-  local cursor, items = 12, {}
-  local function take() cursor = cursor + 1 return ARGV[cursor] end
-  local function given() local text = take() if text ~= '' then return text end end
-  for i = 1, tonumber(ARGV[12]) do
-    items[i] = {
-      job = take(), token = tonumber(take()), settlement = take(), verdict = given(), rule = given(),
-      wait = tonumber(take()), spends = tonumber(take()), effects = given(),
-      message_id = tonumber(take()), http = tonumber(take()), retcode = tonumber(take()),
-      result = tonumber(take()), text = given(), took = tonumber(take()), unmatched = given(),
-    }
+-- A send counts in its windows from now on: the receiver had it at the latest now. One ms more, since now is cut. One
+-- that was counted when its lease lapsed counts AGAIN only where later ones have not taken its place.
+local function stamp(job, token, again)
+  local name = whole(token)
+  local function visit(scope, rates)
+    if again then return redis.call('ZADD', RATE .. scope, 'XX', now + 1, name) end
+    if #rates == 0 then return end
+    put(RATE .. scope, name, now + 1)
+    windows[scope] = rates
   end
-  return items
+  visit('account', limits.account)
+  visit(job.target, (rates_now(job.target)))
+  if job.requester then visit('requester:' .. job.requester, limits.requester) end
+end
+
+-- The call in the lane of TARGET is over.
+local function land(target)
+  put(FLIGHTS, target, false)
+  note_down(CALLS, target, false)
+end
+
+local settle
+do
+
+-- A send that surely never left counts in no window.
+local function unstamp(job, token)
+  local name = whole(token)
+  put(RATE .. 'account', name, false)
+  put(RATE .. job.target, name, false)
+  if job.requester then put(RATE .. 'requester:' .. job.requester, name, false) end
 end
 
 -- Write down what is known of the last attempt. Of a row of attempts that cost nothing and ended alike, only the last
@@ -161,7 +185,7 @@ local function trial_goes_on()
   local paused = hold_of('account')
   if not paused or not paused.trial or paused['until'] > now then return end
   paused.trial = paused.trial * 2
-  if paused.trial < most_flights then return redis.call('HSET', HOLDS, 'account', cmsgpack.pack(paused)) end
+  if paused.trial < most_flights then return keep_hold('account', paused) end
   redis.call('HDEL', HOLDS, 'account')
   note('resumed', 'account', paused.reason)
 end
@@ -172,11 +196,11 @@ local function lift(target, began)
   local held = hold_of(target)
   if not held or held.operator or held.since > began then return end
   redis.call('HDEL', HOLDS, target)
-  if not redis.call('ZSCORE', FLIGHTS, target) then turn(target, now) end
+  if not score_of(FLIGHTS, target) then turn(target, now) end
 end
 
 function apply_effect(job, attempt, item)
-  local effects = item.effects and cjson.decode(item.effects) or {}
+  local effects = item.effects or {}
   local bites = effects.effect and often_enough(effects.after)
   local late = under_way_when_slowed(attempt)
   if bites and not (late and effects.effect == 'slow_account') then
@@ -206,7 +230,7 @@ local function count_unmatched(item)
   redis.call('PEXPIRE', UNMATCHED, 7 * 86400000)
 end
 
-local function settle(item)
+function settle(item)
   local job = load(item.job)
   local attempt = job and job.attempts[#job.attempts]
   if not attempt or attempt.token ~= item.token then return end
@@ -215,7 +239,7 @@ local function settle(item)
     -- Its lease lapsed before its answer came, which can still tell its fate; but only a delivery changes what has
     -- been decided since.
     if attempt.rule ~= 'lease_lapsed' then return end
-    if item.settlement ~= 'unstarted' then stamp(job, item.token) end
+    if item.settlement ~= 'unstarted' then stamp(job, item.token, true) end
     if attempt.part < job.done then return end -- an event has told of this part already
     local open = job.state == 'unknown' or item.settlement == 'delivered' and
       (job.state == 'unconfirmed' or job.state == 'queued')
@@ -224,7 +248,7 @@ local function settle(item)
     if job.row and item.settlement ~= 'delivered' and doubtful(job, attempt) then return end
     redis.call('SREM', UNSETTLED .. job.target, job.id)
   else
-    redis.call('ZREM', FLIGHTS, job.target)
+    land(job.target)
     release_media(job, attempt)
   end
   if item.settlement == 'unstarted' then
@@ -234,10 +258,11 @@ local function settle(item)
     job.state = job.done > 0 and 'sending' or 'queued'
     settled(job)
     save(job)
+    go_on(job)
     turn(job.target, now)
     return
   end
-  stamp(job, item.token)
+  stamp(job, item.token, reaped)
   if not reaped then tally('verdict:' .. item.verdict) end
   complete(job, attempt, item)
   apply_effect(job, attempt, item)
@@ -252,26 +277,24 @@ local function settle(item)
     job.doubted, job.again = doubtful(job), now + item.wait
     settled(job)
     save(job)
+    go_on(job)
     turn(job.target, job.again)
   elseif item.settlement == 'unknown' then
     doubt(job, item.rule)
   else
-    finish(job, item.settlement, item.rule, KEEP, LENGTH)
-    turn(job.target, now)
+    turn(job.target, now, finish(job, item.settlement, item.rule, KEEP, LENGTH))
   end
+end
+
 end
 
 -- Reap --------------------------------------------------------------------------------------------------------------
 
-local function current(target)
-  local id = redis.call('ZRANGE', LANE .. target, 0, 0)[1]
-  return id and load(id), id
-end
-
 -- The replica that held this lane did not answer in time: its request may have been sent.
 local function reap(target)
-  redis.call('ZREM', FLIGHTS, target)
-  local job = current(target)
+  local call = call_of(target)
+  local job = call and load(call[1])
+  land(target)
   local attempt = job and job.attempts[#job.attempts]
   if not attempt or attempt.verdict then return turn(target, now) end
   stamp(job, attempt.token)
@@ -287,7 +310,7 @@ local function rejoin(member)
   redis.call('ZREM', SCHEDULED, member)
   local aside = string.match(member, '^aside:(.*)$')
   local id = aside and redis.call('ZPOPMIN', ASIDE .. aside)[1] or string.match(member, '^%d+:(.*)$')
-  local job = id and load(id)
+  local job = id and record(id)
   if not job then return end
   if aside then
     job.called_back = true
@@ -299,27 +322,6 @@ local function rejoin(member)
 end
 
 -- Claim -------------------------------------------------------------------------------------------------------------
-
--- The job whose turn it is in the lane of TARGET: the one begun, else the highest priority; but after STREAK turns
--- that passed over lower ones, the oldest of these. Returns the job and whether it passes over a lower one (nil: it has
--- begun, which is no turn of its own).
-local function head(target)
-  local lane = LANE .. target
-  local first = redis.call('ZRANGE', lane, 0, 0, 'WITHSCORES')
-  if not first[1] then return nil end
-  local class = math.floor(tonumber(first[2]) / CLASS)
-  if class == 0 then return first[1], nil end
-  local oldest, seq
-  for lower = class + 1, 3 do
-    local found = redis.call('ZRANGEBYSCORE', lane, whole(lower * CLASS), '(' .. whole((lower + 1) * CLASS),
-      'WITHSCORES', 'LIMIT', 0, 1)
-    local found_seq = found[1] and tonumber(found[2]) - lower * CLASS
-    if found_seq and (not seq or found_seq < seq) then oldest, seq = found[1], found_seq end
-  end
-  if not oldest then return first[1], false end
-  if tonumber(redis.call('HGET', STREAKS, target) or 0) < STREAK then return first[1], true end
-  return oldest, false
-end
 
 -- An unknown job whose time for settling is over: sent again only where its producer chose that and the history does not
 -- speak against it. When no look at the history was answered, say because NapCat was away, there is time for one more.
@@ -368,6 +370,32 @@ local function due_looks()
   return looks
 end
 
+local claim_due, claimed
+do
+
+local STREAK = 20 -- turns of higher priority that the lowest may wait behind
+
+-- The job whose turn it is in the lane of TARGET: the one begun, else the highest priority; but after STREAK turns
+-- that passed over lower ones, the oldest of these. Returns the job and whether it passes over a lower one (nil: it has
+-- begun, which is no turn of its own).
+local function head(target)
+  local lane = LANE .. target
+  local first = redis.call('ZRANGE', lane, 0, 0, 'WITHSCORES')
+  if not first[1] then return nil end
+  local class = math.floor(tonumber(first[2]) / CLASS)
+  if class == 0 then return first[1], nil end
+  local oldest, seq
+  for lower = class + 1, 3 do
+    local found = redis.call('ZRANGEBYSCORE', lane, whole(lower * CLASS), '(' .. whole((lower + 1) * CLASS),
+      'WITHSCORES', 'LIMIT', 0, 1)
+    local found_seq = found[1] and tonumber(found[2]) - lower * CLASS
+    if found_seq and (not seq or found_seq < seq) then oldest, seq = found[1], found_seq end
+  end
+  if not oldest then return first[1], false end
+  if tonumber(redis.call('HGET', STREAKS, target) or 0) < STREAK then return first[1], true end
+  return oldest, false
+end
+
 -- JOB leaves its lane until its requester's rate opens, AT (nil: others stand aside before it, and are called first).
 local function step_aside(job, at)
   redis.call('ZREM', LANE .. job.target, job.id)
@@ -394,7 +422,7 @@ end
 local function ready(target)
   while budget > 0 do
     local id, passes = head(target)
-    local job = id and load(id)
+    local job = id and record(id) -- nothing of a lane whose turn it is, is being sent
     if not id then return nil, now end
     if not job then
       redis.call('ZREM', LANE .. target, id)
@@ -418,52 +446,75 @@ local function ready(target)
   return nil, now
 end
 
+-- A send of TOKEN is open in the window of SCOPE, until its answer says when it was.
+local function reserve(scope, rates, token, observed)
+  if #rates == 0 then return end
+  observe(scope, rates, observed)
+  put(RATE .. scope, whole(token), '+inf')
+  windows[scope] = rates
+end
+
 local function claim(job, passes)
   local target, number = job.target, job.done + 1
-  local part, last = job.parts[number], job.attempts[#job.attempts]
-  local token = redis.call('HINCRBY', COUNTS, 'token', 1)
-  local lease = part[3] + part[4] + lease_slack
-  job.attempts[#job.attempts + 1] = {n = last and last.n + 1 or 1, part = number - 1, began = now, token = token}
-  job.state, job.called_back, job.again = 'sending', nil, nil
-  save(job)
-  redis.call('ZADD', LANE .. target, 0, job.id)
-  redis.call('ZREM', DUE, target)
-  redis.call('ZADD', FLIGHTS, now + lease, target)
+  local last = job.attempts[#job.attempts]
+  count(COUNTS, 'token', 1)
+  local token = counter('token')
+  local lease = job.times[number] + lease_slack
+  longest_lease = math.max(longest_lease, lease)
+  local call = {job.id, token, last and last.n + 1 or 1, number - 1, now}
+  under_way(job, call)
+  note_down(CALLS, target, cmsgpack.pack(call))
+  put(DUE, target, false)
+  put(FLIGHTS, target, now + lease)
   if passes then
     redis.call('HINCRBY', STREAKS, target, 1)
-  elseif passes == false then
+    streaks = true
+  elseif passes == false and any_streaks() then
     redis.call('HDEL', STREAKS, target)
   end
   take_media(job, number, token)
-  local rates, observed = rates_now(target)
-  reserve('account', limits.account, token, lease, limits.observe.account)
-  reserve(target, rates, token, lease, observed)
+  reserve('account', limits.account, token, limits.observe.account)
+  -- There is one send at a time in a lane: its window need not know of it before it is answered.
+  observe(target, rates_now(target))
   if job.requester then
     local scope = 'requester:' .. job.requester
-    reserve(scope, limits.requester, token, lease, limits.observe.requester)
+    reserve(scope, limits.requester, token, limits.observe.requester)
     call_back(job, math.max(now, opens_at(scope, limits.requester)))
   end
 end
 
-local function claimed(job)
+function claimed(job)
   local attempt, before = job.attempts[#job.attempts], job.attempts[#job.attempts - 1]
-  local part = job.parts[attempt.part + 1]
   local pardoned = before and before.free and before.part == attempt.part
   return {job.id, job.target, attempt.token, attempt.n, attempt.part, job.retries, pardoned and before.rule or '',
     pardoned and before.times or 1, attempt.n == 1 and attempt.began - math.max(job.created, job.first_go) or -1,
-    trace_of(job), unpack(part, 1, 6)}
+    trace_of(job), job.total == 1 and said[job.id] or cmsgpack.pack({parts_of(job)[attempt.part + 1]})}
+end
+
+-- How many sends the rates of the account have room for now; nil where that has to be found out for each.
+local function account_room()
+  if limits.observe.account then return math.huge end
+  if changed_at then return nil end
+  local room, factor = math.huge, factor_of('account')
+  for _, rate in ipairs(limits.account) do
+    local since = '(' .. whole(now - rate[2] * factor)
+    room = math.min(room, rate[1] - redis.call('ZCOUNT', RATE .. 'account', since, '+inf'))
+  end
+  return room
 end
 
 -- Claim due lanes, the one that waited longest first. Returns the claimed jobs and when to look again.
-local function claim_due(room)
-  local jobs, looked = {}, 0
+function claim_due(room)
+  write_places(RATE .. 'account')
+  local jobs, looked, account_has = {}, 0, account_room()
   while #jobs < room and looked < SCAN and budget > 0 do
+    write_places(DUE)
     local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'WITHSCORES', 'LIMIT', 0, math.min(room - #jobs, 32))
     if #due == 0 then break end
     for i = 1, #due, 2 do
       local target = due[i]
       looked = looked + 1
-      local account_at = account_opens()
+      local account_at = (not account_has or account_has <= #jobs) and account_opens() or 0
       if account_at > now then
         redis.call('HSET', COUNTS, 'opens', whole(account_at))
         return jobs, account_at
@@ -472,7 +523,7 @@ local function claim_due(room)
       if held and held.operator and held['until'] <= now then held = outlast(target, held) end
       local at = math.max(held and held['until'] or 0, target_opens(target))
       if at > now then
-        redis.call('ZADD', DUE, at, target)
+        put(DUE, target, at)
       else
         local job, passes = ready(target)
         if job and blocked(job, due[i + 1]) then
@@ -487,6 +538,8 @@ local function claim_due(room)
     end
   end
   return jobs, nil
+end
+
 end
 
 local PROBE = 15000 -- ms a replica has to find out whether the account works, before another may try
@@ -513,10 +566,11 @@ local function room_now()
     if (paused.probing or 0) <= now and most_claims == 0 then return 0, nil, nil, probe end
     if (paused.probing or 0) <= now then
       paused.probing, probe = now + PROBE, 1
-      redis.call('HSET', HOLDS, 'account', cmsgpack.pack(paused))
+      keep_hold('account', paused)
     end
     return 0, paused.probing, paused.probing, probe
   end
+  write_places(FLIGHTS)
   return math.min(most_claims, most - redis.call('ZCARD', FLIGHTS)), nil, nil, probe
 end
 
@@ -525,7 +579,7 @@ local function use_trial()
   local paused = hold_of('account')
   if not paused or not paused.trial or paused.used then return end
   paused.used = true
-  redis.call('HSET', HOLDS, 'account', cmsgpack.pack(paused))
+  keep_hold('account', paused)
 end
 
 local function first_score(key)
@@ -580,7 +634,8 @@ if known and tonumber(known) > tonumber(sequence) then return {-1, 0, {}, {}, {}
 
 remember_limits(ARGV[11])
 recover()
-for _, item in ipairs(read_settlements()) do settle(item) end
+for _, item in ipairs(cmsgpack.unpack(ARGV[12])) do settle(item) end
+write_places(FLIGHTS)
 for _, target in ipairs(redis.call('ZRANGEBYSCORE', FLIGHTS, '-inf', now, 'LIMIT', 0, SCAN)) do reap(target) end
 local rejoining = redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, SCAN)
 for _, member in ipairs(rejoining) do rejoin(member) end
@@ -601,12 +656,19 @@ for _, item in ipairs(claims) do memory[#memory + 1] = ' ' .. item[1] .. '=' .. 
 for _, item in ipairs(ENDED) do memory[#memory + 1] = ' !' .. item[1] end
 redis.call('SET', TICK .. replica, table.concat(memory), 'PX', 600000)
 
+write_places(DUE)
+write_places(FLIGHTS)
+for scope, rates in pairs(windows) do
+  write_places(RATE .. scope)
+  keep_window(scope, rates, longest_lease)
+end
+
 -- A full account looks again when a call ends, which is a tick of its own.
 local due = first_score(DUE)
 local next_due = due and not full and (again and math.max(again, due) or due) or nil
 local flight, scheduled = first_score(FLIGHTS), first_score(SCHEDULED)
 local look = first_score(LOOKS)
 local at = earliest(next_due, flight, scheduled, look, asked_at)
-return {
+return written({
   at and math.max(0, at - now) or -1, (due or flight or scheduled) and 1 or 0, claims, ENDED, NOTED, looks, probe,
-}
+})
