@@ -15,6 +15,8 @@ from gateway.model.part import Part
 from gateway.model.segment import CARD, Card, Segment
 from gateway.settings import Account, Delivery, Media
 
+_CARD_FIELDS = frozenset(Card.__annotations__)
+
 
 def convert(job: Job, account: Account, delivery: Delivery, media: Media) -> tuple[Part, ...]:
     """Return the NapCat calls that deliver a job through an account, in order, each with its exact body.
@@ -23,7 +25,7 @@ def convert(job: Job, account: Account, delivery: Delivery, media: Media) -> tup
     """
     segments: list[Segment] = []
     try:
-        segments = read_message(job.message, job.format, job.target.kind == "private", media)
+        segments = read_message(job.message, job.format, job.user_id is not None, media)
         faults: list[Fault] = []
     except Refused as refused:
         faults = list(refused.errors)
@@ -48,6 +50,8 @@ def message_faults(document: Mapping[str, Any], media: Media) -> list[Fault]:
 
 def _card_faults(job: Job, *, wanted: bool) -> list[Fault]:
     """Find what is wrong with the fields of a forward card, which only a message of nodes has."""
+    if _CARD_FIELDS.isdisjoint(job.model_fields_set):
+        return []
     given = {name: value for name in Card.__annotations__ if (value := getattr(job, name)) is not None}
     if not wanted:
         reason = "belongs to a merged forward, and the message has no node segments; leave it out"

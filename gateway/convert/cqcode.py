@@ -38,6 +38,11 @@ def parse_cq(text: str, most: int = sys.maxsize) -> list[dict[str, Any]]:
     return segments
 
 
+def is_plain(text: str) -> bool:
+    """Whether a CQ string stands for nothing but itself."""
+    return "&" not in text and _OPENING not in text
+
+
 def _add_text(segments: list[dict[str, Any]], text: str) -> None:
     if text:
         segments.append({"type": "text", "data": {"text": unescape(text)}})

@@ -35,14 +35,14 @@ def parse_document(raw: bytes | str) -> dict[str, Any]:
         _refuse_depth(text)
     try:
         try:
-            document = _DECODER.decode(text)
+            document = _read(text)
         except _Questionable:
             _refuse_values(text)  # or what comes behind the questionable value is no JSON at all
     except json.JSONDecodeError as error:
         _refuse(f"{error.msg} at line {error.lineno}, column {error.colno}" if text.strip() else "it is empty")
     if not isinstance(document, dict):
         _refuse("this is no JSON object; write {…}")
-    if _SUSPICIOUS_ESCAPE.search(text):
+    if "\\u" in text and _SUSPICIOUS_ESCAPE.search(text):
         _refuse_characters(document)
     return document
 
@@ -85,6 +85,15 @@ def _items(text: str, name: str) -> Iterator[str]:
 def _past(text: str, sign: str, at: int) -> int:
     """Return where what follows the next SIGN in TEXT begins."""
     return _SPACE.match(text, text.index(sign, at) + 1).end()  # type: ignore[union-attr]  # it matches anything
+
+
+def _read(text: str) -> Any:
+    """Return what TEXT spells: as a rule an object with nothing around it, where no blanks need to be looked for."""
+    if text.startswith("{"):
+        document, end = _DECODER.raw_decode(text)
+        if end == len(text):
+            return document
+    return _DECODER.decode(text)
 
 
 def _refuse(reason: str, loc: str = "document") -> NoReturn:

@@ -43,9 +43,12 @@ def fingerprint(segments: object) -> str:
         words.append(f"{kind}={value}" if value is not None else _REPORTED_AS.get(kind, kind))
     if texts:
         words.append("".join(("text=", *texts)))
-    words = [word for word in words if word != "text="]
-    if words and all(word == "card" for word in words):
+    if "text=" in words:
+        words = [word for word in words if word != "text="]
+    if words.count("card") == len(words):
         words = words[:1]  # the nodes of one forward are reported as one card
     # NUL parts the words: no text that is sent has one
-    whole = "\0".join(words).replace("\r\n", "\n").replace("\r", "\n")
+    whole = "\0".join(words)
+    if "\r" in whole:
+        whole = whole.replace("\r\n", "\n").replace("\r", "\n")
     return blake2b(whole.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -4,13 +4,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gateway.convert.cqcode import parse_cq
+from gateway.convert.cqcode import is_plain, parse_cq
 from gateway.convert.faults import MAX_FAULTS, faults_of, refusal, unknown_type
 from gateway.convert.media import MEDIA_TYPES, SOURCES, resolve
 from gateway.convert.split import is_blank
 from gateway.model.errors import Fault
 from gateway.model.job import Format
 from gateway.model.segment import FIELDS, SEGMENT, SEGMENTS, UNSENT, Card, Segment
+from gateway.model.spelling import is_carried
 from gateway.model.wording import kind_of
 from gateway.settings import Media
 
@@ -37,6 +38,8 @@ def read_at_once(message: Any, form: Format, private: bool, media: Media) -> lis
 
     It is half of the cost of reading segment by segment, which is what finding and placing every fault takes.
     """
+    if isinstance(message, str) and (form == "text" or is_plain(message)):
+        return [{"type": "text", "data": {"text": message}}] if is_carried(message) and message.strip() else None
     try:
         segments: list[Any] = SEGMENTS.validate_python(_ordinary(message, form))
     except ValueError:  # pydantic's ValidationError is one

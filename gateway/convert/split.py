@@ -25,7 +25,7 @@ def split(segments: Sequence[Segment], *, refuse: bool = False) -> Sequence[Sequ
     `Refused("message_invalid")` when none can, when there are more than 50 parts, when a text has more blanks in a
     row than a part has room, and, with `refuse`, when there is more than one part.
     """
-    if segments[0]["type"] == "node":
+    if segments[0]["type"] == "node" or _is_one_part(segments):
         return [segments]
     reply = next((segment for segment in segments if segment["type"] == "reply"), None)
     characters = sum(len(segment["data"]["text"]) for segment in segments if segment["type"] == "text")
@@ -54,6 +54,23 @@ def split(segments: Sequence[Segment], *, refuse: bool = False) -> Sequence[Sequ
             "split",
         )
     return parts
+
+
+def _is_one_part(segments: Sequence[Segment]) -> bool:
+    """Whether a checked message is one part just as it stands, as most are: short, with nothing to split off or drop."""
+    characters = images = 0
+    for place, segment in enumerate(segments):
+        kind = segment["type"]
+        if kind == "text":
+            text = segment["data"]["text"]
+            if not text:
+                return False
+            characters += len(text)
+        elif kind == "image":
+            images += 1
+        elif kind in ALONE or (kind == "reply" and place):
+            return False
+    return 2 * characters <= MAX_TEXT and images <= MAX_IMAGES
 
 
 def is_blank(segment: Segment) -> bool:

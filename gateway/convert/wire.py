@@ -37,10 +37,11 @@ def write_part(job: Job, segments: Sequence[Segment], timeout_ms: int, markdown:
     if job.user_id is not None:
         body["user_id"] = job.user_id
     nodes = remote = False
-    uris: tuple[str, ...] = ()
+    digests = ""
     if not _UNUSUAL.isdisjoint([segment["type"] for segment in segments]):
         nodes = segments[0]["type"] == "node"
         uris = tuple(media_of(segments))
+        digests = " ".join(sorted({blake2b(uri.encode(), digest_size=8).hexdigest() for uri in uris}))
         remote = any(not uri.startswith(INLINE) for uri in uris)
         uploaded = sum(map(inline_bytes, uris)) + REMOTE_BYTES * remote
         timeout_ms += uploaded * 1000 // UPLOAD_BYTES_PER_S
@@ -65,7 +66,7 @@ def write_part(job: Job, segments: Sequence[Segment], timeout_ms: int, markdown:
         fetch_ms=FETCH_MS if remote else 0,
         fingerprint=fingerprint(segments),
         nodes=nodes,
-        media=" ".join(sorted({blake2b(uri.encode(), digest_size=8).hexdigest() for uri in uris})),
+        media=digests,
     )
 
 

@@ -18,6 +18,7 @@ from gateway.store.values import Submission
 
 _MOST_FAULTS = 50  # told at once
 _MOST_FIELDS = 100  # looked at
+_SORTED = json.JSONEncoder(sort_keys=True)
 
 
 def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = None, entry: str = "") -> Submission:
@@ -42,7 +43,7 @@ def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = Non
         account=account.name,
         id=token,
         target=str(job.target),
-        fingerprint=_fingerprint(document),
+        fingerprint=_fingerprint(document) if job.key is not None else "",
         parts=convert(job, account, settings.delivery, settings.media),
         entry=entry,
         key=job.key,
@@ -62,15 +63,15 @@ def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = Non
 def route(job: Job, settings: Settings) -> Account:
     """Return the account that sends JOB: the one it names, else the first route that matches, else the first one."""
     if job.account is not None:
-        accounts = {account.name: account for account in settings.accounts}
-        if job.account not in accounts:
-            known = ", ".join(sorted(accounts))
-            raise Refused(
-                "account_unknown",
-                f"no account is named {job.account!r}",
-                [Fault("account", f"use one of: {known}; or leave it out", "account_unknown")],
-            )
-        return accounts[job.account]
+        for account in settings.accounts:
+            if account.name == job.account:
+                return account
+        known = ", ".join(sorted(account.name for account in settings.accounts))
+        raise Refused(
+            "account_unknown",
+            f"no account is named {job.account!r}",
+            [Fault("account", f"use one of: {known}; or leave it out", "account_unknown")],
+        )
     return account_for(job.target, settings)
 
 
@@ -127,4 +128,4 @@ def _with_key(job: Job, key: str) -> Job:
 def _fingerprint(document: dict[str, Any]) -> str:
     """Return a short digest of the submitted fields, so that a key used for two different jobs is noticed."""
     fields = {name: value for name, value in document.items() if name != "key"}
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(_SORTED.encode(fields).encode()).hexdigest()[:32]

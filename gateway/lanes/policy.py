@@ -50,8 +50,8 @@ def rates_for(limits: LimitSettings, target: Target, requester: str | None) -> d
 
 def account_for(target: Target, settings: Settings) -> Account:
     """Return the account that serves TARGET: of the first route that matches, else the first one."""
-    accounts = {account.name: account for account in settings.accounts}
-    for line in settings.routes:
-        if fnmatchcase(str(target), line.target):
-            return accounts[line.account]
-    return settings.accounts[0]
+    if not settings.routes:
+        return settings.accounts[0]
+    spelled = str(target)
+    name = next((line.account for line in settings.routes if fnmatchcase(spelled, line.target)), None)
+    return next((account for account in settings.accounts if account.name == name), settings.accounts[0])

@@ -14,6 +14,11 @@ LARGEST_INTEGER = 2**53
 _UNCARRIED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
+def is_carried(value: str) -> bool:
+    """Whether QQ carries all of a text; `carried` says what it does not."""
+    return value.isprintable() or _UNCARRIED.search(value) is None
+
+
 def carried(value: str) -> str:
     """Return text as it is; raise ValueError for what QQ cannot carry.
 
