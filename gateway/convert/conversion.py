@@ -33,7 +33,7 @@ def convert(job: Job, account: Account, delivery: Delivery, media: Media) -> tup
     if faults:
         raise refusal(faults)
     parts = split(segments, refuse=(job.split or delivery.split) == "refuse")
-    return tuple(write_part(job, part, delivery.timeout, account.markdown) for part in parts)
+    return tuple([write_part(job, part, delivery.timeout, account.markdown) for part in parts])
 
 
 def message_faults(document: Mapping[str, Any], media: Media) -> list[Fault]:

@@ -30,8 +30,8 @@ def fingerprint(segments: object) -> str:
         if not isinstance(kind, str) or kind == "reply":
             continue
         value = None
-        if kind in _COUNTED and isinstance(data := segment.get("data"), dict):
-            value = data.get(_COUNTED[kind])
+        if (name := _COUNTED.get(kind)) is not None and isinstance(data := segment.get("data"), dict):
+            value = data.get(name)
             if not isinstance(value, str):
                 value = str(value) if isinstance(value, int) and abs(value) < 2**64 else ""
         if kind == "text":

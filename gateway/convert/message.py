@@ -23,6 +23,8 @@ MAX_FIELDS = 64  # the same, for what somebody puts into one segment
 _SETTLED = frozenset({"text", "face", "at"})
 """Types that are ready to be sent as soon as they are valid and have nothing but what they need."""
 
+_AT_ONCE = SEGMENTS.validator.validate_python
+
 
 def read_message(message: Any, form: Format, private: bool, media: Media) -> list[Segment]:
     """Return the checked segments of a message: a string, a segment, or a list of segments and strings.
@@ -39,9 +41,10 @@ def read_at_once(message: Any, form: Format, private: bool, media: Media) -> lis
     It is half of the cost of reading segment by segment, which is what finding and placing every fault takes.
     """
     if isinstance(message, str) and (form == "text" or is_plain(message)):
-        return [{"type": "text", "data": {"text": message}}] if is_carried(message) and message.strip() else None
+        words: Any = {"type": "text", "data": {"text": message}}
+        return [words] if is_carried(message) and message.strip() else None
     try:
-        segments: list[Any] = SEGMENTS.validate_python(_ordinary(message, form))
+        segments: list[Any] = _AT_ONCE(_ordinary(message, form))
     except ValueError:  # pydantic's ValidationError is one
         return None
     replies = visible = 0
@@ -65,14 +68,14 @@ def _ordinary(message: Any, form: Format) -> list[Any]:
         raise ValueError("too many")
     raws: list[Any] = []
     for item in items:
-        if isinstance(item, str):
-            raws += _spelled(item, form)
-            if len(raws) > MAX_SEGMENTS:
-                raise ValueError("too many")
-        elif _crowded(item):
-            raise ValueError("no segment, or a crowded one")
-        else:
+        if not isinstance(item, str):
             raws.append(item)
+            continue
+        raws += _spelled(item, form)
+        if len(raws) > MAX_SEGMENTS:
+            raise ValueError("too many")
+    if any(map(_crowded, raws)):
+        raise ValueError("no segment, or a crowded one")
     return raws
 
 
@@ -238,10 +241,10 @@ def _present(raw: dict[str, Any]) -> dict[str, Any]:
 
 def _crowded(raw: Any) -> bool:
     """Whether this is no segment, or one with so many fields that reading them would take long."""
-    if not isinstance(raw, dict) or len(raw) > MAX_FIELDS:
+    if not isinstance(raw, dict):
         return True
     data = raw.get("data")
-    return isinstance(data, dict) and len(data) > MAX_FIELDS
+    return len(raw) > MAX_FIELDS or (isinstance(data, dict) and len(data) > MAX_FIELDS)
 
 
 def _meant(record: dict[str, Any]) -> tuple[dict[str, Any], str]:

@@ -57,18 +57,16 @@ def split(segments: Sequence[Segment], *, refuse: bool = False) -> Sequence[Sequ
 
 
 def _is_one_part(segments: Sequence[Segment]) -> bool:
-    """Whether a checked message is one part just as it stands, as most are: short, with nothing to split off or drop."""
+    """Whether a checked message is one part as it stands, as most are: short, with nothing to split off or leave out."""
     characters = images = 0
     for place, segment in enumerate(segments):
-        kind = segment["type"]
-        if kind == "text":
-            text = segment["data"]["text"]
-            if not text:
+        if segment["type"] == "text":
+            if not (text := segment["data"]["text"]):
                 return False
             characters += len(text)
-        elif kind == "image":
+        elif segment["type"] == "image":
             images += 1
-        elif kind in ALONE or (kind == "reply" and place):
+        elif segment["type"] in ALONE or (segment["type"] == "reply" and place):
             return False
     return 2 * characters <= MAX_TEXT and images <= MAX_IMAGES
 

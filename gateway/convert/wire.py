@@ -59,15 +59,8 @@ def write_part(job: Job, segments: Sequence[Segment], timeout_ms: int, markdown:
             "send less at once, or media as a URL or a path"
         )
         raise refusal([Fault("message", reason, "message_size")])
-    return Part(
-        action="send_group_msg" if job.user_id is None else "send_private_msg",
-        body=written,
-        timeout_ms=timeout_ms,
-        fetch_ms=FETCH_MS if remote else 0,
-        fingerprint=fingerprint(segments),
-        nodes=nodes,
-        media=digests,
-    )
+    action = "send_group_msg" if job.user_id is None else "send_private_msg"
+    return Part(action, written, timeout_ms, FETCH_MS if remote else 0, fingerprint(segments), nodes, digests)
 
 
 def _renamed(segment: Segment, markdown: str) -> Any:

@@ -5,20 +5,22 @@ import hashlib
 import json
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from gateway.convert import convert, message_faults, parse_document
 from gateway.convert.callback import receiver_of
 from gateway.lanes.policy import account_for
 from gateway.model.errors import Fault, Refused
 from gateway.model.job import Job
+from gateway.model.target import Target
 from gateway.model.wording import place, reason
 from gateway.settings import Account, Settings
 from gateway.store.values import Submission
 
 _MOST_FAULTS = 50  # told at once
 _MOST_FIELDS = 100  # looked at
-_SORTED = json.JSONEncoder(sort_keys=True)
+_JOB = TypeAdapter(Job).validator
+_SORTED = json.JSONEncoder(sort_keys=True, check_circular=False)
 
 
 def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = None, entry: str = "") -> Submission:
@@ -34,7 +36,8 @@ def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = Non
         job = parse_job(document)
         if key is not None:
             job = _with_key(job, key)
-        account, callback = route(job, settings), _callback(job, settings)
+        target = job.target
+        account, callback = route(job, target, settings), _callback(job, settings)
     except Refused as refusal:
         # All that is wrong is told at once, though the message is only used with a good job.
         refusal.errors = [*refusal.errors, *message_faults(document, settings.media)]
@@ -42,7 +45,7 @@ def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = Non
     return Submission(
         account=account.name,
         id=token,
-        target=str(job.target),
+        target=str(target),
         fingerprint=_fingerprint(document) if job.key is not None else "",
         parts=convert(job, account, settings.delivery, settings.media),
         entry=entry,
@@ -60,19 +63,19 @@ def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = Non
     )
 
 
-def route(job: Job, settings: Settings) -> Account:
-    """Return the account that sends JOB: the one it names, else the first route that matches, else the first one."""
+def route(job: Job, target: Target, settings: Settings) -> Account:
+    """Return the account for JOB and its TARGET: the one it names, else the first route that matches, else the first."""
     if job.account is not None:
-        for account in settings.accounts:
-            if account.name == job.account:
-                return account
+        named = next((account for account in settings.accounts if account.name == job.account), None)
+        if named is not None:
+            return named
         known = ", ".join(sorted(account.name for account in settings.accounts))
         raise Refused(
             "account_unknown",
             f"no account is named {job.account!r}",
             [Fault("account", f"use one of: {known}; or leave it out", "account_unknown")],
         )
-    return account_for(job.target, settings)
+    return account_for(target, settings)
 
 
 def parse_job(document: dict[str, Any]) -> Job:
@@ -80,13 +83,14 @@ def parse_job(document: dict[str, Any]) -> Job:
     if len(document) > _MOST_FIELDS:
         raise Refused("job_invalid", f"this is no job: it has {len(document)} fields")
     try:
-        return Job.model_validate(document)
+        job: Job = _JOB.validate_python(document)
     except ValidationError as error:
         errors = error.errors(include_url=False)[:_MOST_FAULTS]
         faults = [_fault(fault) for fault in errors]
         if not document.keys() & {"group_id", "user_id"} and all(fault.loc != "job" for fault in faults):
             faults.append(Fault("group_id", "give group_id (a group) or user_id (a person)", "missing"))
         raise Refused("job_invalid", "this is no job", faults) from None
+    return job
 
 
 def _callback(job: Job, settings: Settings) -> str | None:
@@ -127,5 +131,6 @@ def _with_key(job: Job, key: str) -> Job:
 
 def _fingerprint(document: dict[str, Any]) -> str:
     """Return a short digest of the submitted fields, so that a key used for two different jobs is noticed."""
-    fields = {name: value for name, value in document.items() if name != "key"}
+    fields = dict(document)
+    fields.pop("key", None)
     return hashlib.sha256(_SORTED.encode(fields).encode()).hexdigest()[:32]
