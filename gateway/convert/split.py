@@ -25,8 +25,13 @@ def split(segments: Sequence[Segment], *, refuse: bool = False) -> Sequence[Sequ
     `Refused("message_invalid")` when none can, when there are more than 50 parts, when a text has more blanks in a
     row than a part has room, and, with `refuse`, when there is more than one part.
     """
-    if segments[0]["type"] == "node" or _is_one_part(segments):
+    if segments[0]["type"] == "node" or is_one_part(segments):
         return [segments]
+    return pack(segments, refuse=refuse)
+
+
+def pack(segments: Sequence[Segment], *, refuse: bool = False) -> list[list[Segment]]:
+    """Return the parts of a checked message without nodes; see `split`."""
     reply = next((segment for segment in segments if segment["type"] == "reply"), None)
     characters = sum(len(segment["data"]["text"]) for segment in segments if segment["type"] == "text")
     # Characters are one or two units: with few enough of them it does not matter how many.
@@ -56,8 +61,8 @@ def split(segments: Sequence[Segment], *, refuse: bool = False) -> Sequence[Sequ
     return parts
 
 
-def _is_one_part(segments: Sequence[Segment]) -> bool:
-    """Whether a checked message is one part as it stands, as most are: short, with nothing to split off or leave out."""
+def is_one_part(segments: Sequence[Segment]) -> bool:
+    """Whether a checked message is one part as it stands, as most are: short, with nothing to split off or to drop."""
     characters = images = 0
     for place, segment in enumerate(segments):
         if segment["type"] == "text":

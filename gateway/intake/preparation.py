@@ -64,7 +64,10 @@ def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = Non
 
 
 def route(job: Job, target: Target, settings: Settings) -> Account:
-    """Return the account for JOB and its TARGET: the one it names, else the first route that matches, else the first."""
+    """Return the account that sends JOB to its TARGET.
+
+    It is the one that the job names, else that of the first route that matches, else the first one.
+    """
     if job.account is not None:
         named = next((account for account in settings.accounts if account.name == job.account), None)
         if named is not None:

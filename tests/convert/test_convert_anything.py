@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.convert import convert, parse_document
 from gateway.convert.message import read_at_once, read_thoroughly
+from gateway.convert.split import is_one_part, pack
 from gateway.model.errors import Refused
 from gateway.model.job import Format, Job
 from gateway.model.segment import FIELDS
@@ -95,9 +96,12 @@ ORDINARY = st.lists(
     max_size=8,
 )
 
+PIECES = [*"a &;,=好\n\r\t\0\x7f\x85\u2028\ud800😀", "[CQ:", "[CQ:face,id=1]", "&amp;", "&#91;"]
+WORDS = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+
 
 @settings(max_examples=1_000, deadline=None)
-@given(ORDINARY | ANYTHING, st.sampled_from(["text", "cq"]), st.booleans())
+@given(ORDINARY | WORDS | ANYTHING, st.sampled_from(["text", "cq"]), st.booleans())
 def test_reading_at_once_and_reading_thoroughly_agree(message: Any, form: Format, private: bool) -> None:
     media = Media(file_roots=("/media",))
     before = repr(message)
@@ -105,3 +109,31 @@ def test_reading_at_once_and_reading_thoroughly_agree(message: Any, form: Format
     assert repr(message) == before
     if at_once is not None:
         assert at_once == read_thoroughly(message, form, private, media)
+
+
+SENDABLE = st.lists(
+    st.sampled_from(
+        [
+            {"type": "text", "data": {"text": "x"}},
+            {"type": "text", "data": {"text": " "}},
+            {"type": "text", "data": {"text": ""}},
+            {"type": "text", "data": {"text": "好" * 700}},
+            {"type": "text", "data": {"text": "😀" * 1_100}},
+            {"type": "at", "data": {"qq": "5"}},
+            {"type": "face", "data": {"id": "5"}},
+            {"type": "reply", "data": {"id": "5"}},
+            {"type": "image", "data": {"file": "https://a.b/c"}},
+            {"type": "dice", "data": {}},
+        ]
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(SENDABLE, st.sampled_from([0, 1, 19, 20]))
+def test_what_is_one_part_as_it_stands_is_packed_so(segments: list[Any], images: int) -> None:
+    message = [*segments, *[{"type": "image", "data": {"file": "https://a.b/c"}}] * images]
+    at_once = read_at_once(message, "text", False, Media())
+    if at_once is not None and is_one_part(at_once):
+        assert pack(at_once) == [at_once]
