@@ -21,6 +21,8 @@ _EXTRAS = frozenset(Job.model_fields) - _HANDLED
 """Fields that mean the same here as in any job: the forward card's, and the gateway's own."""
 _ONEBOT = frozenset({"message_type", "auto_escape", "access_token", "timeout", "self_id", "discuss_id", "sub_type"})
 """Fields of OneBot and its implementations that are read here, or ignored as NapCat or another one would."""
+_KNOWN = _EXTRAS | _HANDLED | _ONEBOT
+_WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|//[^\r\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _COMMA = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|,(?=\s*+[}\]])', re.DOTALL)
 
@@ -65,14 +67,15 @@ def job_of(action: str, fields: Mapping[str, Any], account: str | None) -> bytes
     job["format"] = _format(given, faults)
     if "message" in given:
         job["message"] = given["message"]
-    for name in _EXTRAS & given.keys():
-        job[name] = _unquoted(name, given[name], faults)
+    for name, value in given.items():
+        if name in _EXTRAS:
+            job[name] = _unquoted(name, value, faults)
     if account is not None and job.setdefault("account", account) != account:
         faults.append(Fault("account", "the path names another account; leave it out", "account_conflict"))
     faults += _misspelt(given)
     if faults:
         raise Refused("onebot_invalid", f"{action} cannot be done", faults)
-    return json.dumps(job, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return _WRITER.encode(job).encode("utf-8", "surrogatepass")
 
 
 def _addressed(action: str, given: Fields, faults: list[Fault]) -> Fields:
@@ -125,8 +128,8 @@ def _unquoted(name: str, value: Any, faults: list[Fault]) -> Any:
 
 def _misspelt(given: Fields) -> list[Fault]:
     """Find fields that are nearly ours: ignoring them, as all other unknown fields, would break what was asked for."""
-    known = sorted(_EXTRAS | _HANDLED | _ONEBOT)
-    unknown = sorted(given.keys() - set(known))[:_MOST_FIELDS]
+    unknown = sorted(given.keys() - _KNOWN)[:_MOST_FIELDS]
+    known = sorted(_KNOWN) if unknown else []
     near = {name: difflib.get_close_matches(name[:40], known, n=1, cutoff=0.8) for name in unknown}
     return [
         Fault(shown(name), f"unknown field; did you mean {meant[0]}?", "unknown_field")
