@@ -14,7 +14,8 @@ from gateway.telemetry import Event, Log
 
 LEASE_MS = 5_000
 START = "0-0"
-_WAIT_MS = 1_000  # how long one blocking read waits; the lease is renewed after each
+_RENEW_MS = 1_000  # how old a lease is at most when work is begun under it
+_WAIT_MS = 1_000  # how long one blocking read waits
 _MOST = 128  # entries read at once
 _BATCH_BYTES = 1024**2  # what is read, and then checked and admitted in one go, without looking at anything else
 
@@ -49,6 +50,7 @@ class SourceReader:
         self._log = Log(source=source)
         self._reading = False
         self._waiting = False
+        self._renew_at = 0.0  # monotonic
         self._most = 8
         self._full: dict[str, str] = {}  # entries left in this sweep → their account
         self._known: dict[str, str] = {}  # the same of the sweep before
@@ -71,7 +73,7 @@ class SourceReader:
 
     async def _turn(self) -> None:
         """Read what there is, if this is the reader; else wait a while for the lease."""
-        if not await self._scripts.lease("reader", self.source, self.holder, LEASE_MS):
+        if not await self._holds_lease():
             self._reading = False
             await asyncio.sleep(_WAIT_MS / 1000)
             return
@@ -79,8 +81,17 @@ class SourceReader:
             await self._begin()
         await self._sweep()
 
+    async def _holds_lease(self) -> bool:
+        """Whether this is the reader, by a lease that it took or renewed within the last second."""
+        now = self._clock.monotonic()
+        if now >= self._renew_at:
+            held = await self._scripts.lease("reader", self.source, self.holder, LEASE_MS)
+            self._renew_at = now + _RENEW_MS / 1000 if held else 0.0
+        return self._renew_at > 0.0
+
     async def release(self) -> None:
         """Give the lease back, so that another replica takes over at once."""
+        self._renew_at = 0.0
         await self._scripts.lease("reader", self.source, self.holder, 0)
 
     async def _begin(self) -> None:
@@ -110,7 +121,7 @@ class SourceReader:
         while entries := await self._entries(after):
             for batch in self._batches(entries):
                 await self._take(batch)
-                if not await self._scripts.lease("reader", self.source, self.holder, LEASE_MS):
+                if not await self._holds_lease():
                     return
             if not self._full:
                 return
