@@ -17,7 +17,6 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Self
 
 import aiohttp
@@ -109,7 +108,7 @@ class NapCatWs:
         """
         read_ms = part.timeout_ms + part.fetch_ms + self._slack_ms
         answer = (await self._exchange(part.action, part.body, read_ms, may_start)).answer
-        return replace(answer, nodes=True) if part.nodes else answer
+        return answer._replace(nodes=True) if part.nodes else answer
 
     async def ask(self, action: str, params: Mapping[str, Any], timeout_ms: int) -> Reply:
         """Call an action that sends nothing, such as `get_status`, and return its answer and data.
@@ -209,4 +208,4 @@ def _refusal(status: int) -> Reply:
     text = f"{reply.answer.text} (HTTP {status})"
     if status in {401, 403}:
         return Reply(Answer("ws", http_status=status, text=text), None)
-    return Reply(replace(reply.answer, text=text), None)
+    return Reply(reply.answer._replace(text=text), None)
