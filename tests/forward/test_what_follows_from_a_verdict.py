@@ -1,6 +1,5 @@
 """Waits, exhausted retries and holds: from a ruling to an outcome."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
