@@ -121,9 +121,12 @@ class NapCatWs:
         if not await self._turn():
             return failed("pool")
         try:
-            connection = await self._connected()
-            if isinstance(connection, Reply):
-                return connection
+            connection = self._connection
+            if connection is None or connection.ended is not None:
+                opened = await self._connected()
+                if isinstance(opened, Reply):
+                    return opened
+                connection = opened
             if not may_start():
                 raise NotSent("the claim's time to start was over")
             echo = str(next(self._echoes))
@@ -141,9 +144,7 @@ class NapCatWs:
             return False
 
     async def _connected(self) -> Connection | Reply:
-        """Return the open connection, or what prevents one; all who need one wait for the same attempt."""
-        if self._connection is not None and self._connection.ended is None:
-            return self._connection
+        """Return a new connection, or what prevents one; all who need one wait for the same attempt."""
         if self._closed:
             return failed("refused")
         if self._connecting is None:
