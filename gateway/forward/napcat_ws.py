@@ -118,7 +118,9 @@ class NapCatWs:
         return await self._exchange(action, json.dumps(params).encode("ascii"), timeout_ms, lambda: True)
 
     async def _exchange(self, action: str, params: bytes, read_ms: int, may_start: Callable[[], bool]) -> Reply:
-        if not await self._turn():
+        if not self._turns.locked():
+            await self._turns.acquire()
+        elif not await self._turn():
             return failed("pool")
         try:
             connection = self._connection
@@ -135,8 +137,7 @@ class NapCatWs:
             self._turns.release()
 
     async def _turn(self) -> bool:
-        if not self._turns.locked():
-            return await self._turns.acquire()
+        """Wait for a turn; return whether there was one in time."""
         try:
             async with asyncio.timeout(self._connect_s):
                 return await self._turns.acquire()
