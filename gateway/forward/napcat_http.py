@@ -129,6 +129,7 @@ class NapCatHttp:
                     if len(received) > LARGEST_ANSWER:
                         response.close()
                         break
+                    listen()
                     received += await content.readany()
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             failure = failure_of(error, crowded=self._in_flight > self._limit)
