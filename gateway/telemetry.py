@@ -1,16 +1,16 @@
 """The names of log events, and how they are written."""
 
-import json
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from enum import StrEnum
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, Protocol
 
 import structlog
 from pydantic import ValidationError
 
+from gateway.log_lines import JsonLine, LineWriter
 from gateway.model.veil import Veil
 
 
@@ -55,24 +55,34 @@ class Event(StrEnum):
     REQUEST_FAILED = "request.failed"
 
 
+class Write(Protocol):
+    """Writes an event with what belongs to it."""
+
+    def __call__(self, event: Event, /, **fields: Any) -> None:
+        """Write EVENT and FIELDS."""
+
+
 class Log:
     """Writes events; nothing else is ever logged, so that names stay in one place."""
 
     def __init__(self, **fields: Any) -> None:
-        """Start a log whose lines all carry FIELDS."""
+        """Start a log whose lines all carry FIELDS; it writes as is configured when it writes first."""
         self._log = structlog.get_logger(**fields)
 
-    def info(self, event: Event, **fields: Any) -> None:
+    @cached_property
+    def info(self) -> Write:
         """Write a fact of ordinary running."""
-        self._log.info(event.value, **fields)
+        return self._log.bind().info  # type: ignore[no-any-return]
 
-    def warning(self, event: Event, **fields: Any) -> None:
+    @cached_property
+    def warning(self) -> Write:
         """Write a fact that someone may have to look at."""
-        self._log.warning(event.value, **fields)
+        return self._log.bind().warning  # type: ignore[no-any-return]
 
-    def error(self, event: Event, **fields: Any) -> None:
+    @cached_property
+    def error(self) -> Write:
         """Write a fact that someone has to look at."""
-        self._log.error(event.value, **fields)
+        return self._log.bind().error  # type: ignore[no-any-return]
 
 
 def told(error: BaseException) -> str:
@@ -80,13 +90,6 @@ def told(error: BaseException) -> str:
     if isinstance(error, ValidationError):
         return f"ValidationError: {[('.'.join(map(str, fault['loc'])), fault['type']) for fault in error.errors()]}"
     return f"{type(error).__name__}: {error}"
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)  # made once: making it takes as long as using it
-
-
-def _json(fields: Any, **_: Any) -> str:
-    return _ENCODER.encode(fields)
 
 
 def _veiled(veil: Veil, _: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -97,22 +100,49 @@ def _veiled(veil: Veil, _: Any, method: str, fields: MutableMapping[str, Any]) -
     return fields
 
 
+def _writing(level: str, least: int) -> Callable[..., None]:
+    """Return the method that writes events of LEVEL, or does nothing below LEAST.
+
+    structlog's own methods hand the fields on from one to the next and copy them each time.
+    """
+    if logging.getLevelNamesMapping()[level.upper()] < least:
+        return lambda *_, **__: None
+
+    def write(self: Any, event: Event, /, **fields: Any) -> None:
+        (line,), _ = self._process_event(level, event, fields)
+        self._logger.msg(line)
+
+    return write
+
+
 def configure_logging(level: str, style: str, veil: Veil | None = None) -> None:
     """Write events of LEVEL and above to standard error: JSON lines, or colours where a person reads (`auto`).
 
     What went wrong may be told in words of others: a VEIL is drawn over those.
     """
-    person = style == "console" or (style == "auto" and sys.stderr.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer(_json)
+    least = logging.getLevelNamesMapping()[level.upper()]
+    veiled = partial(_veiled, veil or Veil())
+    if style == "console" or (style == "auto" and sys.stderr.isatty()):
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                veiled,
+                structlog.dev.ConsoleRenderer(),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(least),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+            cache_logger_on_first_use=True,
+        )
+        return
+    writer = LineWriter(sys.stderr)
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.EventRenamer("event"),
-            partial(_veiled, veil or Veil()),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        processors=[veiled, JsonLine()],
+        wrapper_class=type(
+            "Logger",
+            (structlog.BoundLoggerBase,),
+            {name: _writing(name, least) for name in ("info", "warning", "error")},
+        ),
+        logger_factory=lambda *_: writer,
         cache_logger_on_first_use=True,
     )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gateway.model.spelling import LARGEST_INTEGER
 from gateway.model.verdict import Answer, Failure
@@ -38,6 +38,9 @@ class _Envelope(BaseModel):
     message: str | None = None
     wording: str | None = None
     echo: Any = None
+
+
+_read_envelope = TypeAdapter(_Envelope).validator.validate_json
 
 
 class _Echo(BaseModel):
@@ -118,12 +121,18 @@ def _told(
         http_status=status,
         status=envelope.status,
         retcode=envelope.retcode,
-        text=": ".join(dict.fromkeys(filter(None, (envelope.msg, envelope.message, envelope.wording)))),
+        text=_words(envelope),
         message_id=_message_id(envelope.data),
         retry_after=retry_after,
         nodes=nodes,
     )
     return Reply(answer, envelope.data)
+
+
+def _words(envelope: _Envelope) -> str:
+    if envelope.message or envelope.wording or envelope.msg:
+        return ": ".join(dict.fromkeys(filter(None, (envelope.msg, envelope.message, envelope.wording))))
+    return ""
 
 
 def _quoted(body: bytes) -> str:
@@ -132,7 +141,7 @@ def _quoted(body: bytes) -> str:
 
 def _envelope(body: bytes) -> _Envelope | None:
     try:
-        return _Envelope.model_validate_json(body) if len(body) <= LARGEST_ANSWER else None
+        return _read_envelope(body) if len(body) <= LARGEST_ANSWER else None
     except ValidationError:
         return None
 

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import cache
 
 from gateway.clock import Clock
 from gateway.forward.napcat import NapCat
-from gateway.forward.verdict import decide, judge
+from gateway.forward.verdict import decide, judging
 from gateway.forward.watch import Watch
 from gateway.metrics import Metrics
 from gateway.model.attempt import Claim, Outcome
@@ -36,10 +37,12 @@ class Forwarder:
         self._account = account
         self._napcat = napcat
         self._watch = watch
-        self._rules = rules
+        self._judge = judging(rules)
         self._schedule = schedule
         self._clock = clock
-        self._metrics = metrics
+        # Looking a child up by its labels takes longer than counting with it.
+        self._attempts = cache(metrics.attempts.labels)
+        self._seconds = cache(metrics.send_seconds.labels)
         self._words = words
         self._log = Log(account=account)
 
@@ -52,7 +55,7 @@ class Forwarder:
     async def forward(self, claim: Claim) -> Outcome:
         """Post the claim's part and return what came of it; a claim past its start time is handed back unsent."""
         try:
-            if not await self._ready(claim):
+            if not self._watch.fresh and not await self._ready(claim):
                 return Outcome(claim, "unstarted")
             began = self._clock.monotonic()
             answer = await self._napcat.call(claim.part, lambda: self._clock.monotonic() <= claim.start_by)
@@ -65,18 +68,19 @@ class Forwarder:
             return Outcome(claim, "unstarted")
         self._watch.hear(answer)
         took_ms = round((self._clock.monotonic() - began) * 1000)
-        ruling = judge(answer, self._rules, self._watch.implementation)
+        ruling = self._judge(answer, self._watch.implementation)
         outcome = decide(claim, answer, ruling, self._schedule, self._clock.chance(), took_ms)
-        self._metrics.attempts.labels(self._account, ruling.verdict.value, ruling.rule.name).inc()
-        self._metrics.send_seconds.labels(self._account).observe(took_ms / 1000)
+        verdict = ruling.verdict.value
+        self._attempts(self._account, verdict, outcome.rule).inc()
+        self._seconds(self._account).observe(took_ms / 1000)
         self._log.info(
             Event.JOB_ATTEMPTED,
             job=f"{self._account}.{claim.job_id}",
             target=str(claim.target),
             attempt=claim.n,
             part=claim.part_no,
-            verdict=ruling.verdict.value,
-            rule=ruling.rule.name,
+            verdict=verdict,
+            rule=outcome.rule,
             http_status=answer.http_status,
             retcode=answer.retcode,
             result=ruling.result,
@@ -95,5 +99,7 @@ class Forwarder:
 
     def _beside(self, claim: Claim) -> dict[str, str]:
         """Return what the log says of few jobs, or only when wished for."""
+        if claim.traceparent is None and not self._words.wished:
+            return {}
         beside = {"traceparent": claim.traceparent, "text": self._words.of([claim.part.body])}
         return {name: value for name, value in beside.items() if value is not None}

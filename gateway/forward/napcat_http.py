@@ -10,14 +10,16 @@ Nothing is repeated here: aiohttp itself retries a lost keep-alive connection fo
 every call is a POST.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 
 from gateway.forward.answer import LARGEST_ANSWER, Reply, read_answer
+from gateway.forward.deadlines import Deadlines
 from gateway.forward.endpoint import QUESTIONS, authorization, check_endpoint
 from gateway.forward.failure import failure_of
 from gateway.model.errors import NotSent
@@ -50,11 +52,14 @@ class NapCatHttp:
         self._connect_s = connect_ms / 1000
         self._limit = max_in_flight + QUESTIONS
         self._in_flight = 0
+        self._loop = asyncio.get_running_loop()
+        self._deadlines = Deadlines()
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", **authorization(token)}
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._limit, keepalive_timeout=_IDLE_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s),
             trust_env=False,
         )
 
@@ -81,65 +86,77 @@ class NapCatHttp:
         MAY_START is asked right before the body leaves: a process that was suspended since its claim must not send.
 
         NapCat may take `timeout_ms + fetch_ms + slack_ms` from the end of the request to the next byte of its
-        answer; the whole call takes no longer than that and `connect_ms` (and up to a second: long timers are
-        rounded up), however slowly the answer drips in. No error of the network or of the peer is raised.
+        answer; the whole call takes no longer than that and `connect_ms`, however slowly the answer drips in. No
+        error of the network or of the peer is raised.
         """
         read_ms = part.timeout_ms + part.fetch_ms + self._slack_ms
-        body = _Body(part.body, may_start)
-        reply = await self._post(part.action, body, read_ms, part.nodes)
-        if body.withheld:
-            raise NotSent("the claim's time to start was over")
-        return reply.answer
+        return (await self._post(part.action, part.body, read_ms, may_start, nodes=part.nodes)).answer
 
     async def ask(self, action: str, params: Mapping[str, Any], timeout_ms: int) -> Reply:
         """Call an action that sends nothing, such as `get_status`, and return its answer and data.
 
         It ends as `pool` when no connection is free in `connect_ms`.
         """
-        body = _Body(json.dumps(params).encode("ascii"), lambda: True)
-        return await self._post(action, body, timeout_ms, nodes=False)
+        return await self._post(action, json.dumps(params).encode("ascii"), timeout_ms, lambda: True)
 
-    async def _post(self, action: str, body: "_Body", read_ms: int, nodes: bool) -> Reply:
+    async def _post(
+        self, action: str, params: bytes, read_ms: int, may_start: Callable[[], bool], *, nodes: bool = False
+    ) -> Reply:
         read_s = read_ms / 1000
-        total_s = self._connect_s + read_s
-        timeout = aiohttp.ClientTimeout(total=total_s, connect=self._connect_s, sock_read=read_s)
+        until = self._loop.time() + self._connect_s + read_s
+        call = cast("asyncio.Task[object]", asyncio.current_task())
+
+        def listen() -> None:
+            self._deadlines.put(call, min(until, self._loop.time() + read_s))
+
+        body = _Body(params, may_start, listen)
         status: int | None = None
         retry_after: int | None = None
         received = bytearray()
         failure: Failure | None = None
         self._in_flight += 1
+        self._deadlines.put(call, until)
         try:
-            async with self._session.post(
-                f"{self._endpoint}/{action}",
-                data=body,
-                timeout=timeout,
-                allow_redirects=False,
+            async with await self._session.post(
+                f"{self._endpoint}/{action}", data=body, allow_redirects=False
             ) as response:
+                listen()
                 status = response.status
                 retry_after = retry_after_of(response.headers)
-                async for chunk in response.content.iter_any():
-                    received += chunk
+                content = response.content
+                received += await content.readany()
+                while not content.at_eof():
                     if len(received) > LARGEST_ANSWER:
                         response.close()
                         break
+                    listen()
+                    received += await content.readany()
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             failure = failure_of(error, crowded=self._in_flight > self._limit)
+        except asyncio.CancelledError:
+            if not self._deadlines.lift(call):
+                raise
+            failure = "timeout"
         finally:
             self._in_flight -= 1
+            self._deadlines.lift(call)
+        if body.withheld:
+            raise NotSent("the claim's time to start was over")
         return read_answer(status, bytes(received), failure, retry_after, nodes=nodes)
 
 
 class _Body(aiohttp.Payload):
-    """A request body that asks once more, before its first byte, whether it may leave.
+    """A request body that asks once more, before its first byte, whether it may leave, and tells when it has SENT all.
 
     NapCat acts on nothing before the whole body has come, so a withheld one is surely not sent (NapCat 4.18
     http-server.ts; measured: a body shorter than its Content-Length sends nothing).
     """
 
-    def __init__(self, value: bytes, may_start: Callable[[], bool]) -> None:
+    def __init__(self, value: bytes, may_start: Callable[[], bool], sent: Callable[[], None]) -> None:
         super().__init__(value, content_type="application/json")
         self._size = len(value)
         self._may_start = may_start
+        self._sent = sent
         self.withheld = False
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
@@ -154,3 +171,4 @@ class _Body(aiohttp.Payload):
             raise ConnectionAbortedError("withheld")
         for start in range(0, len(self._value), _CHUNK):
             await writer.write(self._value[start : start + _CHUNK])
+        self._sent()

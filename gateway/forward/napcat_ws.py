@@ -17,7 +17,6 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Self
 
 import aiohttp
@@ -109,7 +108,7 @@ class NapCatWs:
         """
         read_ms = part.timeout_ms + part.fetch_ms + self._slack_ms
         answer = (await self._exchange(part.action, part.body, read_ms, may_start)).answer
-        return replace(answer, nodes=True) if part.nodes else answer
+        return answer._replace(nodes=True) if part.nodes else answer
 
     async def ask(self, action: str, params: Mapping[str, Any], timeout_ms: int) -> Reply:
         """Call an action that sends nothing, such as `get_status`, and return its answer and data.
@@ -119,12 +118,17 @@ class NapCatWs:
         return await self._exchange(action, json.dumps(params).encode("ascii"), timeout_ms, lambda: True)
 
     async def _exchange(self, action: str, params: bytes, read_ms: int, may_start: Callable[[], bool]) -> Reply:
-        if not await self._turn():
+        if not self._turns.locked():
+            await self._turns.acquire()
+        elif not await self._turn():
             return failed("pool")
         try:
-            connection = await self._connected()
-            if isinstance(connection, Reply):
-                return connection
+            connection = self._connection
+            if connection is None or connection.ended is not None:
+                opened = await self._connected()
+                if isinstance(opened, Reply):
+                    return opened
+                connection = opened
             if not may_start():
                 raise NotSent("the claim's time to start was over")
             echo = str(next(self._echoes))
@@ -133,8 +137,7 @@ class NapCatWs:
             self._turns.release()
 
     async def _turn(self) -> bool:
-        if not self._turns.locked():
-            return await self._turns.acquire()
+        """Wait for a turn; return whether there was one in time."""
         try:
             async with asyncio.timeout(self._connect_s):
                 return await self._turns.acquire()
@@ -142,9 +145,7 @@ class NapCatWs:
             return False
 
     async def _connected(self) -> Connection | Reply:
-        """Return the open connection, or what prevents one; all who need one wait for the same attempt."""
-        if self._connection is not None and self._connection.ended is None:
-            return self._connection
+        """Return a new connection, or what prevents one; all who need one wait for the same attempt."""
         if self._closed:
             return failed("refused")
         if self._connecting is None:
@@ -209,4 +210,4 @@ def _refusal(status: int) -> Reply:
     text = f"{reply.answer.text} (HTTP {status})"
     if status in {401, 403}:
         return Reply(Answer("ws", http_status=status, text=text), None)
-    return Reply(replace(reply.answer, text=text), None)
+    return Reply(reply.answer._replace(text=text), None)

@@ -8,7 +8,7 @@ read here into `kind` and `result`; the third is a retcode and matched as one.
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
@@ -29,6 +29,7 @@ NO_SCHEDULE_MS = 1_000
 _NORMAL = {1200: 200, 1400: 400}  # the WebSocket spellings of the same facts (protocol sheet §2.1)
 _READ = 8192  # an answer says what it has to say within this; bounds every regular expression below
 _CUT = 200
+_MOST_KNOWN = 256  # rulings kept: a peer may answer with any number
 
 _KERNEL = re.compile(
     r"^(EventChecker Failed|Timeout): NTEvent serviceAndMethod:(\S+) .*?EventRet:\s*(\{.*\})\s*$", re.DOTALL
@@ -73,6 +74,25 @@ def judge(answer: Answer, rules: Sequence[Rule], implementation: Implementation 
     return Ruling(UNMATCHED, Verdict.UNKNOWN, told.result, _clean(text, told))
 
 
+def judging(rules: Sequence[Rule]) -> Callable[[Answer, Implementation | None], Ruling]:
+    """Return `judge` by RULES, which judges once what comes without words, as nearly all answers do."""
+    known: dict[tuple[object, ...], Ruling] = {}
+
+    def judged(answer: Answer, implementation: Implementation | None) -> Ruling:
+        if answer.text:
+            return judge(answer, rules, implementation)
+        *said, message_id, _ = answer
+        told = (*said, message_id is None, implementation)
+        ruling = known.get(told)
+        if ruling is None:
+            if len(known) == _MOST_KNOWN:
+                known.clear()
+            ruling = known[told] = judge(answer, rules, implementation)
+        return ruling
+
+    return judged
+
+
 def decide(
     claim: Claim, answer: Answer, ruling: Ruling, schedule: Sequence[int], chance: float, took_ms: int
 ) -> Outcome:
@@ -86,12 +106,12 @@ def decide(
     exhausted: what it holds governs and the wait is 0, or it repeats its first wait.
     """
     rule = ruling.rule
-    waits = rule.waits or schedule
     settlement: Settlement = ruling.verdict.value
     planned: int | None = None
     at_fault = _at_fault(claim, rule)
     spends = rule.spends or at_fault
     if ruling.verdict is Verdict.RETRY:
+        waits = rule.waits or schedule
         if not spends:
             planned = None if holds(rule) else max(next(iter(waits), 0), NO_SCHEDULE_MS)
         elif claim.retries < len(waits):

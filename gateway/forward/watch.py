@@ -104,7 +104,7 @@ class Watch:
         In the seconds since, it may have been restarted as somebody else, or hang; no message is spent on finding out.
         All who want to know wait for one probe, up to UNTIL (monotonic seconds). Raises StoreUnavailable.
         """
-        if self._fresh():
+        if self.fresh:
             return True
         if self._probing is None:
             self._probing = asyncio.create_task(self.probe(), name=f"probe {self._account}")
@@ -124,7 +124,9 @@ class Watch:
             self._probing.cancel()
             await asyncio.wait({self._probing})
 
-    def _fresh(self) -> bool:
+    @property
+    def fresh(self) -> bool:
+        """Whether NapCat was heard just now."""
         return self._napcat.unbroken and self._clock.monotonic() - self._heard < _SILENCE_S
 
     async def probe(self) -> bool:

@@ -1,15 +1,13 @@
 """An attempt from claim to outcome: what a replica may send, and what came of it."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gateway.model.part import Part
 from gateway.model.target import Target
 from gateway.model.verdict import Effect, Verdict, Widespread
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A lane's head, leased to this replica for one attempt of one part.
 
     token     fencing token of the lease: rises with every claim of the account
@@ -39,8 +37,7 @@ class Claim:
 Settlement = Literal["delivered", "retry", "unknown", "rejected", "dead", "unstarted"]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of a claim, ready for the settling script.
 
     settlement  the verdict with the retry schedule applied (`dead`: retries spent; `unstarted`: nothing left, the

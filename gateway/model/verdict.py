@@ -1,9 +1,8 @@
 """What an answer proves: answers, rules and rulings."""
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -32,8 +31,7 @@ Failure = Literal[
 """Why a call has no answer. First line: surely nothing NapCat acts on has left. Second: it may have arrived."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One finished NapCat call, parsed: an envelope, a bare HTTP answer, or a transport error.
 
     transport    `http` or `ws`
@@ -44,9 +42,9 @@ class Answer:
     retcode      envelope `retcode`, as received
     text         envelope `msg`, `message` and `wording` without repeats; else the start of the body, or our
                  own words for `error`
+    nodes        whether the call carried a merged forward
     message_id   envelope `data.message_id` when it is an integer
     retry_after  milliseconds the answer asked us to wait, if it did
-    nodes        whether the call carried a merged forward
     """
 
     transport: Literal["http", "ws"] = "http"
@@ -55,9 +53,9 @@ class Answer:
     status: str | None = None
     retcode: int | None = None
     text: str = ""
+    nodes: bool = False
     message_id: int | None = None
     retry_after: int | None = None
-    nodes: bool = False
 
 
 def _several(value: Any) -> Any:
@@ -174,8 +172,7 @@ class Rule(BaseModel):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(NamedTuple):
     """The rule that matched an answer and what was read on the way.
 
     result  the code QQ itself gave, when the answer told one

@@ -1,6 +1,5 @@
 """Waits, exhausted retries and holds: from a ruling to an outcome."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,7 +80,7 @@ def test_a_message_that_alone_is_refused_again_and_again_holds_up_nobody_in_the_
     refused = Answer(http_status=403)
     claim = Claim("job", Target("group", "1"), 1, 1, 0, PART, 0, 0.0)
     got = [
-        decide(replace(claim, pardoned_by=by, pardons=pardons), refused, judge(refused, load_rules()), SCHEDULE, 0.5, 0)
+        decide(claim._replace(pardoned_by=by, pardons=pardons), refused, judge(refused, load_rules()), SCHEDULE, 0.5, 0)
         for by, pardons in [("", 0), ("bad_token", 7), ("not_connected", 99), ("bad_token", 8)]
     ]
     assert [(one.effect, one.spends) for one in got] == [("pause", False)] * 3 + [(None, True)]
