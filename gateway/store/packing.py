@@ -68,13 +68,13 @@ def _settled(one: Outcome) -> dict[str, Any]:
         "job": one.claim.job_id,
         "token": one.claim.token,
         "settlement": one.settlement,
-        "rule": one.rule,
-        "wait": one.wait_ms,
-        "spends": int(one.spends),
-        "took": one.took_ms,
     }
     for name, value in (
-        ("verdict", one.verdict),
+        ("verdict", None if one.verdict == one.settlement else one.verdict),
+        ("rule", one.rule or None),
+        ("wait", one.wait_ms or None),
+        ("free", None if one.spends else 1),
+        ("took", one.took_ms if one.verdict else None),
         ("message_id", one.message_id),
         ("http", one.http_status),
         ("retcode", one.retcode),

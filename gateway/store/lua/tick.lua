@@ -3,8 +3,8 @@
 -- ARGV  1 replica  2 sequence number of this tick  3 most claims  4 most calls in flight  5 lease beyond the call's own
 --       time (ms)  6 settle for (ms)  7 keep (ms)  8 receipts stream length  9 on unknown  10 most retries
 --       11 limits
---       12 settlements, packed: a list of {job, token, settlement, verdict, rule, wait (ms), spends (0 or 1),
---         effects {effect, hold, after, widespread: {targets, within, effect, hold, reason}} (times in ms), message_id,
+--       12 settlements, packed: a list of {job, token, settlement, verdict (where it is called otherwise than the
+--         settlement), rule, wait (ms), free (it costs no retry), effects {effect, hold, after, widespread: {targets, within, effect, hold, reason}} (times in ms), message_id,
 --         http, retcode, result, text, took (ms), unmatched (fingerprint of words no rule knows)} each; what is not known
 --         is not there
 --       last: 'bodies' or ''
@@ -113,10 +113,9 @@ end
 -- Write down what is known of the last attempt. Of a row of attempts that cost nothing and ended alike, only the last
 -- is kept, so that a night without NapCat does not grow the record.
 local function complete(job, attempt, item)
-  for _, name in ipairs({'verdict', 'rule', 'http', 'retcode', 'result', 'text', 'took'}) do
-    attempt[name] = item[name]
-  end
-  attempt.free = item.spends == 0 or nil
+  attempt.verdict, attempt.rule, attempt.took = item.verdict or item.settlement, item.rule, item.took
+  attempt.http, attempt.retcode, attempt.result, attempt.text = item.http, item.retcode, item.result, item.text
+  attempt.free = item.free and true
   local before = job.attempts[#job.attempts - 1]
   if attempt.free and before and before.free and before.rule == attempt.rule and before.part == attempt.part then
     attempt.times, attempt.since = (before.times or 1) + 1, before.since or before.began
@@ -263,7 +262,7 @@ function settle(item)
     return
   end
   stamp(job, item.token, reaped)
-  if not reaped then tally('verdict:' .. item.verdict) end
+  if not reaped then tally('verdict:' .. (item.verdict or item.settlement)) end
   complete(job, attempt, item)
   apply_effect(job, attempt, item)
   if item.unmatched then count_unmatched(item) end
@@ -273,8 +272,8 @@ function settle(item)
     -- NapCat reported the message as sent; what stands between us answered otherwise.
     delivered(job, attempt.seen, 'event')
   elseif item.settlement == 'retry' then
-    job.state, job.code, job.retries = 'queued', item.rule, job.retries + item.spends
-    job.doubted, job.again = doubtful(job), now + item.wait
+    job.state, job.code, job.retries = 'queued', item.rule, job.retries + (item.free and 0 or 1)
+    job.doubted, job.again = doubtful(job), now + (item.wait or 0)
     settled(job)
     save(job)
     go_on(job)
