@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 RING = (
     "due",  # ZSET target → ms: when the lane may go next; lanes with work that is not in flight
-    "flights",  # ZSET target → ms: when the lease of the lane's call lapses
+    "flights",  # HASH target → packed: job, token, attempt, part and beginning of its call under way, when its lease lapses
     "scheduled",  # ZSET "<place>:<job>" or "aside:<target>:<requester>" → ms: what joins its lane then
     "holds",  # HASH target or "account" → packed hold
     "counts",  # HASH token, seq, queued, jobs by final state, and of the account: answers in a row, when its rate opens
@@ -39,7 +39,6 @@ RING = (
     "receiver:",  # + host: ZSET job → ms: when its callback is due; while it is being posted, when the lease lapses
     "flow:",  # + minute: HASH what happened then → how often: admitted, scheduled, due, verdict:…, ended:…; an hour
     "backlog",  # ZSET target → jobs in its lane, where these are two or more
-    "calls",  # HASH target → packed: job, token, attempt, part and beginning of the call under way in its lane
 )
 """The keys of an account in the order every account script takes them as KEYS; `…:` are beginnings of names."""
 

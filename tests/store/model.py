@@ -186,6 +186,7 @@ class Account:
         self.blocked: dict[str, dict[str, int]] = {}  # digest → lanes that wait for it, and since when
         self.looks: dict[str, int] = {}  # job → when the history is asked about it
         self.collapsible: dict[tuple[str, str], str] = {}  # target and collapse key → the newest job
+        self.lapse: int | None = None  # when a lease may lapse first: it may have been that of a call that is over
         self.ticks: dict[
             str, tuple[int, list[int], list[str]]
         ] = {}  # replica → its last tick, tokens claimed, jobs ended
@@ -729,6 +730,7 @@ class Account:
         job.state, job.called_back, job.again = "sending", False, 0
         lane.places[job.id] = BEGUN
         lane.due, lane.lapses = None, self.now + CALL + policy.lease
+        self.lapse = min(self.lapse or lane.lapses, lane.lapses)
         if passes is not None:
             lane.streak = lane.streak + 1 if passes else 0
         for digest in job.media:
@@ -818,10 +820,11 @@ class Account:
             return Ticked([], [], None, has_work=False)
         for outcome in outcomes:
             self._settle(outcome, policy)
-        flights = [(lane.lapses, target) for target, lane in self.lanes.items() if lane.lapses is not None]
-        for lapses, target in sorted(flights):
-            if lapses <= self.now:
-                self._reap(target, policy)
+        if self.lapse is not None and self.lapse <= self.now:
+            for lapses, target in sorted(self._flights()):
+                if lapses <= self.now:
+                    self._reap(target, policy)
+            self.lapse = min((lapses for lapses, _ in self._flights()), default=None)
         self._rejoin()
         looks = self._due_looks(policy)
         room = self._room(most_claims, policy)
@@ -830,9 +833,13 @@ class Account:
             self.holds["account"].used = True
         self.ticks[replica] = sequence, [token for _, _, token, *_ in claims], [job_id for job_id, *_ in self.ended]
         full = room.claims <= len(claims) and room.again is None
+        self.lapse = self.lapse if self._flights() else None
         asked = [room.asked, min(self.looks.values(), default=None)]
         next_in, has_work = self._next(full, room.again, [at for at in asked if at is not None])
         return Ticked(claims, self.ended, next_in, has_work, self.noted, looks, room.probe)
+
+    def _flights(self) -> list[tuple[int, str]]:
+        return [(lane.lapses, target) for target, lane in self.lanes.items() if lane.lapses is not None]
 
     def _rejoin(self) -> None:
         for job_id in [job_id for job_id, at in self.scheduled.items() if at <= self.now]:
@@ -848,7 +855,7 @@ class Account:
     def _next(self, full: bool, again: int | None, asked: list[int]) -> tuple[int | None, bool]:
         """Return the milliseconds until there is something to do or ASKED, and whether there is any work at all."""
         dues = [due for _, due in self._due()]
-        others = [lane.lapses for lane in self.lanes.values() if lane.lapses is not None]
+        others = [self.lapse] if self.lapse is not None else []
         others += [*self.scheduled.values(), *self.recalls.values()]
         turns = [max(min(dues), again or 0)] if dues and not full else []
         ats = turns + others + asked

@@ -9,7 +9,7 @@ local ASIDE, MESSAGES, COLLAPSE, LIMITS, BLOCKED = KEYS[16], KEYS[17], KEYS[18],
 local LOOKS, SLOWED, SPREAD, UNMATCHED, LOGIN = KEYS[21], KEYS[22], KEYS[23], KEYS[24], KEYS[25]
 local INDEX, LETTERS = KEYS[26], KEYS[27]
 local CALLBACKS, RECEIVERS, RECEIVER = KEYS[28], KEYS[29], KEYS[30]
-local FLOW, BACKLOG, CALLS = KEYS[31], KEYS[32], KEYS[33]
+local FLOW, BACKLOG = KEYS[31], KEYS[32]
 local ACCOUNT = string.match(DUE, '{(.*)}:due$')
 
 local clock = redis.call('TIME')
@@ -20,7 +20,7 @@ local CLASS = 2 ^ 45
 local PLACE = {high = CLASS, normal = 2 * CLASS, low = 3 * CLASS}
 
 -- A number as Redis and JSON read it: Lua's own spelling keeps 14 digits only.
-local function whole(number) return string.format('%.0f', number) end
+local function whole(number) return string.format('%d', number) end
 
 -- A first write that needs no memory: a script that has written may go on writing when Redis is full. For what frees more
 -- than it takes, as a tick does, and for what lets one happen.
@@ -32,7 +32,8 @@ local function write_though_full() redis.call('ZREM', DUE, '') end
 -- writes returns its reply through it. Until then it is read here.
 local placed = {} -- of ZSETs: by key, then by member
 local lasting = {} -- keys that are dropped after so many ms
-local put, score_of, note_down, noted_down, count, counter, write_places, written
+local longest -- so many receipts are kept, where some were added
+local put, score_of, note_down, noted_down, count, counter, write_places, write_fields, written
 do
 
 local set, counted = {}, {} -- of HASHes, and of the counters in them: by key, then by field
@@ -99,15 +100,17 @@ function write_places(key)
   in_some('ZADD', key, come)
 end
 
-local function write_fields(key, fields)
+-- The same for the HASH of KEY.
+function write_fields(key)
   local come, leave = {}, {}
-  for field, value in pairs(fields) do
+  for field, value in pairs(set[key] or {}) do
     if value then
       come[#come + 1], come[#come + 2] = field, value
     else
       leave[#leave + 1] = field
     end
   end
+  set[key] = nil
   in_some('HDEL', key, leave)
   in_some('HSET', key, come)
 end
@@ -115,11 +118,12 @@ end
 -- Send all that was gathered, and return REPLY.
 function written(reply)
   for key in pairs(placed) do write_places(key) end
-  for key, fields in pairs(set) do write_fields(key, fields) end
+  for key in pairs(set) do write_fields(key) end
   for key, numbers in pairs(counted) do
     for field, number in pairs(numbers) do redis.call('HINCRBY', key, field, number) end
   end
   for key, ms in pairs(lasting) do redis.call('PEXPIRE', key, ms) end
+  if longest then redis.call('XTRIM', RECEIPTS, 'MAXLEN', '~', longest) end
   return reply
 end
 
@@ -130,9 +134,14 @@ local MINUTE = 60000
 
 local function flow_of(minutes_ago) return FLOW .. whole(math.floor(now / MINUTE) - minutes_ago) end
 
+local this_minute
+
 local function tally(what)
-  count(flow_of(0), what, 1)
-  lasting[flow_of(0)] = 62 * MINUTE
+  if not this_minute then
+    this_minute = flow_of(0)
+    lasting[this_minute] = 62 * MINUTE
+  end
+  count(this_minute, what, 1)
 end
 
 -- Records -----------------------------------------------------------------------------------------------------------
@@ -142,18 +151,22 @@ end
 -- and never changes, so that no script takes it apart that need not.
 local said = {} -- by job
 
--- What is known of the job ID, but not whether it is being sent.
+-- What most jobs have in common is in no record.
+local USUAL = {__index = {state = 'queued', retries = 0, done = 0, total = 1, lapse = 'max_age'}}
+
+-- What is known of the job ID, but not whether it is being sent; and the bytes of its record.
 local function record(id)
   local packed = redis.call('GET', JOB .. id)
   if not packed then return nil end
   local behind, job = cmsgpack.unpack_one(packed)
   if behind ~= -1 then said[id] = string.sub(packed, behind + 1) end
-  return job, #packed
+  job.id, job.attempts, job.message_ids = id, job.attempts or {}, job.message_ids or {}
+  return setmetatable(job, USUAL), #packed
 end
 
--- The call under way in the lane of TARGET: {job, token, attempt, part, since}.
+-- The call under way in the lane of TARGET: {job, token, attempt, part, since, when its lease lapses}.
 local function call_of(target)
-  local call = noted_down(CALLS, target)
+  local call = noted_down(FLIGHTS, target)
   return call and cmsgpack.unpack(call)
 end
 
@@ -178,16 +191,24 @@ end
 
 local function parts_of(job) return said[job.id] and cmsgpack.unpack(said[job.id]) or {} end
 
-local function packed_of(job) return cmsgpack.pack(job) .. (said[job.id] or '') end
+local function packed_of(job)
+  local id, attempts, ids = job.id, job.attempts, job.message_ids
+  job.id = nil
+  if #attempts == 0 then job.attempts = nil end
+  if #ids == 0 then job.message_ids = nil end
+  local packed = cmsgpack.pack(job)
+  job.id, job.attempts, job.message_ids = id, attempts, ids
+  return packed .. (said[id] or '')
+end
 
--- Write the record of JOB, and drop it after KEEP ms where that is given.
-local function save(job, keep)
+-- When JOB may go at the earliest, and when it last changed.
+local function first_go_of(job) return job.first_go or job.created end
+local function updated_of(job) return job.updated or job.ended or job.created end
+
+-- Write the record of JOB.
+local function save(job)
   job.updated = now
-  if keep then
-    redis.call('SET', JOB .. job.id, packed_of(job), 'PX', keep)
-  else
-    redis.call('SET', JOB .. job.id, packed_of(job))
-  end
+  redis.call('SET', JOB .. job.id, packed_of(job))
 end
 
 -- The same of a job that ended: it is dropped when it was to be.
@@ -311,14 +332,17 @@ local function any_streaks()
   return streaks
 end
 
--- How many jobs the lane of TARGET holds. A target in whose lane something waits behind another is known by that number;
--- asked after its lane has grown (or else shrunk).
+-- How many jobs the lane of TARGET holds; asked after it has grown (or else shrunk). A target in whose lane something
+-- waits behind another is known by that number, rounded down to a power of two: it changes seldom, and then is written.
 local function measure(target, grown)
   local depth = redis.call('ZCARD', LANE .. target)
-  if depth >= 2 then
-    put(BACKLOG, target, depth)
-  elseif depth == 1 and not grown then
-    put(BACKLOG, target, false)
+  local half = math.frexp(grown and depth or depth + 1)
+  if half == 0.5 and depth > 0 then
+    if grown then
+      if depth > 1 then put(BACKLOG, target, depth) end
+    else
+      put(BACKLOG, target, depth > 1 and (depth + 1) / 2 or false)
+    end
   end
   return depth
 end
@@ -337,6 +361,9 @@ local function turn(target, at, depth)
 end
 
 local function place(job) return PLACE[job.priority or 'normal'] + job.seq end
+
+-- Whether JOB goes before others, or behind them. There may be none such.
+local function ranked(job) return job.priority and job.priority ~= 'normal' end
 
 -- JOB takes its place in its lane, or the one it inherits; a lane that waits for something goes on waiting for it.
 local function join(job, inherited)
@@ -441,7 +468,7 @@ function receipt(job, shown, brief)
     .. text(',"state":', shown and shown.state or job.state)
     .. text(',"reason":', shown and shown.reason or job.reason) .. text(',"code":', job.code)
     .. (shown and shown.eta and time(',"eta":"', shown.eta) or '')
-    .. time(',"created_at":"', job.created) .. time(',"updated_at":"', job.updated)
+    .. time(',"created_at":"', job.created) .. time(',"updated_at":"', updated_of(job))
     .. (job.ended and time(',"ended_at":"', job.ended) or '')
     .. ',"message_ids":[' .. table.concat(ids, ',') .. ']'
     .. ',"parts":{"total":' .. job.total .. ',"delivered":' .. job.done .. '}'
@@ -454,7 +481,8 @@ end
 end
 
 local function publish(job, length)
-  redis.call('XADD', RECEIPTS, 'MAXLEN', '~', length, '*', 'receipt', receipt(job))
+  redis.call('XADD', RECEIPTS, '*', 'receipt', receipt(job))
+  longest = length
 end
 
 -- Whether nothing of JOB may have been sent: only then may it be cancelled, expire or be replaced.
@@ -462,11 +490,13 @@ local function unsent(job) return job.state == 'queued' and job.done == 0 and no
 
 -- The index ---------------------------------------------------------------------------------------------------------
 
--- A new JOB gets its record, and its place among all jobs.
+-- A new JOB gets its record, and its place among all jobs; nil, when it has them already.
 local function enter(job)
-  save(job)
+  if not redis.call('SET', JOB .. job.id, packed_of(job), 'NX') then return nil end
   redis.call('XADD', INDEX, '*', 'job', job.id)
   tally('admitted')
+  if ranked(job) then count(COUNTS, 'ranked', 1) end
+  return job
 end
 
 -- Ends, told -------------------------------------------------------------------------------------------------------
@@ -525,13 +555,17 @@ end
 -- never has many of them.
 local SWEEP_EVERY, SWEPT = 64, 192
 
-local function sweep_index()
+local function sweep_index(keep)
   local at = redis.call('HMGET', COUNTS, 'swept_ms', 'swept_seq')
-  local entries = redis.call('XRANGE', INDEX, at[1] and '(' .. at[1] .. '-' .. at[2] or '-', '+', 'COUNT', SWEPT)
+  -- What came in less than KEEP ago is there still.
+  local entries = redis.call('XRANGE', INDEX, at[1] and '(' .. at[1] .. '-' .. at[2] or '-', whole(now - keep), 'COUNT', SWEPT)
   for _, entry in ipairs(entries) do
     if redis.call('EXISTS', JOB .. entry[2][2]) == 0 then redis.call('XDEL', INDEX, entry[1]) end
   end
-  if #entries < SWEPT then return redis.call('HDEL', COUNTS, 'swept_ms', 'swept_seq') end
+  if #entries < SWEPT then
+    if at[1] then redis.call('HDEL', COUNTS, 'swept_ms', 'swept_seq') end
+    return
+  end
   local ms, seq = string.match(entries[SWEPT][1], '^(%d+)-(%d+)$')
   redis.call('HSET', COUNTS, 'swept_ms', ms, 'swept_seq', seq)
 end
@@ -555,14 +589,16 @@ function finish(job, state, code, keep, length)
   if state == 'delivered' then said[job.id] = nil end
   local left = redis.call('ZREM', LANE .. job.target, job.id) == 1 and measure(job.target) or nil
   call_back(job, now)
-  save(job, keep)
+  job.updated = nil -- when it ended
+  redis.call('SET', JOB .. job.id, packed_of(job), 'PX', keep)
+  if ranked(job) then count(COUNTS, 'ranked', -1) end
   if job.key then redis.call('PEXPIRE', KEY .. job.key, keep) end
   local collapse = job.collapse and COLLAPSE .. job.target .. ':' .. job.collapse
   if collapse and redis.call('GET', collapse) == job.id then redis.call('DEL', collapse) end
   count(COUNTS, 'queued', -1)
   tally('ended:' .. state)
   count(COUNTS, state, 1)
-  if counter(state) % SWEEP_EVERY == 0 then sweep_index() end
+  if counter(state) % SWEEP_EVERY == 0 then sweep_index(keep) end
   if state ~= 'delivered' then
     redis.call('XADD', LETTERS, 'MINID', '~', whole(now - keep), '*', 'job', job.id)
   end
@@ -581,6 +617,6 @@ local function withdraw(job, code, keep, length)
   redis.call('ZREM', SCHEDULED, scheduled_as(job))
   if job.requester then redis.call('ZREM', ASIDE .. aside_of(job), job.id) end
   local left = finish(job, 'cancelled', code, keep, length)
-  if at and not score_of(FLIGHTS, target) then turn(target, now, left) end
+  if at and not noted_down(FLIGHTS, target) then turn(target, now, left) end
   return at
 end

@@ -19,11 +19,12 @@ local length = tonumber(ARGV[5])
 local function enrol(job)
   local entry, fingerprint, not_before = job.entry, job.fingerprint, job.not_before
   local expires, ttl = job.expires, job.ttl
-  job.first_go = not_before or now + (job.delay or 0)
-  job.lapse = expires and 'expires_at' or ttl and 'ttl' or 'max_age'
-  job.expires = expires or ttl and now + ttl or math.max(job.first_go, now) + max_age
+  job.created, job.message_ids, job.attempts = now, {}, {}
+  job.first_go = not_before or job.delay and now + job.delay
+  job.lapse = expires and 'expires_at' or ttl and 'ttl' or nil
+  job.expires = expires or ttl and now + ttl or math.max(first_go_of(job), now) + max_age
   job.entry, job.fingerprint, job.not_before, job.delay, job.ttl = nil, nil, nil, nil, nil
-  job.state, job.created, job.retries, job.done, job.message_ids, job.attempts = 'queued', now, 0, 0, {}, {}
+  setmetatable(job, USUAL)
   return entry, fingerprint
 end
 
@@ -55,20 +56,22 @@ local function collapse(job)
   end
 end
 
+local function there(job) return redis.call('EXISTS', JOB .. job.id) == 1 end
+
 local function admit(job, fingerprint)
-  if redis.call('EXISTS', JOB .. job.id) == 1 then return 'admitted', job.id end
   local outcome, id = known_key(job, fingerprint)
+  if id == job.id then return 'admitted', id end
   if outcome then return outcome, id end
-  if counter('queued') >= most then return 'full', job.id end
-  count(COUNTS, 'queued', 1)
+  if counter('queued') >= most then return there(job) and 'admitted' or 'full', job.id end
   local old, inherited
-  if job.collapse then old, inherited = collapse(job) end
-  if not old then count(COUNTS, 'seq', 1) end
-  job.seq = old and old.seq or counter('seq')
+  if job.collapse and not there(job) then old, inherited = collapse(job) end
+  job.seq = old and old.seq or counter('seq') + 1
   job.again = old and old.again
-  enter(job)
+  if not enter(job) then return 'admitted', job.id end
+  count(COUNTS, 'queued', 1)
+  if not old then count(COUNTS, 'seq', 1) end
   if job.key then redis.call('SET', KEY .. job.key, job.id .. ' ' .. fingerprint) end
-  if job.first_go > now then
+  if first_go_of(job) > now then
     redis.call('ZADD', SCHEDULED, job.first_go, scheduled_as(job))
     tally('scheduled')
   else

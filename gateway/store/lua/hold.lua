@@ -58,5 +58,5 @@ else
   })
   if reason == 'muted' and not operator then ask_about_mute(name, now + ASK_AGAIN) end
 end
-if name ~= 'account' and not score_of(FLIGHTS, name) then turn(name, now) end
+if name ~= 'account' and not noted_down(FLIGHTS, name) then turn(name, now) end
 return written({1, whole(ends)})

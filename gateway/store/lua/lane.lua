@@ -17,11 +17,11 @@ local hold_now = held and held['until'] > now and
 local slowed_now = slow_down and
   {whole(slow_down.since), whole(slow_down['until']), slow_down.reason, whole(slow_down.factor)}
 local due = redis.call('ZSCORE', DUE, target)
-local open = redis.call('ZSCORE', FLIGHTS, target) and 1 or 0
+local open = redis.call('HEXISTS', FLIGHTS, target)
 local rates, observed = {}, nil
 if target ~= 'account' then rates, observed = rates_now(target) end
 return {
   redis.call('ZCARD', LANE .. target), open, due and whole(tonumber(due)) or '',
   hold_now or {}, slowed_now or {}, windows_of(target, rates, open), observed and 1 or 0,
-  windows_of('account', limits.account), limits.observe.account and 1 or 0,
+  windows_of('account', limits.account, redis.call('HLEN', FLIGHTS)), limits.observe.account and 1 or 0,
 }

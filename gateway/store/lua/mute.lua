@@ -14,5 +14,5 @@ if not park or park.operator or park.reason ~= 'muted' or park['until'] <= now t
 write_though_full()
 park['until'] = ends > now and ends or math.min(park['until'], now + SOON)
 keep_hold(target, held)
-if not score_of(FLIGHTS, target) then turn(target, now) end
+if not noted_down(FLIGHTS, target) then turn(target, now) end
 return written(whole(park['until']))

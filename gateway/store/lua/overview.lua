@@ -81,7 +81,7 @@ local LARGEST = 65536 -- bytes of a record that is read for a look; one with med
 
 -- What a lane of TARGET waits for as far as that can be told without the record of its first job.
 local function shown_of_lane(target)
-  return redis.call('ZSCORE', FLIGHTS, target) and {state = 'sending'} or on_hold(target) or {state = 'queued'}
+  return noted_down(FLIGHTS, target) and {state = 'sending'} or on_hold(target) or {state = 'queued'}
 end
 
 -- What the first job of the lane of TARGET waits for; nil when the lane is empty.
@@ -91,7 +91,7 @@ local function waiting_at(target)
   local depth = redis.call('ZCARD', LANE .. target)
   local job = redis.call('STRLEN', JOB .. id) <= LARGEST and load(id)
   local told = job and (shown(job) or {}) or shown_of_lane(target)
-  local waits = job and math.max(0, now - math.max(job.created, job.first_go)) or -1
+  local waits = job and math.max(0, now - math.max(job.created, first_go_of(job))) or -1
   return {target, depth, waits, told.state or job.state, told.reason or '', told.eta and whole(told.eta) or ''}
 end
 
@@ -128,14 +128,14 @@ local windows, observed = {}, 0
 if ARGV[1] ~= '' then
   read_limits(ARGV[1])
   read_slowed()
-  windows, observed = windows_of('account', limits.account), limits.observe.account and 1 or 0
+  windows, observed = windows_of('account', limits.account, redis.call('HLEN', FLIGHTS)), limits.observe.account and 1 or 0
 end
 
 local first = tonumber(redis.call('ZRANGE', DUE, 0, 0, 'WITHSCORES')[2])
 local oldest = redis.call('ZRANGE', CALLBACKS, 0, 0, 'WITHSCORES')[2]
 local holds, parked = holds_now()
 return {
-  redis.call('HGETALL', COUNTS), redis.call('ZCARD', DUE), redis.call('ZCARD', FLIGHTS),
+  redis.call('HGETALL', COUNTS), redis.call('ZCARD', DUE), redis.call('HLEN', FLIGHTS),
   redis.call('ZCARD', SCHEDULED), redis.call('XLEN', RECEIPTS), first and math.max(0, now - first) or 0, holds,
   slowed_now(), unmatched_now(), breaker_now(), redis.call('GET', LOGIN) or '',
   redis.call('ZCARD', CALLBACKS), oldest and math.max(0, now - oldest) or 0, parked,

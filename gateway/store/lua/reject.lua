@@ -10,5 +10,5 @@ for _, id in ipairs(lane) do
   local job = load(id)
   if job and unsent(job) then finish(job, 'rejected', ARGV[4], keep, length) end
 end
-if not score_of(FLIGHTS, target) then turn(target, now) end
+if not noted_down(FLIGHTS, target) then turn(target, now) end
 return written({ENDED})

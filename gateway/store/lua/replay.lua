@@ -27,12 +27,12 @@ local function again(old, id)
   for i = old.done + 1, old.total do
     parts[#parts + 1], times[#times + 1], media[#media + 1] = all[i], old.times[i], old.media and old.media[i]
   end
-  local job = {
-    id = id, state = 'queued', created = now, retries = 0, done = 0, message_ids = {}, attempts = {},
+  local job = setmetatable({
+    id = id, created = now, message_ids = {}, attempts = {},
     target = old.target, requester = old.requester, priority = old.priority, on_unknown = old.on_unknown,
     metadata = old.metadata, callback = old.callback, replay_of = ACCOUNT .. '.' .. old.id, times = times, media = old.media and media, total = #parts,
-    first_go = now, lapse = 'max_age', expires = now + max_age,
-  }
+    expires = now + max_age,
+  }, USUAL)
   said[id] = cmsgpack.pack(parts)
   count(COUNTS, 'queued', 1)
   count(COUNTS, 'seq', 1)

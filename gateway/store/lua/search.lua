@@ -25,7 +25,7 @@ end
 -- What JOB is shown as, if it is one that is looked for; else nil.
 local function fits(job)
   if target ~= '' and job.target ~= target or not within_reach(job) then return nil end
-  if job.updated < since or job.updated > till or unreplayed and job.replayed then return nil end
+  if updated_of(job) < since or updated_of(job) > till or unreplayed and job.replayed then return nil end
   local seen = shown(job) or {}
   if states and not states:find(' ' .. (seen.state or job.state) .. ' ', 1, true) then return nil end
   return seen

@@ -24,7 +24,7 @@ SETTLE_FOR, KEEP, LENGTH = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8
 local on_unknown, most_retries = ARGV[9], tonumber(ARGV[10])
 local SCAN = 256 -- of each kind looked at in one tick: bounds the time Redis is held
 local budget = SCAN -- jobs that may end or step aside in this tick
-local windows = {} -- that this tick writes to: the rates that count there, by scope
+local windows, trimmed = {}, {} -- that this tick writes to, and those of them to be cut: their rates, by scope
 local longest_lease = 0 -- of what this tick claims
 
 -- Media -------------------------------------------------------------------------------------------------------------
@@ -78,29 +78,41 @@ end
 
 -- Settle ------------------------------------------------------------------------------------------------------------
 
+-- When the first lease lapses, or may: it may have been that of a call that is over.
+local lapse = tonumber(redis.call('HGET', COUNTS, 'lapse') or nil)
+
+local function lapses_at(at)
+  if at == lapse then return end
+  lapse = at
+  if at then
+    redis.call('HSET', COUNTS, 'lapse', whole(at))
+  else
+    redis.call('HDEL', COUNTS, 'lapse')
+  end
+end
+
+local settle, reap_lapsed
+do
+
+local function count_send(scope, rates, token, again)
+  if again then
+    redis.call('ZADD', RATE .. scope, 'XX', now + 1, whole(token))
+  elseif #rates > 0 then
+    put(RATE .. scope, whole(token), now + 1)
+    windows[scope] = rates
+  end
+end
+
 -- A send counts in its windows from now on: the receiver had it at the latest now. One ms more, since now is cut. One
 -- that was counted when its lease lapsed counts AGAIN only where later ones have not taken its place.
 local function stamp(job, token, again)
-  local name = whole(token)
-  local function visit(scope, rates)
-    if again then return redis.call('ZADD', RATE .. scope, 'XX', now + 1, name) end
-    if #rates == 0 then return end
-    put(RATE .. scope, name, now + 1)
-    windows[scope] = rates
-  end
-  visit('account', limits.account)
-  visit(job.target, (rates_now(job.target)))
-  if job.requester then visit('requester:' .. job.requester, limits.requester) end
+  count_send('account', limits.account, token, again)
+  count_send(job.target, (rates_now(job.target)), token, again)
+  if job.requester then count_send('requester:' .. job.requester, limits.requester, token, again) end
 end
 
 -- The call in the lane of TARGET is over.
-local function land(target)
-  put(FLIGHTS, target, false)
-  note_down(CALLS, target, false)
-end
-
-local settle
-do
+local function land(target) note_down(FLIGHTS, target, false) end
 
 -- A send that surely never left counts in no window.
 local function unstamp(job, token)
@@ -195,11 +207,13 @@ local function lift(target, began)
   local held = hold_of(target)
   if not held or held.operator or held.since > began then return end
   redis.call('HDEL', HOLDS, target)
-  if not score_of(FLIGHTS, target) then turn(target, now) end
+  if not noted_down(FLIGHTS, target) then turn(target, now) end
 end
 
+local NONE = {}
+
 function apply_effect(job, attempt, item)
-  local effects = item.effects or {}
+  local effects = item.effects or NONE
   local bites = effects.effect and often_enough(effects.after)
   local late = under_way_when_slowed(attempt)
   if bites and not (late and effects.effect == 'slow_account') then
@@ -285,8 +299,6 @@ function settle(item)
   end
 end
 
-end
-
 -- Reap --------------------------------------------------------------------------------------------------------------
 
 -- The replica that held this lane did not answer in time: its request may have been sent.
@@ -301,6 +313,27 @@ local function reap(target)
   attempt.verdict, attempt.rule = 'unknown', 'lease_lapsed'
   tally('verdict:unknown')
   doubt(job, 'lease_lapsed')
+end
+
+function reap_lapsed()
+  if not lapse or lapse > now then return end
+  write_fields(FLIGHTS)
+  local calls, lapsed, first = redis.call('HGETALL', FLIGHTS), {}, nil
+  for i = 1, #calls, 2 do
+    local ends = cmsgpack.unpack(calls[i + 1])[6]
+    if ends <= now and #lapsed < SCAN then
+      lapsed[#lapsed + 1] = {ends, calls[i]}
+    else
+      first = math.min(first or ends, ends)
+    end
+  end
+  table.sort(lapsed, function(one, other)
+    return one[1] < other[1] or one[1] == other[1] and one[2] < other[2]
+  end)
+  for _, call in ipairs(lapsed) do reap(call[2]) end
+  lapses_at(first)
+end
+
 end
 
 -- Schedule ----------------------------------------------------------------------------------------------------------
@@ -339,6 +372,9 @@ local function give_up_settling(job)
   save(job)
 end
 
+local due_looks
+do
+
 local function still_muted(name)
   local held = hold_of(name)
   if held and held.operator then held = held.under end
@@ -347,7 +383,7 @@ end
 
 -- What unknown jobs wait for: a look at the history, soon and once more late; then the end of settling, which neither a
 -- paused account nor a parked target delays. Returns the looks that are due: {job, target} each.
-local function due_looks()
+function due_looks()
   local looks = {}
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', LOOKS, '-inf', now, 'LIMIT', 0, 16)) do
     local target = id:sub(1, #MUTED) == MUTED and id:sub(#MUTED + 1)
@@ -369,6 +405,8 @@ local function due_looks()
   return looks
 end
 
+end
+
 local claim_due, claimed
 do
 
@@ -383,6 +421,7 @@ local function head(target)
   if not first[1] then return nil end
   local class = math.floor(tonumber(first[2]) / CLASS)
   if class == 0 then return first[1], nil end
+  if counter('ranked') == 0 then return first[1], false end
   local oldest, seq
   for lower = class + 1, 3 do
     local found = redis.call('ZRANGEBYSCORE', lane, whole(lower * CLASS), '(' .. whole((lower + 1) * CLASS),
@@ -445,26 +484,20 @@ local function ready(target)
   return nil, now
 end
 
--- A send of TOKEN is open in the window of SCOPE, until its answer says when it was.
-local function reserve(scope, rates, token, observed)
-  if #rates == 0 then return end
-  observe(scope, rates, observed)
-  put(RATE .. scope, whole(token), '+inf')
-  windows[scope] = rates
-end
+local flights -- calls in flight when this tick began to claim
 
-local function claim(job, passes)
+local function claim(job, passes, claims)
   local target, number = job.target, job.done + 1
   local last = job.attempts[#job.attempts]
   count(COUNTS, 'token', 1)
   local token = counter('token')
   local lease = job.times[number] + lease_slack
   longest_lease = math.max(longest_lease, lease)
-  local call = {job.id, token, last and last.n + 1 or 1, number - 1, now}
+  local call = {job.id, token, last and last.n + 1 or 1, number - 1, now, now + lease}
+  if not lapse or call[6] < lapse then lapses_at(call[6]) end
   under_way(job, call)
-  note_down(CALLS, target, cmsgpack.pack(call))
+  note_down(FLIGHTS, target, cmsgpack.pack(call))
   put(DUE, target, false)
-  put(FLIGHTS, target, now + lease)
   if passes then
     redis.call('HINCRBY', STREAKS, target, 1)
     streaks = true
@@ -472,13 +505,18 @@ local function claim(job, passes)
     redis.call('HDEL', STREAKS, target)
   end
   take_media(job, number, token)
-  reserve('account', limits.account, token, limits.observe.account)
-  -- There is one send at a time in a lane: its window need not know of it before it is answered.
+  -- What is in flight from the account, and from its lane, is known without their windows.
+  observe('account', limits.account, limits.observe.account, flights + claims)
   observe(target, rates_now(target))
   if job.requester then
+    -- A send is open in the window of its requester until its answer says when it was.
     local scope = 'requester:' .. job.requester
-    reserve(scope, limits.requester, token, limits.observe.requester)
-    call_back(job, math.max(now, opens_at(scope, limits.requester)))
+    observe(scope, limits.requester, limits.observe.requester)
+    if #limits.requester > 0 then
+      put(RATE .. scope, whole(token), '+inf')
+      trimmed[scope], windows[scope] = limits.requester, limits.requester
+    end
+    call_back(job, math.max(now, (opens_at(scope, limits.requester))))
   end
 end
 
@@ -486,7 +524,7 @@ function claimed(job)
   local attempt, before = job.attempts[#job.attempts], job.attempts[#job.attempts - 1]
   local pardoned = before and before.free and before.part == attempt.part
   return {job.id, job.target, attempt.token, attempt.n, attempt.part, job.retries, pardoned and before.rule or '',
-    pardoned and before.times or 1, attempt.n == 1 and attempt.began - math.max(job.created, job.first_go) or -1,
+    pardoned and before.times or 1, attempt.n == 1 and attempt.began - math.max(job.created, first_go_of(job)) or -1,
     trace_of(job), job.total == 1 and said[job.id] or cmsgpack.pack({parts_of(job)[attempt.part + 1]})}
 end
 
@@ -497,13 +535,14 @@ local function account_room()
   local room, factor = math.huge, factor_of('account')
   for _, rate in ipairs(limits.account) do
     local since = '(' .. whole(now - rate[2] * factor)
-    room = math.min(room, rate[1] - redis.call('ZCOUNT', RATE .. 'account', since, '+inf'))
+    room = math.min(room, rate[1] - flights - redis.call('ZCOUNT', RATE .. 'account', since, '+inf'))
   end
   return room
 end
 
 -- Claim due lanes, the one that waited longest first. Returns the claimed jobs and when to look again.
-function claim_due(room)
+function claim_due(room, in_flight)
+  flights = in_flight
   write_places(RATE .. 'account')
   local jobs, looked, account_has = {}, 0, account_room()
   while #jobs < room and looked < SCAN and budget > 0 do
@@ -513,7 +552,7 @@ function claim_due(room)
     for i = 1, #due, 2 do
       local target = due[i]
       looked = looked + 1
-      local account_at = (not account_has or account_has <= #jobs) and account_opens() or 0
+      local account_at = (not account_has or account_has <= #jobs) and account_opens(flights + #jobs) or 0
       if account_at > now then
         redis.call('HSET', COUNTS, 'opens', whole(account_at))
         return jobs, account_at
@@ -528,7 +567,7 @@ function claim_due(room)
         if job and blocked(job, due[i + 1]) then
           -- Its lane has another turn when the medium is free.
         elseif job then
-          claim(job, passes)
+          claim(job, passes, #jobs)
           jobs[#jobs + 1] = job
         else
           turn(target, passes)
@@ -541,12 +580,15 @@ end
 
 end
 
+local room_now
+do
+
 local PROBE = 15000 -- ms a replica has to find out whether the account works, before another may try
 local TRIAL = 10000 -- ms after which a trial is over that went well as far as it went
 
--- How many may be claimed; if none because of a pause, when to look again, and when the pause is to end by itself; and
--- whether this replica is to ask NapCat.
-local function room_now()
+-- How many may be claimed; if none because of a pause, when to look again, and when the pause is to end by itself;
+-- whether this replica is to ask NapCat; and how many calls are in flight.
+function room_now()
   local paused, probe = hold_of('account'), 0
   if paused and paused.operator and paused['until'] <= now then paused = outlast('account', paused) end
   local factor = factor_of('account')
@@ -569,8 +611,11 @@ local function room_now()
     end
     return 0, paused.probing, paused.probing, probe
   end
-  write_places(FLIGHTS)
-  return math.min(most_claims, most - redis.call('ZCARD', FLIGHTS)), nil, nil, probe
+  write_fields(FLIGHTS)
+  local in_flight = redis.call('HLEN', FLIGHTS)
+  return math.min(most_claims, most - in_flight), nil, nil, probe, in_flight
+end
+
 end
 
 -- A trial in which something was sent needs an answer to end.
@@ -622,52 +667,58 @@ local function open_claims(memory)
   return open
 end
 
-write_though_full()
+local function tick()
+  write_though_full()
 
-local known, remembered = string.match(redis.call('GET', TICK .. replica) or '', '^(%d+)(.*)$')
-if known == sequence then
-  return {0, 1, claims_of(open_claims(remembered)), ended_before(remembered), {}, {}, 0}
+  local known, remembered = string.match(redis.call('GET', TICK .. replica) or '', '^(%d+)(.*)$')
+  if known == sequence then
+    return {0, 1, claims_of(open_claims(remembered)), ended_before(remembered), {}, {}, 0}
+  end
+  -- One that comes after its successor was given up by its replica long ago: nobody would take its claims.
+  if known and tonumber(known) > tonumber(sequence) then return {-1, 0, {}, {}, {}, {}, 0} end
+
+  remember_limits(ARGV[11])
+  recover()
+  for _, item in ipairs(cmsgpack.unpack(ARGV[12])) do settle(item) end
+  reap_lapsed()
+  local rejoining = redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, SCAN)
+  for _, member in ipairs(rejoining) do rejoin(member) end
+
+  local looks = due_looks()
+  local room, again, asked_at, probe, in_flight = room_now()
+  local jobs = {}
+  -- Nothing is claimed before all that is due has rejoined: one of them may come first.
+  if room > 0 and #rejoining < SCAN then
+    jobs, again = claim_due(room, in_flight)
+  end
+  if #jobs > 0 then use_trial() end
+  local full = room <= #jobs and not again
+  local claims = claims_of(jobs)
+
+  local memory = {sequence}
+  for _, item in ipairs(claims) do memory[#memory + 1] = ' ' .. item[1] .. '=' .. whole(item[3]) end
+  for _, item in ipairs(ENDED) do memory[#memory + 1] = ' !' .. item[1] end
+  redis.call('SET', TICK .. replica, table.concat(memory), 'PX', 600000)
+
+  write_places(DUE)
+  write_fields(FLIGHTS)
+  if lapse and redis.call('HLEN', FLIGHTS) == 0 then lapses_at(nil) end
+  for scope, rates in pairs(windows) do
+    write_places(RATE .. scope)
+    keep_window(scope, rates, longest_lease)
+  end
+  for scope, rates in pairs(trimmed) do trim_window(scope, rates) end
+  if windows.account then trim_window('account', limits.account) end
+
+  -- A full account looks again when a call ends, which is a tick of its own.
+  local due = first_score(DUE)
+  local next_due = due and not full and (again and math.max(again, due) or due) or nil
+  local scheduled = first_score(SCHEDULED)
+  local look = first_score(LOOKS)
+  local at = earliest(next_due, lapse, scheduled, look, asked_at)
+  return {
+    at and math.max(0, at - now) or -1, (due or lapse or scheduled) and 1 or 0, claims, ENDED, NOTED, looks, probe,
+  }
 end
--- One that comes after its successor was given up by its replica long ago: nobody would take its claims.
-if known and tonumber(known) > tonumber(sequence) then return {-1, 0, {}, {}, {}, {}, 0} end
 
-remember_limits(ARGV[11])
-recover()
-for _, item in ipairs(cmsgpack.unpack(ARGV[12])) do settle(item) end
-write_places(FLIGHTS)
-for _, target in ipairs(redis.call('ZRANGEBYSCORE', FLIGHTS, '-inf', now, 'LIMIT', 0, SCAN)) do reap(target) end
-local rejoining = redis.call('ZRANGEBYSCORE', SCHEDULED, '-inf', now, 'LIMIT', 0, SCAN)
-for _, member in ipairs(rejoining) do rejoin(member) end
-
-local looks = due_looks()
-local room, again, asked_at, probe = room_now()
-local jobs = {}
--- Nothing is claimed before all that is due has rejoined: one of them may come first.
-if room > 0 and #rejoining < SCAN then
-  jobs, again = claim_due(room)
-end
-if #jobs > 0 then use_trial() end
-local full = room <= #jobs and not again
-local claims = claims_of(jobs)
-
-local memory = {sequence}
-for _, item in ipairs(claims) do memory[#memory + 1] = ' ' .. item[1] .. '=' .. whole(item[3]) end
-for _, item in ipairs(ENDED) do memory[#memory + 1] = ' !' .. item[1] end
-redis.call('SET', TICK .. replica, table.concat(memory), 'PX', 600000)
-
-write_places(DUE)
-write_places(FLIGHTS)
-for scope, rates in pairs(windows) do
-  write_places(RATE .. scope)
-  keep_window(scope, rates, longest_lease)
-end
-
--- A full account looks again when a call ends, which is a tick of its own.
-local due = first_score(DUE)
-local next_due = due and not full and (again and math.max(again, due) or due) or nil
-local flight, scheduled = first_score(FLIGHTS), first_score(SCHEDULED)
-local look = first_score(LOOKS)
-local at = earliest(next_due, flight, scheduled, look, asked_at)
-return written({
-  at and math.max(0, at - now) or -1, (due or flight or scheduled) and 1 or 0, claims, ENDED, NOTED, looks, probe,
-})
+return written(tick())
