@@ -14,16 +14,12 @@ from collections.abc import Iterator
 import aiohttp
 import uvloop
 
-BODY = (
-    b'{"group_id":"%d","message":[{"type":"text","data":{"text":"Good morning, this is job number %d of the many that '
-    b'are posted to see how fast that can be."}}],"timeout":10000}'
-)
-_GROUPS = 1_000
+from tests.bench.jobs import request
 
 
 async def _post(session: aiohttp.ClientSession, url: str, numbers: Iterator[int]) -> None:
     for number in numbers:
-        async with session.post(f"{url}/send_group_msg", data=BODY % (1 + number % _GROUPS, number)) as answer:
+        async with session.post(f"{url}/send_group_msg", data=request(number)) as answer:
             json.loads(await answer.read())
 
 

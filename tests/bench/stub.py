@@ -1,9 +1,9 @@
 """The receiver of a measurement: NapCat's envelope over raw asyncio, in a process of its own.
 
 It does as little as it can (no framework, no parsing of bodies until it is asked), so that what is measured is the
-gateway. It notes `time.monotonic()`, which all processes of a Linux machine share, when a whole request has come and
-again when its answer leaves. `GET /count` and `GET /arrivals` tell what came; it ends when its standard input does,
-and so with whoever started it.
+gateway. It takes calls over HTTP and over WebSocket on one port. It notes `time.monotonic()`, which all processes of a
+Linux machine share, when a whole request has come and again when its answer leaves. `GET /count`, `GET /cpu` (seconds
+it has used) and `GET /arrivals` tell what came; it ends when its standard input does, and so with whoever started it.
 
     python -m tests.bench.stub [--answer-ms MS] [--hang GROUP]...
 """
@@ -18,12 +18,16 @@ from typing import cast
 
 import uvloop
 
+from tests.bench import frames
+
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_GROUP = re.compile(rb'"group_id":"(\d+)"')
+_ECHO = re.compile(rb'"echo":("[^"]*")\}$')
 _ENVELOPE = (
-    b'{"status":"ok","retcode":0,"data":{"message_id":%d},"message":"","wording":"","echo":null,'
-    b'"stream":"normal-action"}'
+    b'{"status":"ok","retcode":0,"data":{"message_id":%d},"message":"","wording":"","echo":%b,"stream":"normal-action"}'
 )
-_WELL = b'{"status":"ok","retcode":0,"data":{"online":true,"good":true}}'
+_WELL = b'{"status":"ok","retcode":0,"data":{"online":true,"good":true},"echo":%b}'
+_NOBODY = b"null"  # an echo, over HTTP
 
 
 class Arrival:
@@ -39,6 +43,7 @@ class Arrival:
     def told(self) -> tuple[float, float, str, str]:
         """Return arrival, answer, group and text."""
         body = json.loads(self.body)
+        body = body.get("params", body)
         return self.at, self.answered, body["group_id"], body["message"][0]["data"]["text"]
 
 
@@ -54,18 +59,21 @@ class Receiver:
         """Answer a question of the measurement, or one of the gateway: that all is well."""
         if path == b"/count":
             return b"%d" % len(self.arrivals)
+        if path == b"/cpu":
+            return b"%f" % time.process_time()
         if path == b"/arrivals":
             return json.dumps([arrival.told() for arrival in self.arrivals]).encode()
-        return _WELL
+        return _WELL % _NOBODY
 
 
 class _Connection(asyncio.Protocol):
-    """One keep-alive connection; requests may come in pieces."""
+    """One keep-alive connection, perhaps upgraded to a WebSocket; requests may come in pieces."""
 
     def __init__(self, receiver: Receiver, loop: asyncio.AbstractEventLoop) -> None:
         self._receiver = receiver
         self._loop = loop
-        self._pending = b""
+        self._pending = bytearray()
+        self._upgraded = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no instances of it
@@ -73,39 +81,75 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         at = time.monotonic()
         self._pending += data
+        if self._upgraded:
+            self._take_frames(at)
+        else:
+            self._take_requests(at)
+
+    def _take_requests(self, at: float) -> None:
         while (end := self._pending.find(b"\r\n\r\n")) >= 0:
-            head = self._pending[:end]
+            head = bytes(self._pending[:end])
             length = _LENGTH.search(head)
             whole = end + 4 + (int(length[1]) if length else 0)
             if len(self._pending) < whole:
                 return
-            body, self._pending = self._pending[end + 4 : whole], self._pending[whole:]
-            self._take(at, head.split(b" ", 2)[1], body)
+            body = bytes(self._pending[end + 4 : whole])
+            del self._pending[:whole]
+            if (answer := frames.upgrade(head)) is not None:
+                self._upgraded = True
+                self._transport.write(answer)
+                return
+            path = head.split(b" ", 2)[1]
+            if path.startswith(b"/send_"):
+                self._take(at, body, _NOBODY)
+            else:
+                self._write(self._receiver.told(path))
 
-    def _take(self, at: float, path: bytes, body: bytes) -> None:
+    def _take_frames(self, at: float) -> None:
+        for opcode, payload in frames.taken(self._pending):
+            if opcode == frames.TEXT:
+                echo = _ECHO.search(payload)
+                assert echo is not None, "the gateway's frames end in their echo"
+                if payload.startswith(b'{"action":"send_'):
+                    self._take(at, payload, echo[1])
+                else:
+                    self._write(_WELL % echo[1])
+            elif opcode == frames.PING:
+                self._transport.write(frames.frame(frames.PONG, payload))
+            elif opcode == frames.CLOSE:
+                self._transport.write(frames.frame(frames.CLOSE, payload))
+                self._transport.close()
+
+    def _take(self, at: float, body: bytes, echo: bytes) -> None:
         receiver = self._receiver
-        if not path.startswith(b"/send_"):
-            self._write(receiver.told(path))
-            return
         arrival = Arrival(at, body)
         receiver.arrivals.append(arrival)
         number = len(receiver.arrivals)
-        # The gateway's bodies begin with {"group_id":"<digits>".
-        if receiver.hanging and body.split(b'"', 4)[3] in receiver.hanging:
+        if receiver.hanging and _group(body) in receiver.hanging:
             return
         if receiver.answer_s:
-            self._loop.call_later(receiver.answer_s, self._answer, arrival, number)
+            self._loop.call_later(receiver.answer_s, self._answer, arrival, number, echo)
         else:
-            self._answer(arrival, number)
+            self._answer(arrival, number, echo)
 
-    def _answer(self, arrival: Arrival, number: int) -> None:
+    def _answer(self, arrival: Arrival, number: int, echo: bytes) -> None:
         arrival.answered = time.monotonic()
-        self._write(_ENVELOPE % number)
+        self._write(_ENVELOPE % (number, echo))
 
     def _write(self, body: bytes) -> None:
-        if not self._transport.is_closing():
+        if self._transport.is_closing():
+            return
+        if self._upgraded:
+            self._transport.write(frames.frame(frames.TEXT, body))
+        else:
             head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
             self._transport.write(head + body)
+
+
+def _group(body: bytes) -> bytes:
+    found = _GROUP.search(body)
+    assert found is not None, "the measurements send to groups"
+    return found[1]
 
 
 async def _serve(receiver: Receiver) -> None:

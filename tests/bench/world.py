@@ -9,68 +9,32 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
-import aiohttp
-
-from gateway.clock import Clock
-from gateway.intake.admission import Admission
 from gateway.sandbox.process import GatewayProcess
-from gateway.settings import load_settings
-from gateway.store.bell import Bell
 from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server
-from gateway.store.keys import Keys
-from gateway.store.pressure import Pressure
+from gateway.store.keys import RING, Keys
 from gateway.store.producer import Producer
 from gateway.store.scripts import Scripts
+from tests.bench import meters
+from tests.bench.door import Door
+from tests.bench.receiver import Seen, Stub, stub
 from tests.world import WIDE
+
+__all__ = ["Seen", "World", "world"]
 
 _ACCOUNT = "main"
 _KEYS = Keys("gw")
-_BATCH = 128  # as many as a reader of the gateway admits at once
-
-
-class Seen(NamedTuple):
-    """A send as the stub saw it: monotonic seconds of its arrival and its answer (0.0: none), group and text."""
-
-    at: float
-    answered: float
-    group: str
-    text: str
-
-
-class Stub:
-    """The stub's other end: asks it what came."""
-
-    def __init__(self, port: int, session: aiohttp.ClientSession) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self._session = session
-
-    async def count(self) -> int:
-        """Return how many sends have come."""
-        return int(await self._get("count"))
-
-    async def seen(self) -> list[Seen]:
-        """Return every send that came, in the order of arrival."""
-        return [Seen(*fields) for fields in json.loads(await self._get("arrivals"))]
-
-    async def has(self, count: int, deadline: float) -> None:
-        """Wait until COUNT sends have come; raises TimeoutError at the DEADLINE (s)."""
-        async with asyncio.timeout(deadline):
-            while await self.count() < count:
-                await asyncio.sleep(0.1)
-
-    async def _get(self, path: str) -> str:
-        async with self._session.get(f"{self.url}/{path}") as answer:
-            return await answer.text()
 
 
 class World:
-    """One server, one stub, and as many gateways as were started."""
+    """One server, one stub, and as many gateways as were started.
+
+    accounts  their names, the first of which takes the jobs that name none
+    """
 
     def __init__(
         self, stack: AsyncExitStack, folder: Path, clients: Clients, stub: Stub, sections: dict[str, Any]
@@ -78,10 +42,15 @@ class World:
         self._stack = stack
         self._folder = folder
         self.gateways: list[GatewayProcess] = []
+        self.accounts: list[str] = [account["name"] for account in sections["accounts"]]
         self._settings = {"redis": {"url": clients.url}, "log": {"format": "json", "level": "info"}, **sections}
+        self._file = folder / "admission.yaml"
+        self._file.write_text(json.dumps(self._settings))
         self._clients = clients
         self._scripts = Scripts(clients.commands, _KEYS)
+        self._door = Door(self._file, clients)
         self.producer = Producer(clients)
+        self.redis = clients.url
         self.stub = stub
 
     async def start(self, replicas: int = 1) -> list[GatewayProcess]:
@@ -95,13 +64,18 @@ class World:
 
     async def admit(self, jobs: Iterable[dict[str, Any]]) -> None:
         """Put JOBS into their lanes through the gateway's own door, in batches as large as its readers take."""
-        file = self._folder / "admission.yaml"
-        file.write_text(json.dumps(self._settings))
-        bell, pressure = Bell(self._clients, _KEYS, {}), Pressure(self._clients, Clock())
-        admission = Admission(load_settings(file, {}), self._scripts, bell, pressure, Clock())
-        rest = iter(jobs)
-        while batch := [await admission.prepare(json.dumps(job).encode()) for job in islice(rest, _BATCH)]:
-            assert all(one.outcome == "admitted" for one in await admission.admit(batch))
+        await self._door.admit(map(json.dumps, jobs))
+
+    async def fill(self, count: int, groups: int, deadline: float) -> None:
+        """Put COUNT jobs into the lanes of GROUPS groups of each account, by as many processes as there are cores.
+
+        Raises TimeoutError at the DEADLINE (s).
+        """
+        fillers = os.cpu_count() or 1
+        async with asyncio.timeout(deadline), asyncio.TaskGroup() as filling:
+            for first in range(fillers):
+                words = map(str, (self._file, first, fillers, count, groups, *self.accounts))
+                filling.create_task(_run("tests.bench.door", *words))
 
     async def read_up(self, deadline: float) -> None:
         """Wait until the gateways have read all that was pushed; raises TimeoutError at the DEADLINE (s)."""
@@ -112,18 +86,34 @@ class World:
     async def settled(self, deadline: float) -> None:
         """Wait until no job is queued any more; raises TimeoutError at the DEADLINE (s)."""
         async with asyncio.timeout(deadline):
-            while (await self._scripts.overview(_ACCOUNT)).queued:
+            while await self.queued():
                 await asyncio.sleep(0.1)
+
+    async def queued(self) -> int:
+        """Return how many jobs of all accounts are queued."""
+        return sum([(await self._scripts.overview(account)).queued for account in self.accounts])
 
     def gateway_cpu(self) -> float:
         """Return the seconds of CPU the gateways have used, in user and system mode."""
-        stats = [Path(f"/proc/{gateway.pid}/stat").read_text().rpartition(") ")[2].split() for gateway in self.gateways]
-        return sum(int(stat[11]) + int(stat[12]) for stat in stats) / os.sysconf("SC_CLK_TCK")
+        return sum(meters.cpu(gateway.pid) for gateway in self.gateways)
+
+    def gateway_memory(self) -> int:
+        """Return the bytes of memory of the gateway that holds most."""
+        return max(meters.memory(gateway.pid) for gateway in self.gateways)
 
     async def redis_cpu(self) -> float:
         """Return the seconds of CPU the server has used, in user and system mode, all its threads together."""
         info: dict[str, Any] = await self._clients.commands.info("cpu")
         return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
+
+    async def redis_memory(self) -> int:
+        """Return the bytes the server holds for keys and their values: without buffers and the receipts streams."""
+        info: dict[str, Any] = await self._clients.commands.info("memory")
+        used = int(info["used_memory"]) - int(info["mem_clients_normal"]) - int(info["mem_aof_buffer"])
+        for account in self.accounts:
+            stream = _KEYS.account(account)[RING.index("receipts")]
+            used -= int(await self._clients.commands.memory_usage(stream, samples=0) or 0)
+        return used
 
 
 @asynccontextmanager
@@ -134,38 +124,30 @@ async def world(
     limits: dict[str, Any] = WIDE,
     account: dict[str, Any] | None = None,
     others: Sequence[str] = (),
+    intake: dict[str, Any] | None = None,
 ) -> AsyncIterator[World]:
     """Yield a world whose stub answers after ANSWER_MS, and never to the HANGING groups; no gateway runs yet.
 
-    What LIMITS and ACCOUNT do not say is as the gateway's defaults say. OTHERS are accounts like the first.
+    What LIMITS, ACCOUNT and INTAKE do not say is as the gateway's defaults say. OTHERS are accounts like the first.
     """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="gateway-bench-")))
         url = await stack.enter_async_context(embedded_server(folder / "redis"))
         clients = await stack.enter_async_context(connected(url))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        port = await stack.enter_async_context(_stub(answer_ms, hanging))
-        stub = Stub(port, session)
-        accounts = [{"name": name, "endpoint": stub.url, **(account or {})} for name in (_ACCOUNT, *others)]
-        yield World(stack, folder, clients, stub, {"accounts": accounts, "limits": limits})
+        napcat = await stack.enter_async_context(stub(answer_ms, hanging))
+        accounts = [{"name": name, "endpoint": napcat.url, **(account or {})} for name in (_ACCOUNT, *others)]
+        yield World(stack, folder, clients, napcat, {"accounts": accounts, "limits": limits, "intake": intake or {}})
 
 
-@asynccontextmanager
-async def _stub(answer_ms: float, hanging: Sequence[str]) -> AsyncIterator[int]:
-    """Run the stub and yield its port."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.stub", "--answer-ms", str(answer_ms)),
-        *(word for group in hanging for word in ("--hang", group)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is for the measurement, which closes the stub's input in the end
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
+async def _run(module: str, *words: str) -> None:
+    """Run a module of ours to its end; it ends with us."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, *words)
     try:
-        yield int(await process.stdout.readline())
+        if await process.wait():
+            raise RuntimeError(f"{module} failed")
     finally:
-        process.stdin.close()
+        with suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
 
 
