@@ -1,0 +1,101 @@
+"""Turns: so many jobs the whole way by one program, beside the same work of another.
+
+Of every turn come jobs a second and microseconds of CPU a job. A turn of a gateway begins with the first push and ends
+when the stub has all; its CPU is counted until all is written down, too.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.bench.jobs import AT_ONCE, TOKEN, job
+from tests.bench.world import World
+
+_PUSHED = 500  # jobs in a round trip of the producer
+_LONGEST_S = 90.0
+
+ACCOUNT = {"max_in_flight": AT_ONCE, "token": TOKEN}
+"""Settings of an account that lets through as many at once as all others do."""
+
+
+class Turn(NamedTuple):
+    """Jobs a second, and microseconds of CPU a job.
+
+    own       of the process that posts
+    redis     of Redis
+    stub      of the stub
+    producer  of whoever pushes the jobs meanwhile
+    """
+
+    rate: float
+    own: float
+    redis: float = 0.0
+    stub: float = 0.0
+    producer: float = 0.0
+
+
+async def bare(here: World, jobs: int) -> Turn:
+    """Let the bare loop post them."""
+    stub = await here.stub.cpu()
+    told = json.loads(await _said(sys.executable, "-m", "tests.bench.bare", here.stub.url, TOKEN, jobs, AT_ONCE))
+    return _turn(jobs, told["seconds"], told["cpu"], 0.0, await here.stub.cpu() - stub)
+
+
+async def whole(here: World, jobs: int) -> Turn:
+    """Push them into the stream of the gateways that run."""
+    lines = [job(number) for number in range(jobs)]
+    count, stub = await here.stub.count(), await here.stub.cpu()
+    own, redis = here.gateway_cpu(), await here.redis_cpu()
+    began, producer = time.perf_counter(), time.process_time()
+    for begin in range(0, jobs, _PUSHED):
+        await here.producer.add(*lines[begin : begin + _PUSHED])
+    producer = time.process_time() - producer
+    await here.stub.has(count + jobs, deadline=_LONGEST_S)
+    took = time.perf_counter() - began
+    stub = await here.stub.cpu() - stub
+    await here.settled(deadline=30)
+    return _turn(jobs, took, here.gateway_cpu() - own, await here.redis_cpu() - redis, stub, producer)
+
+
+async def peer(here: World, jobs: int, python: Path, module: str, *words: str) -> Turn:
+    """Let a peer work them off, whose queue is filled before the clock runs."""
+    process = await asyncio.create_subprocess_exec(
+        *(python, "-m", f"tests.bench.peers.{module}", here.redis, here.stub.url, str(jobs), *words),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,  # it tells that it is ended while it waits for more
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(_LONGEST_S):
+            if await process.stdout.readline() != b"filled\n":
+                raise RuntimeError(f"{module} did not start")
+            redis, stub = await here.redis_cpu(), await here.stub.cpu()
+            out, _ = await process.communicate(b"\n")
+            told = json.loads(out)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return _turn(
+        jobs, told["seconds"], told["cpu"], await here.redis_cpu() - redis, await here.stub.cpu() - stub
+    )
+
+
+def _turn(jobs: int, seconds: float, *cpus: float) -> Turn:
+    return Turn(jobs / seconds, *(cpu / jobs * 1e6 for cpu in cpus))
+
+
+async def _said(*words: object) -> bytes:
+    process = await asyncio.create_subprocess_exec(*map(str, words), stdout=asyncio.subprocess.PIPE)
+    try:
+        async with asyncio.timeout(_LONGEST_S):
+            out, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return out
