@@ -1,6 +1,7 @@
 """`python -m tests.bench NAME`: measure and print; the exit code is 1 when a bound was missed.
 
-A measurement ends by itself; one that does not is ended, and so is one that gets SIGTERM, with all it has started.
+`all` is one measurement after the other, and `check` what `.ci/run` holds every change to. A measurement ends by
+itself; one that does not is ended, and so is one that gets SIGTERM, with all it has started.
 """
 
 import argparse
@@ -9,12 +10,26 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from tests.bench import convert, dashboard, isolation, limits, scheduled, status, targets, throughput
+from tests.bench import (
+    check,
+    convert,
+    dashboard,
+    idle,
+    intake,
+    isolation,
+    latency,
+    limits,
+    memory,
+    scaling,
+    scheduled,
+    status,
+    throughput,
+)
 from tests.bench.report import Report
 
-_LONGEST = 240.0  # seconds
+_LONGEST = 900.0  # seconds a measurement may take
 
 
 class _Bench(Protocol):
@@ -27,16 +42,21 @@ class _Bench(Protocol):
     async def measure(self, arguments: argparse.Namespace, /) -> Report: ...
 
 
-_BENCHES: dict[str, _Bench] = {
+_ALL: dict[str, _Bench] = {
+    "throughput": throughput,
+    "latency": latency,
+    "limits": limits,
+    "isolation": isolation,
+    "memory": memory,
+    "scaling": scaling,
+    "idle": idle,
+    "intake": intake,
     "convert": convert,
     "dashboard": dashboard,
-    "isolation": isolation,
-    "limits": limits,
     "scheduled": scheduled,
     "status": status,
-    "targets": targets,
-    "throughput": throughput,
 }
+_BENCHES: dict[str, _Bench] = {"check": check, **_ALL}
 
 
 async def _bounded(bench: _Bench, arguments: argparse.Namespace) -> Report:
@@ -47,23 +67,53 @@ async def _bounded(bench: _Bench, arguments: argparse.Namespace) -> Report:
         return await bench.measure(arguments)
 
 
+def _add_options(parser: argparse.ArgumentParser, bench: _Bench | None) -> None:
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
+    if bench is not None:
+        bench.options(parser)
+
+
+def _arguments_of(bench: _Bench) -> argparse.Namespace:
+    """Return the arguments of a measurement that is given none."""
+    parser = argparse.ArgumentParser()
+    bench.options(parser)
+    return parser.parse_args([])
+
+
+def _told(bench: _Bench, arguments: argparse.Namespace) -> Report:
+    """Measure and print."""
+    report = asyncio.run(_bounded(bench, arguments))
+    print(report, flush=True)  # noqa: T201
+    return report
+
+
 def main() -> None:
-    """Run the measurement that is named."""
+    """Run the measurement that is named, or all."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     names = parser.add_subparsers(dest="name", required=True)
+    _add_options(names.add_parser("all", description="One measurement after the other, each as it is by itself."), None)
     for name, bench in _BENCHES.items():
         one = names.add_parser(name, description=bench.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-        one.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
-        bench.options(one)
+        _add_options(one, bench)
     arguments = parser.parse_args()
     try:
-        report = asyncio.run(_bounded(_BENCHES[arguments.name], arguments))
+        if arguments.name == "all":
+            reports = []
+            for bench in _ALL.values():
+                reports.append(_told(bench, _arguments_of(bench)))
+                print()  # noqa: T201
+                _write(arguments.json, [report.document() for report in reports])
+        else:
+            reports = [_told(_BENCHES[arguments.name], arguments)]
+            _write(arguments.json, reports[0].document())
     except (asyncio.CancelledError, KeyboardInterrupt):
         sys.exit("ended before it was done; all it had started has ended, too")
-    print(report)  # noqa: T201
-    if arguments.json:
-        arguments.json.write_text(json.dumps(report.document(), ensure_ascii=False, indent=2) + "\n")
-    sys.exit(not report.met)
+    sys.exit(not all(report.met for report in reports))
+
+
+def _write(file: Path | None, document: Any) -> None:
+    if file is not None:
+        file.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
 main()

@@ -22,7 +22,7 @@ from gateway.store.client import Clients, connected
 from gateway.store.keys import Keys
 from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
-from tests.bench.jobs import job
+from tests.bench.jobs import jobs
 
 _BATCH = 128  # as many as a reader of the gateway admits at once
 
@@ -40,19 +40,16 @@ class Door:
             Clock(),
         )
 
-    async def admit(self, jobs: Iterable[str]) -> None:
-        """Put JOBS (JSON) into their lanes."""
-        rest = iter(jobs)
+    async def admit(self, documents: Iterable[str]) -> None:
+        """Put the jobs in DOCUMENTS (JSON) into their lanes."""
+        rest = iter(documents)
         while batch := [await self._admission.prepare(one.encode()) for one in islice(rest, _BATCH)]:
             assert all(one.outcome == "admitted" for one in await self._admission.admit(batch))
 
 
 async def _fill(file: Path, numbers: range, groups: int, accounts: list[str]) -> None:
     async with connected(load_settings(file, {}).redis.url) as clients:
-        # A lane is told by group and account: groups go on while accounts take turns.
-        await Door(file, clients).admit(
-            job(number, groups, accounts[number // groups % len(accounts)]) for number in numbers
-        )
+        await Door(file, clients).admit(jobs(numbers, groups, accounts))
 
 
 def main() -> None:

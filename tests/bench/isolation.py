@@ -18,13 +18,12 @@ since p99 on a machine with other work jumps by itself: see what it does `alone`
 
 import argparse
 import asyncio
-import itertools
-import json
 import time
 from contextlib import AbstractAsyncContextManager
 
+from tests.bench.paced import Paced, paced_job
 from tests.bench.report import Bound, Report, percentile, spread
-from tests.bench.world import Seen, World, world
+from tests.bench.world import World, world
 from tests.world import WIDE
 
 _QUIET = [str(number) for number in range(1, 51)]
@@ -83,12 +82,12 @@ def _world_of(phase: str) -> AbstractAsyncContextManager[World]:
 async def _phase(here: World, phase: str, seconds: float, drained: list[float]) -> dict[str, list[float]]:
     """Return milliseconds of each quiet job that counts, by what was going on meanwhile."""
     await here.start()
-    quiet = _Quiet(here)
+    quiet = Paced(here, _QUIET, _PER_SECOND)
     parts = {"warm": await quiet.push(_WARM_S)}
     if phase in {"hanging", "both"}:
-        await here.producer.add(*[_job(_HANGS, "hangs")] * _HUNG)
+        await here.producer.add(*[paced_job(_HANGS, "hangs")] * _HUNG)
     if phase in {"racing", "paced", "both"}:
-        await here.producer.add(*[_job(_OTHER, "flood")] * _BACKLOG)
+        await here.producer.add(*[paced_job(_OTHER, "flood")] * _BACKLOG)
         parts["flooding"] = await quiet.push(_FLOODING_S)
     await here.read_up(deadline=30)
     await asyncio.sleep(_SETTLING_S)
@@ -108,41 +107,3 @@ async def _phase(here: World, phase: str, seconds: float, drained: list[float]) 
     arrived = {one.text: one.at for one in seen}
     del parts["warm"]
     return {name: [(arrived[text] - quiet.pushed[text]) * 1000 for text in texts] for name, texts in parts.items()}
-
-
-class _Quiet:
-    """The producer of the quiet groups; `pushed` says when it handed each text to Redis (monotonic seconds)."""
-
-    def __init__(self, here: World) -> None:
-        self._here = here
-        self._numbers = itertools.count()
-        self.pushed: dict[str, float] = {}
-
-    async def push(self, seconds: float) -> list[str]:
-        """Push one job after the other at its instant, waiting for none; return their texts."""
-        texts = []
-        began = time.monotonic()
-        async with asyncio.TaskGroup() as pushes:
-            for number in range(round(seconds * _PER_SECOND)):
-                await asyncio.sleep(began + number / _PER_SECOND - time.monotonic())
-                text = str(next(self._numbers))
-                pushes.create_task(self._push(_QUIET[number % len(_QUIET)], text))
-                texts.append(text)
-        return texts
-
-    async def _push(self, group: str, text: str) -> None:
-        self.pushed[text] = time.monotonic()
-        await self._here.producer.add(_job(group, text))
-
-    async def arrived(self, deadline: float) -> list[Seen]:
-        """Return what the stub has seen as soon as every quiet job is among it; raises TimeoutError."""
-        async with asyncio.timeout(deadline):
-            while True:
-                seen = await self._here.stub.seen()
-                if self.pushed.keys() <= {one.text for one in seen}:
-                    return seen
-                await asyncio.sleep(0.2)
-
-
-def _job(group: str, text: str) -> str:
-    return json.dumps({"group_id": group, "message": text})

@@ -4,6 +4,8 @@ A text of ordinary length to one of many groups in turn. Imports nothing from ou
 programs' environments read it, too.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
+
 GROUPS = 1_000
 AT_ONCE = 64
 TOKEN = "a-token-of-some-length"
@@ -18,6 +20,12 @@ _REQUEST = (
 def job(number: int, groups: int = GROUPS, account: str = "") -> str:
     """Return the NUMBERth job as a producer pushes it, to one of as many GROUPS; to ACCOUNT, or the first."""
     return _JOB % (1 + number % groups, f'"account":"{account}",' if account else "", number)
+
+
+def jobs(numbers: Iterable[int], groups: int, accounts: Sequence[str]) -> Iterator[str]:
+    """Yield the jobs of these NUMBERS, to as many GROUPS of each of the ACCOUNTS in turn."""
+    for number in numbers:
+        yield job(number, groups, accounts[number // groups % len(accounts)])
 
 
 def request(number: int, groups: int = GROUPS) -> bytes:

@@ -65,7 +65,9 @@ async def measure(arguments: argparse.Namespace) -> Report:
                     found.setdefault(name, []).append(turn)
     for name, these in found.items():
         columns = [spread(list(values)) for values in zip(*these, strict=True)]
-        report.rows.append((name, spread(ratios(these, found[_BARE])), *columns))
+        report.rows.append((name, spread(turns.ratios(these, found[_BARE])), *columns))
+    share = statistics.median(one.stub * one.rate for one in found[_BARE]) / 1e4
+    report.notes.append(f"the stub worked {share:.0f} % of the time of the bare loop's turns")
     report.bounds += bounds(found[_BARE], found[_HTTP])
     if arguments.ws:
         report.bounds.append(_ratio("jobs/s over WebSocket ÷ over HTTP", found[_WS], found[_HTTP], _MUST_WS))
@@ -79,11 +81,6 @@ async def _started(stack: AsyncExitStack, transport: str) -> World:
     return here
 
 
-def ratios(these: list[Turn], others: list[Turn]) -> list[float]:
-    """Return the ratio of jobs a second for turns side by side."""
-    return [one.rate / other.rate for one, other in zip(these, others, strict=True)]
-
-
 def bounds(bare: list[Turn], whole: list[Turn]) -> list[Bound]:
     """Return what the turns of a gateway must be against those of the bare loop beside them."""
     beyond = [one.own - other.own for one, other in zip(whole, bare, strict=True)]
@@ -95,4 +92,4 @@ def bounds(bare: list[Turn], whole: list[Turn]) -> list[Bound]:
 
 
 def _ratio(what: str, these: list[Turn], others: list[Turn], must: float) -> Bound:
-    return Bound(what, statistics.median(ratios(these, others)), must, at_least=True)
+    return Bound(what, statistics.median(turns.ratios(these, others)), must, at_least=True)

@@ -40,8 +40,8 @@ class Turn(NamedTuple):
 async def bare(here: World, jobs: int) -> Turn:
     """Let the bare loop post them."""
     stub = await here.stub.cpu()
-    told = json.loads(await _said(sys.executable, "-m", "tests.bench.bare", here.stub.url, TOKEN, jobs, AT_ONCE))
-    return _turn(jobs, told["seconds"], told["cpu"], 0.0, await here.stub.cpu() - stub)
+    told = json.loads(await said(sys.executable, "-m", "tests.bench.bare", here.stub.url, TOKEN, jobs, AT_ONCE))
+    return turn(jobs, told["seconds"], told["cpu"], 0.0, await here.stub.cpu() - stub)
 
 
 async def whole(here: World, jobs: int) -> Turn:
@@ -57,7 +57,7 @@ async def whole(here: World, jobs: int) -> Turn:
     took = time.perf_counter() - began
     stub = await here.stub.cpu() - stub
     await here.settled(deadline=30)
-    return _turn(jobs, took, here.gateway_cpu() - own, await here.redis_cpu() - redis, stub, producer)
+    return turn(jobs, took, here.gateway_cpu() - own, await here.redis_cpu() - redis, stub, producer)
 
 
 async def peer(here: World, jobs: int, python: Path, module: str, *words: str) -> Turn:
@@ -80,16 +80,21 @@ async def peer(here: World, jobs: int, python: Path, module: str, *words: str) -
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return _turn(
-        jobs, told["seconds"], told["cpu"], await here.redis_cpu() - redis, await here.stub.cpu() - stub
-    )
+    return turn(jobs, told["seconds"], told["cpu"], await here.redis_cpu() - redis, await here.stub.cpu() - stub)
 
 
-def _turn(jobs: int, seconds: float, *cpus: float) -> Turn:
+def turn(jobs: int, seconds: float, *cpus: float) -> Turn:
+    """Return the turn in which JOBS took SECONDS, and so many of CPU each."""
     return Turn(jobs / seconds, *(cpu / jobs * 1e6 for cpu in cpus))
 
 
-async def _said(*words: object) -> bytes:
+def ratios(these: list[Turn], others: list[Turn]) -> list[float]:
+    """Return the ratio of jobs a second for turns side by side."""
+    return [one.rate / other.rate for one, other in zip(these, others, strict=True)]
+
+
+async def said(*words: object) -> bytes:
+    """Run a program to its end and return what it printed."""
     process = await asyncio.create_subprocess_exec(*map(str, words), stdout=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(_LONGEST_S):

@@ -64,7 +64,11 @@ class World:
 
     async def admit(self, jobs: Iterable[dict[str, Any]]) -> None:
         """Put JOBS into their lanes through the gateway's own door, in batches as large as its readers take."""
-        await self._door.admit(map(json.dumps, jobs))
+        await self.put(map(json.dumps, jobs))
+
+    async def put(self, documents: Iterable[str]) -> None:
+        """The same with jobs that are JSON already."""
+        await self._door.admit(documents)
 
     async def fill(self, count: int, groups: int, deadline: float) -> None:
         """Put COUNT jobs into the lanes of GROUPS groups of each account, by as many processes as there are cores.

@@ -32,7 +32,7 @@ async def python_of(peer: str) -> Path:
         making = Path(tempfile.mkdtemp(dir=folder.parent))
         try:
             await _make(making, packages)
-            making.rename(folder)  # only a whole one has the name
+            shutil.move(making, folder)  # only a whole one has the name
         finally:
             shutil.rmtree(making, ignore_errors=True)
     return folder / "bin" / "python"

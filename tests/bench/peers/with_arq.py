@@ -1,6 +1,6 @@
 """The job with arq: one worker, 64 jobs at once, results kept for an hour, its queue polled as soon as it can be.
 
-    python -m tests.bench.peers.with_arq REDIS STUB JOBS
+python -m tests.bench.peers.with_arq REDIS STUB JOBS
 """
 
 import asyncio
