@@ -63,10 +63,9 @@ async def whole(here: World, jobs: int) -> Turn:
 async def peer(here: World, jobs: int, python: Path, module: str, *words: str) -> Turn:
     """Let a peer work them off, whose queue is filled before the clock runs."""
     process = await asyncio.create_subprocess_exec(
-        *(str(python), "-m", f"tests.bench.peers.{module}", here.redis, here.stub.url, str(jobs), *words),
+        *(str(python), "-m", f"tests.bench.peers.{module}", here.peers, here.stub.url, str(jobs), *words),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,  # it tells that it is ended while it waits for more
     )
     assert process.stdout is not None
     try:

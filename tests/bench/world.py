@@ -34,6 +34,7 @@ class World:
     """One server, one stub, and as many gateways as were started.
 
     accounts  their names, the first of which takes the jobs that name none
+    peers     address of a database of the same server that is not the gateway's
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class World:
         self._scripts = Scripts(clients.commands, _KEYS)
         self._door = Door(self._file, clients)
         self.producer = Producer(clients)
-        self.redis = clients.url
+        self.peers = clients.url.removesuffix("/0") + "/1"
         self.stub = stub
 
     async def start(self, replicas: int = 1) -> list[GatewayProcess]:

@@ -1,15 +1,18 @@
 """What both peers' programs have in common: the post they make of a job, and how their turn is timed.
 
-A program fills its queue, says so in a line, waits for a line, works everything off, and prints `{"seconds", "cpu"}` as
-JSON: from its first job to its last answer, and the seconds of CPU of its process meanwhile.
+A program empties its database, fills its queue, says so in a line, waits for a line, works everything off, and prints
+`{"seconds", "cpu"}` as JSON: from its first job to its last answer, and the seconds of CPU of its process meanwhile.
 """
 
 import asyncio
 import json
+import os
 import sys
 import time
+from typing import NoReturn
 
 import aiohttp
+from redis.asyncio import Redis
 
 from tests.bench.jobs import AT_ONCE, TOKEN
 
@@ -39,11 +42,21 @@ class Turn:
             self._ended = time.perf_counter(), time.process_time()
             self.done.set()
 
-    async def close(self) -> None:
-        """Close the connections and print what it took."""
-        await self._session.close()
+    async def end(self) -> NoReturn:
+        """Print what it took as soon as all is done, and end this process at once.
+
+        The peers' own ways to end wait for what they have in hand, now and then forever.
+        """
+        await self.done.wait()
         seconds, cpu = (ended - began for began, ended in zip(self._began, self._ended, strict=True))
         print(json.dumps({"seconds": seconds, "cpu": cpu}), flush=True)  # noqa: T201 - told to whoever started it
+        os._exit(0)
+
+
+async def emptied(redis: str) -> None:
+    """Take away what earlier turns left, which would be done again."""
+    async with Redis.from_url(redis) as client:
+        await client.flushdb()
 
 
 async def ready() -> None:

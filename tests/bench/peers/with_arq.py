@@ -5,7 +5,6 @@ python -m tests.bench.peers.with_arq REDIS STUB JOBS
 
 import asyncio
 import sys
-from contextlib import suppress
 from typing import Any
 
 import uvloop
@@ -14,7 +13,7 @@ from arq.connections import RedisSettings
 from arq.worker import Worker
 
 from tests.bench.jobs import AT_ONCE, request
-from tests.bench.peers.turn import Turn, ready
+from tests.bench.peers.turn import Turn, emptied, ready
 
 _FILLERS = 16
 
@@ -25,6 +24,7 @@ async def send(context: dict[str, Any], body: str) -> None:
 
 
 async def _run(redis: str, stub: str, jobs: int) -> None:
+    await emptied(redis)
     pool = await create_pool(RedisSettings.from_dsn(redis))
     numbers = iter(range(jobs))
 
@@ -47,13 +47,7 @@ async def _run(redis: str, stub: str, jobs: int) -> None:
         ctx={"turn": turn},
     )
     working = asyncio.create_task(worker.async_run())
-    await turn.done.wait()
-    await turn.close()
-    working.cancel()
-    with suppress(asyncio.CancelledError):
-        await working
-    with suppress(asyncio.CancelledError):  # it waits for what it has just cancelled
-        await worker.close()
+    await asyncio.gather(working, turn.end())
 
 
 if __name__ == "__main__":

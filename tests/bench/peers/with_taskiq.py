@@ -8,7 +8,6 @@ Results are kept for an hour, or not at all.
 import asyncio
 import logging
 import sys
-from contextlib import suppress
 
 import uvloop
 from taskiq.api import run_receiver_task
@@ -16,13 +15,14 @@ from taskiq.serializers import ORJSONSerializer
 from taskiq_redis import RedisAsyncResultBackend, RedisStreamBroker
 
 from tests.bench.jobs import AT_ONCE, request
-from tests.bench.peers.turn import Turn, ready
+from tests.bench.peers.turn import Turn, emptied, ready
 
 _FILLERS = 16
 _KEPT_S = 3_600
 
 
 async def _run(redis: str, stub: str, jobs: int, *, forget: bool) -> None:
+    await emptied(redis)
     broker = RedisStreamBroker(redis, consumer_id="0", xread_count=AT_ONCE * 2, unacknowledged_lock_timeout=10)
     broker = broker.with_serializer(ORJSONSerializer())
     if not forget:
@@ -42,15 +42,8 @@ async def _run(redis: str, stub: str, jobs: int, *, forget: bool) -> None:
 
     await asyncio.gather(*(fill() for _ in range(_FILLERS)))
     await ready()
-    working = asyncio.create_task(
-        run_receiver_task(broker, validate_params=False, max_async_tasks=AT_ONCE, max_prefetch=AT_ONCE)
-    )
-    await turn.done.wait()
-    await turn.close()
-    working.cancel()
-    with suppress(asyncio.CancelledError):
-        await working
-    await broker.shutdown()
+    working = run_receiver_task(broker, validate_params=False, max_async_tasks=AT_ONCE, max_prefetch=AT_ONCE)
+    await asyncio.gather(working, turn.end())
 
 
 if __name__ == "__main__":
