@@ -8,11 +8,11 @@ which is what a client can do at most. Turn by turn in one run.
 
 import argparse
 import json
-import sys
 import time
 
 from tests.bench import turns
 from tests.bench.jobs import AT_ONCE, job
+from tests.bench.program import ours
 from tests.bench.report import Report, spread
 from tests.bench.turns import Turn
 from tests.bench.world import World, world
@@ -59,7 +59,7 @@ async def measure(arguments: argparse.Namespace) -> Report:
 
 async def _http(here: World, url: str, jobs: int, at_once: int, batch: int) -> Turn:
     own, redis = here.gateway_cpu(), await here.redis_cpu()
-    told = json.loads(await turns.said(sys.executable, "-m", "tests.bench.submit", url, jobs, at_once, batch))
+    told = json.loads(await ours("submit", url, jobs, at_once, batch, deadline=60))
     return turns.turn(jobs, told["seconds"], here.gateway_cpu() - own, await here.redis_cpu() - redis)
 
 

@@ -6,12 +6,12 @@ when the stub has all; its CPU is counted until all is written down, too.
 
 import asyncio
 import json
-import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench.jobs import AT_ONCE, TOKEN, job
+from tests.bench.program import ours
 from tests.bench.world import World
 
 _PUSHED = 500  # jobs in a round trip of the producer
@@ -40,7 +40,7 @@ class Turn(NamedTuple):
 async def bare(here: World, jobs: int) -> Turn:
     """Let the bare loop post them."""
     stub = await here.stub.cpu()
-    told = json.loads(await said(sys.executable, "-m", "tests.bench.bare", here.stub.url, TOKEN, jobs, AT_ONCE))
+    told = json.loads(await ours("bare", here.stub.url, TOKEN, jobs, AT_ONCE, deadline=_LONGEST_S))
     return turn(jobs, told["seconds"], told["cpu"], 0.0, await here.stub.cpu() - stub)
 
 
@@ -90,16 +90,3 @@ def turn(jobs: int, seconds: float, *cpus: float) -> Turn:
 def ratios(these: list[Turn], others: list[Turn]) -> list[float]:
     """Return the ratio of jobs a second for turns side by side."""
     return [one.rate / other.rate for one, other in zip(these, others, strict=True)]
-
-
-async def said(*words: object) -> bytes:
-    """Run a program to its end and return what it printed."""
-    process = await asyncio.create_subprocess_exec(*map(str, words), stdout=asyncio.subprocess.PIPE)
-    try:
-        async with asyncio.timeout(_LONGEST_S):
-            out, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return out

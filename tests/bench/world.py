@@ -6,7 +6,6 @@ It begins empty and takes everything down with it, so that nothing of one measur
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from gateway.store.producer import Producer
 from gateway.store.scripts import Scripts
 from tests.bench import meters
 from tests.bench.door import Door
+from tests.bench.program import ours
 from tests.bench.receiver import Seen, Stub, stub
 from tests.world import WIDE
 
@@ -74,13 +74,13 @@ class World:
     async def fill(self, count: int, groups: int, deadline: float) -> None:
         """Put COUNT jobs into the lanes of GROUPS groups of each account, by as many processes as there are cores.
 
-        Raises TimeoutError at the DEADLINE (s).
+        Raises an ExceptionGroup of TimeoutError at the DEADLINE (s).
         """
         fillers = os.cpu_count() or 1
-        async with asyncio.timeout(deadline), asyncio.TaskGroup() as filling:
+        async with asyncio.TaskGroup() as filling:
             for first in range(fillers):
-                words = map(str, (self._file, first, fillers, count, groups, *self.accounts))
-                filling.create_task(_run("tests.bench.door", *words))
+                words = (self._file, first, fillers, count, groups, *self.accounts)
+                filling.create_task(ours("door", *words, deadline=deadline))
 
     async def read_up(self, deadline: float) -> None:
         """Wait until the gateways have read all that was pushed; raises TimeoutError at the DEADLINE (s)."""
@@ -142,18 +142,6 @@ async def world(
         napcat = await stack.enter_async_context(stub(answer_ms, hanging))
         accounts = [{"name": name, "endpoint": napcat.url, **(account or {})} for name in (_ACCOUNT, *others)]
         yield World(stack, folder, clients, napcat, {"accounts": accounts, "limits": limits, "intake": intake or {}})
-
-
-async def _run(module: str, *words: str) -> None:
-    """Run a module of ours to its end; it ends with us."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, *words)
-    try:
-        if await process.wait():
-            raise RuntimeError(f"{module} failed")
-    finally:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
 
 
 async def _kill(gateway: GatewayProcess) -> None:

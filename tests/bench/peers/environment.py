@@ -3,13 +3,14 @@
 They are no dependency of the gateway, and arq and taskiq want different versions of the Redis client.
 """
 
-import asyncio
 import hashlib
 import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+
+from tests.bench.program import said
 
 PACKAGES = {
     "arq": ("arq==0.28.0", "redis[hiredis]==5.3.1"),
@@ -44,21 +45,11 @@ def _cache() -> Path:
 
 async def _make(folder: Path, packages: list[str]) -> None:
     outside = Path(sys.base_prefix) / "bin" / "python3"  # our own environment may have no pip
-    await _run(outside, "-m", "venv", "--without-pip", folder)
-    await _run(outside, "-m", "pip", "--python", folder / "bin" / "python", "install", "-q", *packages)
-
-
-async def _run(*words: str | Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *words, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
     try:
-        async with asyncio.timeout(_LONGEST_S):
-            _, said = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        last = (said.decode(errors="replace").strip() or "nothing").splitlines()[-1]
-        raise RuntimeError(f"the peers cannot be installed ({last}); --no-peers goes without them")
+        await said(outside, "-m", "venv", "--without-pip", folder, deadline=_LONGEST_S)
+        await said(
+            *(outside, "-m", "pip", "--python", folder / "bin" / "python", "install", "-q", *packages),
+            deadline=_LONGEST_S,
+        )
+    except (RuntimeError, TimeoutError) as error:
+        raise RuntimeError(f"the peers cannot be installed ({error}); --no-peers goes without them") from error
