@@ -103,7 +103,7 @@ async def left(world: World) -> dict[str, int]:
         "stream of the list": await redis.xlen(keys.list_stream("gw:jobs:list")),
         "refused": await redis.xlen(keys.invalid),
         "queued": int(await redis.hget(account["counts"], "queued") or 0),
-        "in flight": await redis.zcard(account["flights"]),
+        "in flight": await redis.hlen(account["flights"]),
         "due": await redis.zcard(account["due"]),
     }
 

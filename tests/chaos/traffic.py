@@ -146,7 +146,7 @@ async def _left_over(world: World) -> dict[str, int]:
         "entries refused": await redis.xlen(_KEYS.invalid),
         "jobs counted as queued": await queued(world),
         "lanes with a turn": await redis.zcard(_account_key("due")),
-        "calls in flight": await redis.zcard(_account_key("flights")),
+        "calls in flight": await redis.hlen(_account_key("flights")),
     }
 
 

@@ -12,15 +12,17 @@ local CALLBACKS, RECEIVERS, RECEIVER = KEYS[28], KEYS[29], KEYS[30]
 local FLOW, BACKLOG = KEYS[31], KEYS[32]
 local ACCOUNT = string.match(DUE, '{(.*)}:due$')
 
+local format, floor = string.format, math.floor -- a name that is looked up costs time each time
+
 local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local now = clock[1] * 1000 + floor(clock[2] / 1000)
 
 -- A lane's places: 0 is the job whose turn it is, then by priority, then by admission.
 local CLASS = 2 ^ 45
 local PLACE = {high = CLASS, normal = 2 * CLASS, low = 3 * CLASS}
 
 -- A number as Redis and JSON read it: Lua's own spelling keeps 14 digits only.
-local function whole(number) return string.format('%d', number) end
+local function whole(number) return format('%d', number) end
 
 -- A first write that needs no memory: a script that has written may go on writing when Redis is full. For what frees more
 -- than it takes, as a tick does, and for what lets one happen.
@@ -132,7 +134,7 @@ end
 -- What happens is counted by the minute, for an hour and a little more.
 local MINUTE = 60000
 
-local function flow_of(minutes_ago) return FLOW .. whole(math.floor(now / MINUTE) - minutes_ago) end
+local function flow_of(minutes_ago) return FLOW .. whole(floor(now / MINUTE) - minutes_ago) end
 
 local this_minute
 
@@ -219,7 +221,7 @@ local function save_ended(job) redis.call('SET', JOB .. job.id, packed_of(job), 
 -- Whose message is whose is known until the end of the next day: for late events, and for its recall.
 local DAY = 86400000
 
-local function messages_of(days_ago) return MESSAGES .. whole(math.floor(now / DAY) - days_ago) end
+local function messages_of(days_ago) return MESSAGES .. whole(floor(now / DAY) - days_ago) end
 
 -- The target and the job that MESSAGE_ID is known to belong to, if any.
 local function whose(message_id)
@@ -385,7 +387,7 @@ end
 -- The schedule ------------------------------------------------------------------------------------------------------
 
 -- Jobs due at the same instant rejoin in the order of their admission.
-local function scheduled_as(job) return string.format('%016.0f:%s', job.seq, job.id) end
+local function scheduled_as(job) return format('%016.0f:%s', job.seq, job.id) end
 
 -- Jobs of one lane that wait for their requester's rate stand aside together, and come back one at a time.
 local function aside_of(job) return job.target .. ':' .. job.requester end
@@ -406,28 +408,28 @@ do
 -- Days to year, month and day after Howard Hinnant's civil_from_days: years begin in March.
 local function date(days)
   local z = days + 719468
-  local era = math.floor(z / 146097)
+  local era = floor(z / 146097)
   local doe = z - era * 146097
-  local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524) - math.floor(doe / 146096)) / 365)
-  local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
-  local mp = math.floor((5 * doy + 2) / 153)
+  local yoe = floor((doe - floor(doe / 1460) + floor(doe / 36524) - floor(doe / 146096)) / 365)
+  local doy = doe - (365 * yoe + floor(yoe / 4) - floor(yoe / 100))
+  local mp = floor((5 * doy + 2) / 153)
   local month = mp < 10 and mp + 3 or mp - 9
-  return string.format('%04d-%02d-%02dT', yoe + era * 400 + (month <= 2 and 1 or 0), month,
-    doy - math.floor((153 * mp + 2) / 5) + 1)
+  return format('%04d-%02d-%02dT', yoe + era * 400 + (month <= 2 and 1 or 0), month,
+    doy - floor((153 * mp + 2) / 5) + 1)
 end
 
 -- Most times and most words of one script are the same ones.
-local dates, times, quoted = {}, {}, {}
+local dates, times, quoted, spelled = {}, {}, {}, {}
 
 -- The member NAME of a JSON object, with the time of MS.
 local function time(name, ms)
   local text = times[ms]
   if not text then
-    local days = math.floor(ms / 86400000)
+    local days = floor(ms / 86400000)
     local left = ms - days * 86400000
     dates[days] = dates[days] or date(days)
-    text = dates[days] .. string.format('%02d:%02d:%02d.%03dZ"', math.floor(left / 3600000),
-      math.floor(left / 60000) % 60, math.floor(left / 1000) % 60, left % 1000)
+    text = dates[days] .. format('%02d:%02d:%02d.%03dZ"', floor(left / 3600000),
+      floor(left / 60000) % 60, floor(left / 1000) % 60, left % 1000)
     times[ms] = text
   end
   return name .. text
@@ -444,12 +446,21 @@ local function text(name, value)
   return name .. known
 end
 
-local function number(name, value) return value and name .. whole(value) or '' end
+local function digits(number)
+  local known = spelled[number]
+  if not known then
+    known = whole(number)
+    spelled[number] = known
+  end
+  return known
+end
+
+local function number(name, value) return value and name .. digits(value) or '' end
 
 local function attempts_json(attempts)
   local items = {}
   for i, attempt in ipairs(attempts) do
-    items[i] = '{"n":' .. attempt.n .. ',"part":' .. attempt.part .. time(',"began_at":"', attempt.began)
+    items[i] = '{"n":' .. digits(attempt.n) .. ',"part":' .. digits(attempt.part) .. time(',"began_at":"', attempt.began)
       .. number(',"took_ms":', attempt.took) .. number(',"http_status":', attempt.http)
       .. number(',"retcode":', attempt.retcode) .. number(',"result":', attempt.result)
       .. text(',"verdict":', attempt.verdict) .. text(',"rule":', attempt.rule)
@@ -471,7 +482,7 @@ function receipt(job, shown, brief)
     .. time(',"created_at":"', job.created) .. time(',"updated_at":"', updated_of(job))
     .. (job.ended and time(',"ended_at":"', job.ended) or '')
     .. ',"message_ids":[' .. table.concat(ids, ',') .. ']'
-    .. ',"parts":{"total":' .. job.total .. ',"delivered":' .. job.done .. '}'
+    .. ',"parts":{"total":' .. digits(job.total) .. ',"delivered":' .. digits(job.done) .. '}'
     .. (brief and '' or ',"attempts":[' .. attempts_json(job.attempts) .. ']')
     .. text(',"evidence":', job.evidence) .. (job.corrected and ',"corrected":true' or '')
     .. (job.recalled and time(',"recalled_at":"', job.recalled) or '') .. text(',"replay_of":', job.replay_of)

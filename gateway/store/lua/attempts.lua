@@ -102,7 +102,7 @@ local function doubt(job, code)
   if attempt.seen then return delivered(job, attempt.seen, 'event') end
   job.state, job.code, job.doubted, job.unknown_at, job.unsettled = 'unknown', code, true, now, true
   job.settle_by, job.looked, job.granted = now + SETTLE_FOR, nil, nil
-  redis.call('ZADD', LOOKS, math.floor(now + first_look(SETTLE_FOR)), job.id)
+  redis.call('ZADD', LOOKS, floor(now + first_look(SETTLE_FOR)), job.id)
   save(job)
   go_on(job)
   publish(job, LENGTH)

@@ -46,7 +46,7 @@ local function holds_now()
   end
   -- Of many holds, as many are taken to last as among those that were looked at.
   local others = number - (paused and 1 or 0)
-  return found, looked == 0 and 0 or math.floor(parked * others / looked + 0.5)
+  return found, looked == 0 and 0 or floor(parked * others / looked + 0.5)
 end
 
 local function slowed_now()

@@ -187,10 +187,14 @@ end
 -- at least, for limits that are made longer.
 local SHORTEST = 15000
 
-local function keep_window(scope, rates, lease)
+local function longest_of(rates)
   local longest = SHORTEST
   for _, rate in ipairs(rates) do longest = math.max(longest, rate[2]) end
-  local key, period = RATE .. scope, longest * (slowed_of(scope) and SLOWEST or 1) + lease
+  return longest
+end
+
+local function keep_window(scope, rates, lease)
+  local key, period = RATE .. scope, longest_of(rates) * (slowed_of(scope) and SLOWEST or 1) + lease
   -- Twice as long as needed, so that it need not be said with each send.
   if redis.call('PTTL', key) < period then redis.call('PEXPIRE', key, 2 * period) end
 end

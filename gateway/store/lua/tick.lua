@@ -360,7 +360,7 @@ end
 local function give_up_settling(job)
   redis.call('ZREM', LOOKS, job.id)
   if not job.row and not job.looked and not job.granted and SETTLE_FOR > 0 then
-    job.granted, job.settle_by = true, math.floor(now + last_look(SETTLE_FOR))
+    job.granted, job.settle_by = true, floor(now + last_look(SETTLE_FOR))
     redis.call('ZADD', LOOKS, now, job.id)
     return save(job)
   end
@@ -397,7 +397,7 @@ function due_looks()
       give_up_settling(job)
       turn(job.target, now)
     else
-      local last = math.floor(job.settle_by - last_look(SETTLE_FOR))
+      local last = floor(job.settle_by - last_look(SETTLE_FOR))
       redis.call('ZADD', LOOKS, now < last and last or job.settle_by, id)
       looks[#looks + 1] = {id, job.target}
     end
@@ -419,7 +419,7 @@ local function head(target)
   local lane = LANE .. target
   local first = redis.call('ZRANGE', lane, 0, 0, 'WITHSCORES')
   if not first[1] then return nil end
-  local class = math.floor(tonumber(first[2]) / CLASS)
+  local class = floor(tonumber(first[2]) / CLASS)
   if class == 0 then return first[1], nil end
   if counter('ranked') == 0 then return first[1], false end
   local oldest, seq
@@ -592,7 +592,7 @@ function room_now()
   local paused, probe = hold_of('account'), 0
   if paused and paused.operator and paused['until'] <= now then paused = outlast('account', paused) end
   local factor = factor_of('account')
-  local most = factor > 1 and math.max(1, math.floor(most_flights / factor)) or most_flights
+  local most = factor > 1 and math.max(1, floor(most_flights / factor)) or most_flights
   if paused and paused['until'] > now then
     return 0, paused['until'], not paused.operator and paused['until'] or nil, probe
   end
