@@ -28,6 +28,15 @@ local function whole(number) return format('%d', number) end
 -- than it takes, as a tick does, and for what lets one happen.
 local function write_though_full() redis.call('ZREM', DUE, '') end
 
+local function entry_of(table, key)
+  local entry = table[key]
+  if not entry then
+    entry = {}
+    table[key] = entry
+  end
+  return entry
+end
+
 -- Gathered writes ---------------------------------------------------------------------------------------------------
 
 -- What many jobs write to one key goes in one command, when the script ends: `written` sends it, and every script that
@@ -40,15 +49,6 @@ do
 
 local set, counted = {}, {} -- of HASHes, and of the counters in them: by key, then by field
 local counters = {} -- as they were
-
-local function entry_of(changes, key)
-  local entry = changes[key]
-  if not entry then
-    entry = {}
-    changes[key] = entry
-  end
-  return entry
-end
 
 -- MEMBER gets SCORE in the ZSET of KEY; false: it leaves.
 function put(key, member, score) entry_of(placed, key)[member] = score end
@@ -418,74 +418,60 @@ local function date(days)
     doy - floor((153 * mp + 2) / 5) + 1)
 end
 
--- Most times and most words of one script are the same ones.
-local dates, times, quoted, spelled = {}, {}, {}, {}
+local dates = {}
 
--- The member NAME of a JSON object, with the time of MS.
-local function time(name, ms)
-  local text = times[ms]
-  if not text then
-    local days = floor(ms / 86400000)
-    local left = ms - days * 86400000
-    dates[days] = dates[days] or date(days)
-    text = dates[days] .. format('%02d:%02d:%02d.%03dZ"', floor(left / 3600000),
-      floor(left / 60000) % 60, floor(left / 1000) % 60, left % 1000)
-    times[ms] = text
-  end
-  return name .. text
+local function rfc3339(ms)
+  local days = floor(ms / 86400000)
+  local left = ms - days * 86400000
+  dates[days] = dates[days] or date(days)
+  return '"' .. dates[days] .. format('%02d:%02d:%02d.%03dZ"', floor(left / 3600000), floor(left / 60000) % 60,
+    floor(left / 1000) % 60, left % 1000)
 end
 
--- The same with a text; nothing, where there is none.
-local function text(name, value)
+-- Most members of the receipts of one script are the same ones: each is spelled once.
+local members = {}
+
+-- The member NAME of a JSON object as SPELL spells its VALUE; nothing, where there is none.
+local function member(name, value, spell)
   if not value then return '' end
-  local known = quoted[value]
-  if not known then
-    known = cjson.encode(value)
-    quoted[value] = known
+  local known = entry_of(members, name)
+  local text = known[value]
+  if not text then
+    text = name .. spell(value)
+    known[value] = text
   end
-  return name .. known
+  return text
 end
 
-local function digits(number)
-  local known = spelled[number]
-  if not known then
-    known = whole(number)
-    spelled[number] = known
-  end
-  return known
+local function attempt_json(attempt)
+  return member('{"n":', attempt.n, whole) .. member(',"part":', attempt.part, whole)
+    .. member(',"began_at":', attempt.began, rfc3339) .. member(',"took_ms":', attempt.took, whole)
+    .. member(',"http_status":', attempt.http, whole) .. member(',"retcode":', attempt.retcode, whole)
+    .. member(',"result":', attempt.result, whole) .. member(',"verdict":', attempt.verdict, cjson.encode)
+    .. member(',"rule":', attempt.rule, cjson.encode) .. member(',"text":', attempt.text, cjson.encode) .. '}'
 end
 
-local function number(name, value) return value and name .. digits(value) or '' end
-
-local function attempts_json(attempts)
-  local items = {}
-  for i, attempt in ipairs(attempts) do
-    items[i] = '{"n":' .. digits(attempt.n) .. ',"part":' .. digits(attempt.part) .. time(',"began_at":"', attempt.began)
-      .. number(',"took_ms":', attempt.took) .. number(',"http_status":', attempt.http)
-      .. number(',"retcode":', attempt.retcode) .. number(',"result":', attempt.result)
-      .. text(',"verdict":', attempt.verdict) .. text(',"rule":', attempt.rule)
-      .. (attempt.text and ',"text":' .. cjson.encode(attempt.text) or '') .. '}'
-  end
-  return table.concat(items, ',')
+local function list(items, spell)
+  if #items == 1 then return spell(items[1]) end
+  local texts = {}
+  for i, item in ipairs(items) do texts[i] = spell(item) end
+  return table.concat(texts, ',')
 end
+
+local ID, OF = '{"id":"' .. ACCOUNT .. '.', '","account":"' .. ACCOUNT .. '","target":"'
 
 -- The public receipt of JOB as JSON; SHOWN may replace state and reason and add an eta (what a reader is told while
 -- the job waits). A BRIEF one is without attempts.
 function receipt(job, shown, brief)
-  local ids = {}
-  for i, id in ipairs(job.message_ids) do ids[i] = whole(id) end
-  return '{"id":"' .. ACCOUNT .. '.' .. job.id .. '"' .. (job.key and ',"key":' .. cjson.encode(job.key) or '')
-    .. ',"account":"' .. ACCOUNT .. '","target":"' .. job.target .. '"'
-    .. text(',"state":', shown and shown.state or job.state)
-    .. text(',"reason":', shown and shown.reason or job.reason) .. text(',"code":', job.code)
-    .. (shown and shown.eta and time(',"eta":"', shown.eta) or '')
-    .. time(',"created_at":"', job.created) .. time(',"updated_at":"', updated_of(job))
-    .. (job.ended and time(',"ended_at":"', job.ended) or '')
-    .. ',"message_ids":[' .. table.concat(ids, ',') .. ']'
-    .. ',"parts":{"total":' .. digits(job.total) .. ',"delivered":' .. digits(job.done) .. '}'
-    .. (brief and '' or ',"attempts":[' .. attempts_json(job.attempts) .. ']')
-    .. text(',"evidence":', job.evidence) .. (job.corrected and ',"corrected":true' or '')
-    .. (job.recalled and time(',"recalled_at":"', job.recalled) or '') .. text(',"replay_of":', job.replay_of)
+  return ID .. job.id .. (job.key and '","key":' .. string.sub(cjson.encode(job.key), 1, -2) or '') .. OF .. job.target
+    .. member('","state":', shown and shown.state or job.state, cjson.encode)
+    .. member(',"reason":', shown and shown.reason or job.reason, cjson.encode) .. member(',"code":', job.code, cjson.encode)
+    .. member(',"eta":', shown and shown.eta, rfc3339) .. member(',"created_at":', job.created, rfc3339)
+    .. member(',"updated_at":', updated_of(job), rfc3339) .. member(',"ended_at":', job.ended, rfc3339)
+    .. ',"message_ids":[' .. list(job.message_ids, whole) .. member('],"parts":{"total":', job.total, whole)
+    .. member(',"delivered":', job.done, whole) .. (brief and '}' or '},"attempts":[' .. list(job.attempts, attempt_json) .. ']')
+    .. member(',"evidence":', job.evidence, cjson.encode) .. (job.corrected and ',"corrected":true' or '')
+    .. member(',"recalled_at":', job.recalled, rfc3339) .. member(',"replay_of":', job.replay_of, cjson.encode)
     .. (job.metadata and ',"metadata":' .. job.metadata or '') .. '}'
 end
 
@@ -537,9 +523,8 @@ local function bodies_of(job)
   return bodies
 end
 
--- How JOB ended, as its record says; BODIES are those of its parts.
-function told(job, callback, bodies)
-  local first, last = job.attempts[1], job.attempts[#job.attempts]
+-- What few jobs have of what is told.
+local function rare_of(job, bodies)
   local rare = {}
   local function add(name, value)
     if value and value ~= '' then rare[#rare + 1], rare[#rare + 2] = name, value end
@@ -553,10 +538,18 @@ function told(job, callback, bodies)
   add('corrected', job.corrected and '1')
   add('metadata', trace_of(job))
   add('bodies', bodies)
+  return rare
+end
+
+-- How JOB ended, as its record says; BODIES are those of its parts.
+function told(job, callback, bodies)
+  local first, last = job.attempts[1], job.attempts[#job.attempts]
+  local rare = job.unknown_ms or job.unknown_at or job.key or job.requester or job.replay_of or job.corrected
+    or job.metadata or bodies
   return {
     job.id, job.target, job.state, job.code or '', callback, job.ended - job.created,
     first and (first.since or first.began) - job.created or -1, last and last.n or 0, job.done, job.total,
-    job.message_ids, job.evidence or '', rare,
+    job.message_ids, job.evidence or '', rare and rare_of(job, bodies) or {},
   }
 end
 

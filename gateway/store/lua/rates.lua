@@ -78,7 +78,7 @@ local function rates_for(target, given)
   for _, override in ipairs(given.overrides) do
     if string.match(target, override[1]) then return override[2], override[3] end
   end
-  local kind = string.match(target, '^%a+')
+  local kind = string.find(target, 'group:', 1, true) and 'group' or 'private'
   return given[kind], given.observe[kind]
 end
 
