@@ -364,8 +364,11 @@ end
 
 local function place(job) return PLACE[job.priority or 'normal'] + job.seq end
 
--- Whether JOB goes before others, or behind them. There may be none such.
-local function ranked(job) return job.priority and job.priority ~= 'normal' end
+-- NUMBER (1 or -1) more jobs wait that are as JOB is: in all, and of those that go before others, or behind them.
+local function count_waiting(job, number)
+  count(COUNTS, 'queued', number)
+  if job.priority and job.priority ~= 'normal' then count(COUNTS, 'ranked', number) end
+end
 
 -- JOB takes its place in its lane, or the one it inherits; a lane that waits for something goes on waiting for it.
 local function join(job, inherited)
@@ -492,7 +495,7 @@ local function enter(job)
   if not redis.call('SET', JOB .. job.id, packed_of(job), 'NX') then return nil end
   redis.call('XADD', INDEX, '*', 'job', job.id)
   tally('admitted')
-  if ranked(job) then count(COUNTS, 'ranked', 1) end
+  count_waiting(job, 1)
   return job
 end
 
@@ -595,11 +598,10 @@ function finish(job, state, code, keep, length)
   call_back(job, now)
   job.updated = nil -- when it ended
   redis.call('SET', JOB .. job.id, packed_of(job), 'PX', keep)
-  if ranked(job) then count(COUNTS, 'ranked', -1) end
   if job.key then redis.call('PEXPIRE', KEY .. job.key, keep) end
   local collapse = job.collapse and COLLAPSE .. job.target .. ':' .. job.collapse
   if collapse and redis.call('GET', collapse) == job.id then redis.call('DEL', collapse) end
-  count(COUNTS, 'queued', -1)
+  count_waiting(job, -1)
   tally('ended:' .. state)
   count(COUNTS, state, 1)
   if counter(state) % SWEEP_EVERY == 0 then sweep_index(keep) end

@@ -72,7 +72,7 @@ local function delivered(job, message_id, evidence)
   if complete and ended then
     job.corrected = true
     count(COUNTS, 'unconfirmed', -1)
-    count(COUNTS, 'queued', 1)
+    count_waiting(job, 1)
   end
   local left
   if complete then

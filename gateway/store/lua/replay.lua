@@ -34,7 +34,6 @@ local function again(old, id)
     expires = now + max_age,
   }, USUAL)
   said[id] = cmsgpack.pack(parts)
-  count(COUNTS, 'queued', 1)
   count(COUNTS, 'seq', 1)
   job.seq = counter('seq')
   enter(job)
