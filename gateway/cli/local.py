@@ -229,6 +229,7 @@ async def _serve(settings: Settings) -> None:
         # What is here by now stays: later collections need not look at it, which would hold up the loop for 10-20 ms.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(20_000, 10, 10)
         await stopping.wait()
         await wind_down(gateway)
     finally:

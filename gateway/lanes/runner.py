@@ -17,7 +17,8 @@ from gateway.store.values import Look, Tick, TickPolicy
 from gateway.telemetry import Event, Log, told
 
 _SAFETY = 1.0  # seconds between looks at an account that has work, should a bell be lost
-_GATHER = 0.001  # seconds that outcomes gather before a tick
+_APART = 0.001  # seconds between two ticks while calls are under way: rings and outcomes gather
+_GATHER = 0.003  # seconds more that outcomes gather, while less than half of the calls have ended
 _RECHECK = 5.0  # seconds between two looks at the account that somebody else wishes for
 _FIRST_PROBE = 10.0  # seconds that the first look at the account may take
 _IDLE = 30.0  # seconds between looks at an account that has none, and after which a NapCat unheard of is asked
@@ -76,6 +77,7 @@ class LaneRunner:
         self._sequence = 0
         self._claiming = True
         self._rung = False
+        self._enough = 1  # so many outcomes are worth a tick
         self._probed = False
         self._asked = False
         self._asking = False
@@ -127,12 +129,12 @@ class LaneRunner:
         while self._claiming or self._flying or self._outcomes or self._unsent:
             self._awake.clear()
             self._rung = False
+            self._enough = 1
             wait = await self._tick()
             if wait > 0:
                 await self._sleep(wait)
-            if self._flying and not self._rung:
-                # Calls end one by one; one tick settles what a millisecond brings.
-                await asyncio.sleep(_GATHER)
+            if self._flying:
+                await self._gather()
 
     async def drain(self, grace: float) -> None:
         """Claim no more and let what is in flight end within GRACE seconds; what has not ended then is unknown."""
@@ -146,6 +148,14 @@ class LaneRunner:
             task.cancel()
         await asyncio.gather(*self._flying, *self._running, return_exceptions=True)
         self.wake()
+
+    async def _gather(self) -> None:
+        """Wait a moment: calls end one by one, and a tick costs hardly more for many of them than for one."""
+        self._enough = (len(self._flying) + len(self._outcomes)) // 2
+        await asyncio.sleep(_APART)
+        if self._flying and len(self._outcomes) < self._enough and not self._rung:
+            self._awake.clear()
+            await self._sleep(_GATHER)
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -220,7 +230,8 @@ class LaneRunner:
         if not task.cancelled() and (error := task.exception()) is not None:
             # The lease lapses and the attempt becomes unknown: it may have been sent.
             self._log.error(Event.TASK_FAILED, task=task.get_name(), error=told(error))
-        self._awake.set()
+        if len(self._outcomes) >= self._enough or not self._flying:
+            self._awake.set()
 
     async def _fly(self, claim: Claim) -> None:
         try:

@@ -12,6 +12,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
 
@@ -79,6 +80,16 @@ class _Pool(BlockingConnectionPool):
         await super().release(connection)
 
 
+class _Packed:
+    """Goes before a connection of redis-py, which packs its commands argument by argument, and lets hiredis do that."""
+
+    _serializer = HiredisRespSerializer()
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        packed: list[bytes] = self._serializer.pack(*args)
+        return packed
+
+
 def _client(url: str, answer: float, socket_timeout: float | None, connections: int) -> Redis:
     try:
         pool = _Pool.from_url(
@@ -94,6 +105,7 @@ def _client(url: str, answer: float, socket_timeout: float | None, connections: 
         )
     except ValueError as error:
         raise SettingsInvalid(f"redis.url: {error}") from None
+    pool.connection_class = type("Connection", (_Packed, pool.connection_class), {})
     return Redis.from_pool(pool)
 
 

@@ -13,7 +13,9 @@ from gateway.store.values import Ended
 from gateway.telemetry import Event, Log
 
 _LOST = frozenset({"rejected", "dead", "unconfirmed"})  # ends that someone may have to look at
-_RARE = ("settle_ms", "key", "requester", "replay_of", "corrected", "traceparent", "text")
+_FIRST_RARE = Ended._fields.index("settle_ms")  # from here on: what is known of few jobs
+_RARE = Ended._fields[_FIRST_RARE:]
+_NOTHING_RARE = tuple(Ended._field_defaults[name] for name in _RARE)
 
 
 class Ends:
@@ -54,7 +56,7 @@ class Ends:
         return self._metrics.ended.labels(account, state), self._metrics.end_to_end_seconds.labels(account, state)
 
     def _write(self, account: str, one: Ended) -> None:
-        rare = {name: value for name in _RARE if (value := getattr(one, name)) is not None and value is not False}
+        rare = one[_FIRST_RARE:]
         (self._log.warning if one.state in _LOST else self._log.info)(
             Event.JOB_ENDED,
             account=account,
@@ -68,26 +70,31 @@ class Ends:
             message_ids=one.message_ids,
             age_ms=one.age_ms,
             queued_ms=one.queued_ms,
-            **rare,
+            **({} if rare == _NOTHING_RARE else _known(rare)),
         )
 
     def _read(self, fields: Sequence[Any]) -> Ended:
-        job, target, state, code, callback, age, queued, attempts, *way, rare = fields
-        delivered, parts, message_ids, evidence = way
-        known = dict(zip(rare[::2], rare[1::2], strict=True)) if rare else {}
-        return Ended(
+        job, target, state, code, callback, age, queued, attempts, delivered, parts, message_ids, evidence, rare = (
+            fields
+        )
+        one = Ended(
             job.decode(),
             target.decode(),
             state.decode(),
             code.decode(),
             callback.decode(),
             age,
-            None if queued < 0 else queued,
+            queued if queued >= 0 else None,
             attempts,
             delivered,
             parts,
             message_ids,
             evidence.decode(),
+        )
+        return self._with_rare(one, dict(zip(rare[::2], rare[1::2], strict=True))) if rare else one
+
+    def _with_rare(self, one: Ended, known: dict[bytes, Any]) -> Ended:
+        return one._replace(
             settle_ms=known.get(b"settle"),
             key=_text(known.get(b"key")),
             requester=_text(known.get(b"requester")),
@@ -96,6 +103,10 @@ class Ends:
             traceparent=traceparent_of(known[b"metadata"]) if b"metadata" in known else None,
             text=self._words.of(known.get(b"bodies", ())),
         )
+
+
+def _known(rare: Sequence[Any]) -> dict[str, Any]:
+    return {name: value for name, value in zip(_RARE, rare, strict=True) if value is not None and value is not False}
 
 
 def _text(value: bytes | None) -> str | None:

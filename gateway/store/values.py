@@ -15,8 +15,7 @@ from gateway.model.target import Target
 Admission = Literal["admitted", "duplicate", "conflict", "seen", "full"]
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """A checked job on its way into its lane.
 
     id           the unguessable half of the job's id; the other half is its account

@@ -1,7 +1,6 @@
 """Pages over several accounts against a plain sorted list, whatever happens between and within them."""
 
 import random
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,7 +41,7 @@ class Shelf:
         account, jobs = self._chance.choice(self.accounts), []
         for _ in range(self._chance.randint(1, most)):
             name, target = f"j{len(self.targets)}", f"group:{self._chance.choice([1, 1, 2, 3])}"
-            jobs.append(replace(job(name, target, delay=10**8), account=account))
+            jobs.append(job(name, target, delay=10**8)._replace(account=account))
             self.targets[name] = (account, target)
         await self.scripts.admit(account, "", jobs, 10**6, 60_000, 10**9, 1_000)
 

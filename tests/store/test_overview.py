@@ -1,7 +1,6 @@
 """What is counted of an account stays true when there is much of it, or something large."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -12,7 +11,7 @@ from tests.store.bench import Bench, job
 def large(name: str, target: str) -> Submission:
     """Return a job with a medium in it, too large to be read for a look."""
     one = job(name, target)
-    return replace(one, parts=tuple(part._replace(body=b'"' + b"x" * 100_000 + b'"') for part in one.parts))
+    return one._replace(parts=tuple(part._replace(body=b'"' + b"x" * 100_000 + b'"') for part in one.parts))
 
 
 async def test_a_hold_is_told_among_many_that_are_over(bench: Bench) -> None:
@@ -44,7 +43,7 @@ async def test_a_large_job_that_is_being_sent_is_told_as_sent(bench: Bench) -> N
 
 
 async def test_what_is_scheduled_comes_when_it_is_due(bench: Bench) -> None:
-    await bench.admit(job("a", "group:1"), replace(job("b", "group:1"), delay=60_000), replace(job("c"), delay=1))
+    await bench.admit(job("a", "group:1"), job("b", "group:1")._replace(delay=60_000), job("c")._replace(delay=1))
     assert (await bench.scripts.overview("main")).came(5) == 1
     await asyncio.sleep(0.01)
     await bench.tick()

@@ -1,6 +1,5 @@
 """Replaying what ended undelivered: once, with the parts that are missing, at the end of its lane."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,7 +35,7 @@ async def test_a_replay_is_a_new_job_that_names_the_old_one(bench: Bench) -> Non
 
 async def test_a_replay_sends_only_the_parts_that_are_missing(bench: Bench) -> None:
     parts = tuple(part._replace(body=str(number).encode()) for number, part in enumerate(job("a", parts=3).parts))
-    await bench.admit(replace(job("a"), parts=parts))
+    await bench.admit(job("a")._replace(parts=parts))
     await bench.settle(await bench.claim())
     await bench.tick(Outcome(await bench.claim(), **REFUSED), most_claims=0)
     await replay(bench, "a", "again")
@@ -163,8 +162,8 @@ async def test_a_replay_that_has_not_begun_is_called_off_when_the_old_job_arrive
 
 async def test_one_call_moves_a_bounded_weight_of_jobs(bench: Bench) -> None:
     heavy = job("a")
-    heavy = replace(heavy, parts=(heavy.parts[0]._replace(body=b"x" * 700_000),))
-    await bench.admit(*(replace(heavy, id=name, fingerprint=name) for name in "abcd"))
+    heavy = heavy._replace(parts=(heavy.parts[0]._replace(body=b"x" * 700_000),))
+    await bench.admit(*(heavy._replace(id=name, fingerprint=name) for name in "abcd"))
     for name in "abcd":
         await bench.scripts.cancel("main", POLICY, name)
     told = await bench.scripts.replay("main", [(name, f"{name}-again") for name in "abcd"], 100, 60_000)
@@ -172,7 +171,7 @@ async def test_one_call_moves_a_bounded_weight_of_jobs(bench: Bench) -> None:
 
 
 async def test_the_parts_of_a_job_go_to_its_replay(bench: Bench) -> None:
-    heavy = replace(job("a"), parts=(job("a").parts[0]._replace(body=b"x" * 700_000),))
+    heavy = job("a")._replace(parts=(job("a").parts[0]._replace(body=b"x" * 700_000),))
     await bench.admit(heavy)
     await bench.scripts.cancel("main", POLICY, "a")
     await replay(bench, "a", "again")

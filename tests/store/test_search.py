@@ -35,8 +35,8 @@ async def test_one_look_goes_through_a_bounded_number_of_records(bench: Bench) -
 
 async def test_one_look_at_heavy_records_takes_few_of_them(bench: Bench) -> None:
     heavy = job("a")
-    heavy = replace(heavy, parts=(heavy.parts[0]._replace(body=b"x" * 700_000),))
-    await bench.admit(*(replace(heavy, id=name, fingerprint=name) for name in "abc"))
+    heavy = heavy._replace(parts=(heavy.parts[0]._replace(body=b"x" * 700_000),))
+    await bench.admit(*(heavy._replace(id=name, fingerprint=name) for name in "abc"))
     _, hits = await bench.scripts.search("main", ALL, "+", 50, letters=False)
     assert len(hits) == 1
     assert await found(bench) == ["c", "b", "a"]

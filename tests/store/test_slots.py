@@ -159,8 +159,8 @@ async def touched(clients: Clients) -> AsyncIterator[set[str]]:
 
 async def admission(bench: Bench) -> None:
     first = job("a", key="k}{1}", entry="1-0", metadata='{"a":1}', parts=2)
-    again = replace(first, id="b", entry="2-0")
-    other = replace(again, id="c", entry="3-0", fingerprint="other")
+    again = first._replace(id="b", entry="2-0")
+    other = again._replace(id="c", entry="3-0", fingerprint="other")
     assert await bench.admit(first, again, other, source="a:{b}") == ["admitted", "duplicate", "conflict"]
     assert await bench.admit(again, source="a:{b}") == ["seen"]
     assert await bench.admit(job("d", collapse_key="}{2}"), job("e", collapse_key="}{2}")) == ["admitted"] * 2
