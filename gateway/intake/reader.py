@@ -17,6 +17,7 @@ START = "0-0"
 _RENEW_MS = 1_000  # how old a lease is at most when work is begun under it
 _WAIT_MS = 1_000  # how long one blocking read waits
 _MOST = 128  # entries read at once
+_IN_A_ROW = 32  # entries checked before what is being sent has its turn
 _BATCH_BYTES = 1024**2  # what is read, and then checked and admitted in one go, without looking at anything else
 
 
@@ -173,7 +174,9 @@ class SourceReader:
         submissions: list[Submission] = []
         invalid: list[InvalidEntry] = []
         full = set(self._full.values())
-        for entry in entries:
+        for number, entry in enumerate(entries, 1):
+            if number % _IN_A_ROW == 0:
+                await asyncio.sleep(0)
             # Known from the last sweep to be of an account that is full in this one, too: no need to look inside.
             if self._known.get(entry.id) in full:
                 self._full[entry.id] = self._known[entry.id]

@@ -60,9 +60,29 @@ class _Pool(BlockingConnectionPool):
     """
 
     _answers = 0
+    _waiting = 0
 
     async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> AbstractConnection:
         """Return a connection; raises redis' ConnectionError when Redis has answered nobody for `timeout` seconds."""
+        if not self._waiting and self.can_get_connection():
+            return await self._free_connection()
+        self._waiting += 1
+        try:
+            return await self._freed_connection()
+        finally:
+            self._waiting -= 1
+
+    async def _free_connection(self) -> AbstractConnection:
+        """Return one that is free, without the steps of waiting for it."""
+        connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
+        try:
+            await self.ensure_connection(connection)
+        except BaseException:
+            await self.release(connection)
+            raise
+        return connection
+
+    async def _freed_connection(self) -> AbstractConnection:
         ends_at = time.monotonic() + _PATIENCE
         while True:
             answers = self._answers
@@ -80,12 +100,13 @@ class _Pool(BlockingConnectionPool):
         await super().release(connection)
 
 
-class _Packed:
-    """Goes before a connection of redis-py, which packs its commands argument by argument, and lets hiredis do that."""
+class _Packed(AbstractConnection):
+    """A connection whose commands hiredis packs; redis-py does it argument by argument."""
 
     _serializer = HiredisRespSerializer()
 
     def pack_command(self, *args: Any) -> list[bytes]:
+        """Return a command as it is sent."""
         packed: list[bytes] = self._serializer.pack(*args)
         return packed
 
