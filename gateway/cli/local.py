@@ -45,6 +45,7 @@ Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help="YAML file; default ./config.yaml")
 ]
 _BACKLOG = 4096  # connections that may wait to be accepted, where the system allows as many
+_YOUNG = 20_000  # objects before a look for cycles among them; by default 700, a batch of jobs: a look in each
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="one setting, such as http.port=9000; stands above all others")
 ]
@@ -229,7 +230,7 @@ async def _serve(settings: Settings) -> None:
         # What is here by now stays: later collections need not look at it, which would hold up the loop for 10-20 ms.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(20_000, 10, 10)
+        gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
         await stopping.wait()
         await wind_down(gateway)
     finally:
