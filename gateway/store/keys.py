@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 RING = (
     "due",  # ZSET target → ms: when the lane may go next; lanes with work that is not in flight
-    "flights",  # HASH target → packed: job, token, attempt, part and beginning of its call under way, when its lease lapses
+    "flights",  # HASH target → packed: the call under way in its lane, and when its lease lapses
     "scheduled",  # ZSET "<place>:<job>" or "aside:<target>:<requester>" → ms: what joins its lane then
     "holds",  # HASH target or "account" → packed hold
     "counts",  # HASH token, seq, queued, jobs by final state, and of the account: answers in a row, when its rate opens
