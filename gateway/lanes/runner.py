@@ -19,6 +19,7 @@ from gateway.telemetry import Event, Log, told
 _SAFETY = 1.0  # seconds between looks at an account that has work, should a bell be lost
 _APART = 0.001  # seconds between two ticks while calls are under way: rings and outcomes gather
 _GATHER = 0.003  # seconds more that outcomes gather, while less than half of the calls have ended
+_MANY = 8  # outcomes that are worth a tick at once, where they are of half of the calls
 _RECHECK = 5.0  # seconds between two looks at the account that somebody else wishes for
 _FIRST_PROBE = 10.0  # seconds that the first look at the account may take
 _IDLE = 30.0  # seconds between looks at an account that has none, and after which a NapCat unheard of is asked
@@ -75,6 +76,10 @@ class LaneRunner:
         self._outcomes: list[Outcome] = []
         self._unsent: tuple[int, list[Outcome], int, float] | None = None
         self._sequence = 0
+        self._more = False
+        # Two halves take turns: one is sent while the other is settled, or this process and Redis would wait for
+        # each other.
+        self._cohort = (policy.most_in_flight + 1) // 2
         self._claiming = True
         self._rung = False
         self._enough = 1  # so many outcomes are worth a tick
@@ -133,7 +138,7 @@ class LaneRunner:
             wait = await self._tick()
             if wait > 0:
                 await self._sleep(wait)
-            if self._flying:
+            if self._flying and not self._more:
                 await self._gather()
 
     async def drain(self, grace: float) -> None:
@@ -152,6 +157,8 @@ class LaneRunner:
     async def _gather(self) -> None:
         """Wait a moment: calls end one by one, and a tick costs hardly more for many of them than for one."""
         self._enough = (len(self._flying) + len(self._outcomes)) // 2
+        if len(self._outcomes) >= max(self._enough, _MANY):
+            return
         await asyncio.sleep(_APART)
         if self._flying and len(self._outcomes) < self._enough and not self._rung:
             self._awake.clear()
@@ -168,7 +175,7 @@ class LaneRunner:
         """Settle and claim once; return how many seconds may pass before the next tick, unless woken."""
         if self._unsent is None:
             self._sequence += 1
-            room = self._policy.most_in_flight - len(self._flying) if self._claiming else 0
+            room = min(self._policy.most_in_flight - len(self._flying), self._cohort) if self._claiming else 0
             start_by = self._clock.monotonic() + START_WITHIN / 1000
             self._unsent = (self._sequence, self._outcomes, room, start_by)
             self._outcomes = []
@@ -191,7 +198,8 @@ class LaneRunner:
             task = asyncio.create_task(self._fly(claim), name=f"send {self._account} {claim.target}")
             self._flying.add(task)
             task.add_done_callback(self._landed)
-        if self._outcomes:
+        self._more = 0 < room == len(tick.claims) and len(self._flying) < self._policy.most_in_flight
+        if self._outcomes or self._more:
             return 0
         if not self._claiming:
             return _SAFETY if self._flying else 0
