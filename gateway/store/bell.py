@@ -1,5 +1,6 @@
 """The bell: tells every replica that an account has new work."""
 
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -20,6 +21,7 @@ class Bell:
     def __init__(self, clients: Clients, keys: Keys, wakes: Mapping[str, Callable[[], None]]) -> None:
         """Ring and listen on the channel of KEYS; WAKES says whom to wake for which account."""
         self._clients = clients
+        self._ringer = secrets.token_hex(4)  # goes with each ring: one's own is heard already
         self._channel = keys.bell
         self._wakes = wakes
 
@@ -28,7 +30,7 @@ class Bell:
         self.wake(accounts)
         with suppress(StoreUnavailable), translated():
             for account in accounts:
-                await self._clients.commands.publish(self._channel, account)
+                await self._clients.commands.publish(self._channel, f"{account} {self._ringer}")
 
     def wake(self, accounts: Iterable[str]) -> None:
         """Let this process look at these accounts now; nobody else is told."""
@@ -53,4 +55,6 @@ class Bell:
                     if message["type"] == "subscribe":
                         self.wake(self._wakes)
                     elif message["type"] == "message":
-                        self.wake([message["data"].decode()])
+                        account, _, ringer = message["data"].decode().partition(" ")
+                        if ringer != self._ringer:
+                            self.wake([account])

@@ -56,7 +56,7 @@ class Keys:
 
     @property
     def bell(self) -> str:
-        """Name the channel on which an account's name says: work was admitted."""
+        """Name the channel that says of which account work was admitted, and who says so: `<account> <ringer>`."""
         return f"{self.prefix}:bell"
 
     @property
