@@ -14,7 +14,7 @@ from gateway.telemetry import Event, Log
 
 LEASE_MS = 5_000
 START = "0-0"
-_RENEW_MS = 1_000  # how old a lease is at most when work is begun under it
+_RENEW_MS = 1_000  # how old a lease may become before it is renewed; a read begun under it may wait another _WAIT_MS
 _WAIT_MS = 1_000  # how long one blocking read waits
 _MOST = 128  # entries read at once
 _IN_A_ROW = 32  # entries checked before what is being sent has its turn

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
-from gateway.model.rate import parse_rate
+from gateway.model.attempt import Outcome
+from gateway.model.rate import Rate, parse_rate
 from gateway.store.values import TickPolicy
-from tests.store.bench import POLICY, WIDE, Bench, job
+from tests.store.bench import DELIVERED, POLICY, WIDE, Bench, job
+from tests.store.clock import SlowBench
 
 
 def limited(*rates: str) -> TickPolicy:
@@ -46,3 +48,13 @@ async def test_a_scope_that_was_never_full_uses_a_larger_count_at_once(bench: Be
     await bench.admit(*(job(str(number), f"group:{number + 1}") for number in range(9)))
     assert await delivered(bench, limited("5/1h"), 2) == 2
     assert await delivered(bench, limited("8/1h"), 9) == 6
+
+
+async def test_a_requester_whose_rate_comes_back_waits_for_no_send_that_was_answered_meanwhile(slow: SlowBench) -> None:
+    paced = replace(POLICY, limits=replace(WIDE, requester=[Rate(1, 1_000)]))
+    free = replace(POLICY, limits=replace(WIDE, requester=()))
+    await slow.admit(job("first", requester="7"), job("second", "group:2", requester="7"))
+    (first,) = (await slow.tick(policy=paced)).claims
+    await slow.tick(Outcome(first, **DELIVERED), most_claims=0, policy=free)
+    await slow.move(1_001)
+    assert [claim.job_id for claim in (await slow.tick(policy=paced)).claims] == ["second"]

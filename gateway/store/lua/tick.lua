@@ -95,7 +95,8 @@ local settle, reap_lapsed
 do
 
 local function count_send(scope, rates, token, again)
-  if again then
+  -- One that is open in its window is closed there, though no rate counts it any more: the rate may come back.
+  if again or #rates == 0 and string.find(scope, 'requester:', 1, true) then
     redis.call('ZADD', RATE .. scope, 'XX', now + 1, whole(token))
   elseif #rates > 0 then
     put(RATE .. scope, whole(token), now + 1)
