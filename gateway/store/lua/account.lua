@@ -28,13 +28,30 @@ local function whole(number) return format('%d', number) end
 -- than it takes, as a tick does, and for what lets one happen.
 local function write_though_full() redis.call('ZREM', DUE, '') end
 
-local function entry_of(table, key)
-  local entry = table[key]
+local function entry_of(entries, key)
+  local entry = entries[key]
   if not entry then
     entry = {}
-    table[key] = entry
+    entries[key] = entry
   end
   return entry
+end
+
+-- Whether KEY is there. What nearly always is not is asked for once, not with each job; who writes it says so here.
+local is_there = {}
+
+local function any(key)
+  if is_there[key] == nil then is_there[key] = redis.call('EXISTS', key) == 1 end
+  return is_there[key]
+end
+
+-- Keep a time of the whole account as FIELD; nil: there is none.
+local function keep_time(field, at)
+  if at then
+    redis.call('HSET', COUNTS, field, whole(at))
+  else
+    redis.call('HDEL', COUNTS, field)
+  end
 end
 
 -- Gathered writes ---------------------------------------------------------------------------------------------------
@@ -44,7 +61,7 @@ end
 local placed = {} -- of ZSETs: by key, then by member
 local lasting = {} -- keys that are dropped after so many ms
 local longest -- so many receipts are kept, where some were added
-local put, score_of, note_down, noted_down, count, counter, write_places, write_fields, written
+local put, score_of, note_down, noted_down, count, counter, next_of, write_places, write_fields, written
 do
 
 local set, counted = {}, {} -- of HASHes, and of the counters in them: by key, then by field
@@ -79,6 +96,12 @@ function counter(field)
   return counters[field] + (counted[COUNTS] and counted[COUNTS][field] or 0)
 end
 
+-- The next number that the counter FIELD of the account gives out.
+function next_of(field)
+  count(COUNTS, field, 1)
+  return counter(field)
+end
+
 local MOST = 512 -- arguments of one command
 
 local function in_some(command, key, arguments)
@@ -87,35 +110,26 @@ local function in_some(command, key, arguments)
   end
 end
 
--- Send what the ZSET of KEY is to get: for what looks at more of it than one member.
-function write_places(key)
+-- Send what KEY is to get of what was GATHERED: REMOVE what leaves it, and ADD what comes, its VALUE_FIRST or last.
+local function write_gathered(gathered, key, remove, add, value_first)
   local come, leave = {}, {}
-  for member, score in pairs(placed[key] or {}) do
-    if score then
-      come[#come + 1], come[#come + 2] = score, member
+  for name, value in pairs(gathered[key] or {}) do
+    if not value then
+      leave[#leave + 1] = name
+    elseif value_first then
+      come[#come + 1], come[#come + 2] = value, name
     else
-      leave[#leave + 1] = member
+      come[#come + 1], come[#come + 2] = name, value
     end
   end
-  placed[key] = nil
-  in_some('ZREM', key, leave)
-  in_some('ZADD', key, come)
+  gathered[key] = nil
+  in_some(remove, key, leave)
+  in_some(add, key, come)
 end
 
--- The same for the HASH of KEY.
-function write_fields(key)
-  local come, leave = {}, {}
-  for field, value in pairs(set[key] or {}) do
-    if value then
-      come[#come + 1], come[#come + 2] = field, value
-    else
-      leave[#leave + 1] = field
-    end
-  end
-  set[key] = nil
-  in_some('HDEL', key, leave)
-  in_some('HSET', key, come)
-end
+-- Send what the ZSET, or the HASH, of KEY is to get: for what looks at more of it than one member.
+function write_places(key) write_gathered(placed, key, 'ZREM', 'ZADD', true) end
+function write_fields(key) write_gathered(set, key, 'HDEL', 'HSET', false) end
 
 -- Send all that was gathered, and return REPLY.
 function written(reply)
@@ -213,8 +227,8 @@ local function save(job)
   redis.call('SET', JOB .. job.id, packed_of(job))
 end
 
--- The same of a job that ended: it is dropped when it was to be.
-local function save_ended(job) redis.call('SET', JOB .. job.id, packed_of(job), 'KEEPTTL') end
+-- The same, of one that may have ended: it is dropped when it was to be, and says itself when it changed.
+local function rewrite(job) redis.call('SET', JOB .. job.id, packed_of(job), 'KEEPTTL') end
 
 -- Messages ----------------------------------------------------------------------------------------------------------
 
@@ -241,17 +255,13 @@ local NOTED = {} -- what this script held, slowed or let go by itself: {what, na
 
 local function note(what, name, reason, ends) NOTED[#NOTED + 1] = {what, name, reason, whole(ends or 0)} end
 
-local any_holds
-
 local function hold_of(name)
-  -- Nearly always there are none.
-  if any_holds == nil then any_holds = redis.call('EXISTS', HOLDS) == 1 end
-  local packed = any_holds and redis.call('HGET', HOLDS, name)
+  local packed = any(HOLDS) and redis.call('HGET', HOLDS, name)
   return packed and cmsgpack.unpack(packed)
 end
 
 local function keep_hold(name, held)
-  any_holds = true
+  is_there[HOLDS] = true
   return redis.call('HSET', HOLDS, name, cmsgpack.pack(held))
 end
 
@@ -327,24 +337,16 @@ end
 
 -- Lanes -------------------------------------------------------------------------------------------------------------
 
-local streaks
-
-local function any_streaks()
-  if streaks == nil then streaks = redis.call('EXISTS', STREAKS) == 1 end
-  return streaks
-end
+local function power_of_two(number) return math.frexp(number) == 0.5 end
 
 -- How many jobs the lane of TARGET holds; asked after it has grown (or else shrunk). A target in whose lane something
 -- waits behind another is known by that number, rounded down to a power of two: it changes seldom, and then is written.
 local function measure(target, grown)
   local depth = redis.call('ZCARD', LANE .. target)
-  local half = math.frexp(grown and depth or depth + 1)
-  if half == 0.5 and depth > 0 then
-    if grown then
-      if depth > 1 then put(BACKLOG, target, depth) end
-    else
-      put(BACKLOG, target, depth > 1 and (depth + 1) / 2 or false)
-    end
+  if grown and depth > 1 and power_of_two(depth) then
+    put(BACKLOG, target, depth)
+  elseif not grown and depth > 0 and power_of_two(depth + 1) then
+    put(BACKLOG, target, depth > 1 and (depth + 1) / 2)
   end
   return depth
 end
@@ -354,7 +356,7 @@ end
 local function turn(target, at, depth)
   if (depth or redis.call('EXISTS', LANE .. target)) == 0 then
     put(DUE, target, false)
-    if any_streaks() then redis.call('HDEL', STREAKS, target) end
+    if any(STREAKS) then redis.call('HDEL', STREAKS, target) end
     return
   end
   local held = hold_of(target)
@@ -468,11 +470,12 @@ local ID, OF = '{"id":"' .. ACCOUNT .. '.', '","account":"' .. ACCOUNT .. '","ta
 function receipt(job, shown, brief)
   return ID .. job.id .. (job.key and '","key":' .. string.sub(cjson.encode(job.key), 1, -2) or '') .. OF .. job.target
     .. member('","state":', shown and shown.state or job.state, cjson.encode)
-    .. member(',"reason":', shown and shown.reason or job.reason, cjson.encode) .. member(',"code":', job.code, cjson.encode)
-    .. member(',"eta":', shown and shown.eta, rfc3339) .. member(',"created_at":', job.created, rfc3339)
+    .. member(',"reason":', shown and shown.reason or job.reason, cjson.encode)
+    .. member(',"code":', job.code, cjson.encode) .. member(',"eta":', shown and shown.eta, rfc3339) .. member(',"created_at":', job.created, rfc3339)
     .. member(',"updated_at":', updated_of(job), rfc3339) .. member(',"ended_at":', job.ended, rfc3339)
     .. ',"message_ids":[' .. list(job.message_ids, whole) .. member('],"parts":{"total":', job.total, whole)
-    .. member(',"delivered":', job.done, whole) .. (brief and '}' or '},"attempts":[' .. list(job.attempts, attempt_json) .. ']')
+    .. member(',"delivered":', job.done, whole) .. '}'
+    .. (brief and '' or ',"attempts":[' .. list(job.attempts, attempt_json) .. ']')
     .. member(',"evidence":', job.evidence, cjson.encode) .. (job.corrected and ',"corrected":true' or '')
     .. member(',"recalled_at":', job.recalled, rfc3339) .. member(',"replay_of":', job.replay_of, cjson.encode)
     .. (job.metadata and ',"metadata":' .. job.metadata or '') .. '}'
@@ -565,7 +568,8 @@ local SWEEP_EVERY, SWEPT = 64, 192
 local function sweep_index(keep)
   local at = redis.call('HMGET', COUNTS, 'swept_ms', 'swept_seq')
   -- What came in less than KEEP ago is there still.
-  local entries = redis.call('XRANGE', INDEX, at[1] and '(' .. at[1] .. '-' .. at[2] or '-', whole(now - keep), 'COUNT', SWEPT)
+  local begin = at[1] and '(' .. at[1] .. '-' .. at[2] or '-'
+  local entries = redis.call('XRANGE', INDEX, begin, whole(now - keep), 'COUNT', SWEPT)
   for _, entry in ipairs(entries) do
     if redis.call('EXISTS', JOB .. entry[2][2]) == 0 then redis.call('XDEL', INDEX, entry[1]) end
   end

@@ -65,14 +65,13 @@ local function admit(job, fingerprint)
   if counter('queued') >= most then return there(job) and 'admitted' or 'full', job.id end
   local old, inherited
   if job.collapse and not there(job) then old, inherited = collapse(job) end
-  job.seq = old and old.seq or counter('seq') + 1
+  job.seq = old and old.seq or next_of('seq')
   job.again = old and old.again
   if not enter(job) then
     -- Should a script have failed half way, its lane may have no turn.
     if not score_of(DUE, job.target) and not noted_down(FLIGHTS, job.target) then turn(job.target, now) end
     return 'admitted', job.id
   end
-  if not old then count(COUNTS, 'seq', 1) end
   if job.key then redis.call('SET', KEY .. job.key, job.id .. ' ' .. fingerprint) end
   if first_go_of(job) > now then
     redis.call('ZADD', SCHEDULED, job.first_go, scheduled_as(job))

@@ -49,6 +49,14 @@ local function settled(job)
   job.unknown_ms, job.unknown_at = (job.unknown_ms or 0) + now - job.unknown_at, nil
 end
 
+-- JOB is known about, has not ended, and may go on AT.
+local function resume(job, at)
+  settled(job)
+  save(job)
+  go_on(job)
+  turn(job.target, at)
+end
+
 -- No evidence of JOB is awaited any more.
 local function look_no_more(job)
   if not job.unsettled then return end
@@ -74,20 +82,16 @@ local function delivered(job, message_id, evidence)
     count(COUNTS, 'unconfirmed', -1)
     count_waiting(job, 1)
   end
-  local left
   if complete then
-    left = finish(job, 'delivered', nil, KEEP, LENGTH)
-    if ended then call_off_replay(job) end
+    local left = finish(job, 'delivered', nil, KEEP, LENGTH)
+    if ended then call_off_replay(job) else turn(job.target, now, left) end
   elseif ended then
     job.updated = now -- more of it is known to have arrived; its state is what it was
-    save_ended(job)
+    rewrite(job)
   else
     job.state, job.code = 'sending', nil
-    settled(job)
-    save(job)
-    go_on(job)
+    resume(job, now)
   end
-  if not ended then turn(job.target, now, left) end
 end
 
 -- The history is asked twice: soon, before others push the message out of it, and shortly before settling is given up.

@@ -15,7 +15,7 @@ write_though_full()
 
 if job and settlement == 'again' then
   job.posts = (job.posts or 0) + 1
-  save_ended(job)
+  rewrite(job)
   redis.call('ZADD', RECEIVER .. host, now + tonumber(ARGV[6]), id)
 elseif job and settlement == 'back' then
   redis.call('ZADD', RECEIVER .. host, now, id)

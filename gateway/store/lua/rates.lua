@@ -35,11 +35,7 @@ local function recover()
       recovers = math.min(recovers or math.huge, entry['until'])
     end
   end
-  if recovers then
-    redis.call('HSET', COUNTS, 'recovers', whole(recovers))
-  else
-    redis.call('HDEL', COUNTS, 'recovers')
-  end
+  keep_time('recovers', recovers)
 end
 
 local function slowed_of(name)
@@ -64,7 +60,7 @@ local function slow(name, ms, reason)
   entry.step, entry.reason, entry.at = ms, reason, now
   slowed[name], recovers = entry, math.min(recovers or math.huge, entry['until'])
   redis.call('HSET', SLOWED, name, cmsgpack.pack(entry))
-  redis.call('HSET', COUNTS, 'recovers', whole(recovers))
+  keep_time('recovers', recovers)
   note('slowed', name, reason, entry['until'])
 end
 
@@ -97,11 +93,6 @@ local function most_of(rates)
   local most = 0
   for _, rate in ipairs(rates) do most = math.max(most, rate[1]) end
   return most
-end
-
--- The window of SCOPE keeps as many sends as its RATES count.
-local function trim_window(scope, rates)
-  redis.call('ZREMRANGEBYRANK', RATE .. scope, 0, -most_of(rates) - 1)
 end
 
 -- Under the limits before these a scope kept as many stamps as their largest count (those up to LAST_TOKEN). Sends beyond
@@ -141,33 +132,28 @@ local function forgotten_until(scope, rate)
 end
 
 -- When one more send fits all RATES of SCOPE: its COUNT-th last send must have been answered a period ago; one that is
--- still open will be answered now at the earliest. OPEN: how many such there are that are in no window. Returns also
--- whether there are as many sends in the window as a rate counts.
+-- still open will be answered now at the earliest. OPEN: how many such there are that are in no window.
 local function opens_at(scope, rates, open)
-  local at, factor, full = 0, factor_of(scope), nil
+  local at, factor = 0, factor_of(scope)
   local key = RATE .. scope
   if placed[key] then write_places(key) end
   for _, rate in ipairs(rates) do
     local rank = rate[1] - 1 - (open or 0)
     local nth = rank < 0 and math.huge or redis.call('ZREVRANGE', key, rank, rank, 'WITHSCORES')[2]
     if nth then
-      full = true
       local answered = tonumber(nth)
       at = math.max(at, (answered == math.huge and now or answered) + rate[2] * factor)
     elseif changed_at then
       at = math.max(at, forgotten_until(scope, rate))
     end
   end
-  return at, full
+  return at
 end
 
 -- When a send to TARGET fits; an observed rate holds nothing up.
 local function target_opens(target)
   local rates, observed = rates_now(target)
-  if observed then return 0 end
-  local at, full = opens_at(target, rates)
-  if full and at <= now then trim_window(target, rates) end
-  return at
+  return observed and 0 or opens_at(target, rates)
 end
 
 local function account_opens(open) return limits.observe.account and 0 or opens_at('account', limits.account, open) end
@@ -178,31 +164,27 @@ local function windows_of(scope, rates, open)
   for i, rate in ipairs(rates) do
     local period = rate[2] * factor
     local used = redis.call('ZCOUNT', RATE .. scope, '(' .. whole(now - period), '+inf') + (open or 0)
-    windows[i] = {rate[1], whole(period), used, whole(math.max(now, (opens_at(scope, {rate}, open))))}
+    windows[i] = {rate[1], whole(period), used, whole(math.max(now, opens_at(scope, {rate}, open)))}
   end
   return windows
 end
 
--- The window of SCOPE keeps what its RATES count for as long as they count it, and a call of LEASE ms may last; a while
--- at least, for limits that are made longer.
+-- The window of SCOPE keeps as many sends as its RATES count, for as long as they count them and a call of LEASE ms may
+-- last; a while at least, for limits that are made longer.
 local SHORTEST = 15000
 
-local function longest_of(rates)
+local function keep_window(scope, rates, lease)
   local longest = SHORTEST
   for _, rate in ipairs(rates) do longest = math.max(longest, rate[2]) end
-  return longest
-end
-
-local function keep_window(scope, rates, lease)
-  local key, period = RATE .. scope, longest_of(rates) * (slowed_of(scope) and SLOWEST or 1) + lease
+  local key, period = RATE .. scope, longest * (slowed_of(scope) and SLOWEST or 1) + lease
+  redis.call('ZREMRANGEBYRANK', key, 0, -most_of(rates) - 1)
   -- Twice as long as needed, so that it need not be said with each send.
   if redis.call('PTTL', key) < period then redis.call('PEXPIRE', key, 2 * period) end
 end
 
 -- Count a send that an OBSERVED rate of SCOPE would have delayed, while OPEN others are in no window.
 local function observe(scope, rates, observed, open)
-  if not observed then return end
-  local at, full = opens_at(scope, rates, open)
-  if at > now then count(COUNTS, 'observed:' .. string.match(scope, '^%a+'), 1) end
-  if full then trim_window(scope, rates) end
+  if observed and opens_at(scope, rates, open) > now then
+    count(COUNTS, 'observed:' .. string.match(scope, '^%a+'), 1)
+  end
 end

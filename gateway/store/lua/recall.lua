@@ -14,6 +14,6 @@ if not job.withdrawn[ARGV[2]] then
   local all = true
   for _, message_id in ipairs(job.message_ids) do all = all and job.withdrawn[whole(message_id)] end
   job.recalled, job.updated = all and now or nil, now
-  save_ended(job)
+  rewrite(job)
 end
 return id

@@ -30,18 +30,16 @@ local function again(old, id)
   local job = setmetatable({
     id = id, created = now, message_ids = {}, attempts = {},
     target = old.target, requester = old.requester, priority = old.priority, on_unknown = old.on_unknown,
-    metadata = old.metadata, callback = old.callback, replay_of = ACCOUNT .. '.' .. old.id, times = times, media = old.media and media, total = #parts,
-    expires = now + max_age,
+    metadata = old.metadata, callback = old.callback, replay_of = ACCOUNT .. '.' .. old.id, expires = now + max_age,
+    total = #parts, times = times, media = old.media and media, seq = next_of('seq'),
   }, USUAL)
   said[id] = cmsgpack.pack(parts)
-  count(COUNTS, 'seq', 1)
-  job.seq = counter('seq')
   enter(job)
   join(job)
   old.replayed = id
   -- A late event tells of an unconfirmed one by its parts.
   if old.state ~= 'unconfirmed' then said[old.id] = nil end
-  save_ended(old)
+  rewrite(old)
 end
 
 local function replay(id, new)

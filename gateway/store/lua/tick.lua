@@ -4,9 +4,9 @@
 --       time (ms)  6 settle for (ms)  7 keep (ms)  8 receipts stream length  9 on unknown  10 most retries
 --       11 limits
 --       12 settlements, packed: a list of {job, token, settlement, verdict (where it is called otherwise than the
---         settlement), rule, wait (ms), free (it costs no retry), effects {effect, hold, after, widespread: {targets, within, effect, hold, reason}} (times in ms), message_id,
---         http, retcode, result, text, took (ms), unmatched (fingerprint of words no rule knows)} each; what is not known
---         is not there
+--         settlement), rule, wait (ms), free (it costs no retry), effects {effect, hold, after, widespread:
+--         {targets, within, effect, hold, reason}} (times in ms), message_id, http, retcode, result, text, took (ms),
+--         unmatched (fingerprint of words no rule knows)} each; what is not known is not there
 --       last: 'bodies' or ''
 -- Steps settle → reap → schedule → claim, in this order: what is settled here can be claimed here.
 -- Reply {ms to the next turn (-1: nothing to wait for), has the account work (0 or 1), claims, ended, noted, looks, probe
@@ -24,8 +24,9 @@ SETTLE_FOR, KEEP, LENGTH = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8
 local on_unknown, most_retries = ARGV[9], tonumber(ARGV[10])
 local SCAN = 256 -- of each kind looked at in one tick: bounds the time Redis is held
 local budget = SCAN -- jobs that may end or step aside in this tick
-local windows, trimmed = {}, {} -- that this tick writes to, and those of them to be cut: their rates, by scope
+local windows = {} -- that this tick writes to: the rates that count there, by scope
 local longest_lease = 0 -- of what this tick claims
+local flights -- calls in flight before this tick claims
 
 -- Media -------------------------------------------------------------------------------------------------------------
 
@@ -84,11 +85,7 @@ local lapse = tonumber(redis.call('HGET', COUNTS, 'lapse') or nil)
 local function lapses_at(at)
   if at == lapse then return end
   lapse = at
-  if at then
-    redis.call('HSET', COUNTS, 'lapse', whole(at))
-  else
-    redis.call('HDEL', COUNTS, 'lapse')
-  end
+  keep_time('lapse', at)
 end
 
 local settle, reap_lapsed
@@ -270,11 +267,7 @@ function settle(item)
     table.remove(job.attempts)
     job.doubted = doubtful(job)
     job.state = job.done > 0 and 'sending' or 'queued'
-    settled(job)
-    save(job)
-    go_on(job)
-    turn(job.target, now)
-    return
+    return resume(job, now)
   end
   stamp(job, item.token, reaped)
   if not reaped then tally('verdict:' .. (item.verdict or item.settlement)) end
@@ -289,10 +282,7 @@ function settle(item)
   elseif item.settlement == 'retry' then
     job.state, job.code, job.retries = 'queued', item.rule, job.retries + (item.free and 0 or 1)
     job.doubted, job.again = doubtful(job), now + (item.wait or 0)
-    settled(job)
-    save(job)
-    go_on(job)
-    turn(job.target, job.again)
+    resume(job, job.again)
   elseif item.settlement == 'unknown' then
     doubt(job, item.rule)
   else
@@ -485,13 +475,10 @@ local function ready(target)
   return nil, now
 end
 
-local flights -- calls in flight when this tick began to claim
-
 local function claim(job, passes, claims)
   local target, number = job.target, job.done + 1
   local last = job.attempts[#job.attempts]
-  count(COUNTS, 'token', 1)
-  local token = counter('token')
+  local token = next_of('token')
   local lease = job.times[number] + lease_slack
   longest_lease = math.max(longest_lease, lease)
   local call = {job.id, token, last and last.n + 1 or 1, number - 1, now, now + lease}
@@ -501,8 +488,8 @@ local function claim(job, passes, claims)
   put(DUE, target, false)
   if passes then
     redis.call('HINCRBY', STREAKS, target, 1)
-    streaks = true
-  elseif passes == false and any_streaks() then
+    is_there[STREAKS] = true
+  elseif passes == false and any(STREAKS) then
     redis.call('HDEL', STREAKS, target)
   end
   take_media(job, number, token)
@@ -515,9 +502,9 @@ local function claim(job, passes, claims)
     observe(scope, limits.requester, limits.observe.requester)
     if #limits.requester > 0 then
       put(RATE .. scope, whole(token), '+inf')
-      trimmed[scope], windows[scope] = limits.requester, limits.requester
+      windows[scope] = limits.requester
     end
-    call_back(job, math.max(now, (opens_at(scope, limits.requester))))
+    call_back(job, math.max(now, opens_at(scope, limits.requester)))
   end
 end
 
@@ -542,8 +529,7 @@ local function account_room()
 end
 
 -- Claim due lanes, the one that waited longest first. Returns the claimed jobs and when to look again.
-function claim_due(room, in_flight)
-  flights = in_flight
+function claim_due(room)
   write_places(RATE .. 'account')
   local jobs, looked, account_has = {}, 0, account_room()
   while #jobs < room and looked < SCAN and budget > 0 do
@@ -555,7 +541,7 @@ function claim_due(room, in_flight)
       looked = looked + 1
       local account_at = (not account_has or account_has <= #jobs) and account_opens(flights + #jobs) or 0
       if account_at > now then
-        redis.call('HSET', COUNTS, 'opens', whole(account_at))
+        keep_time('opens', account_at)
         return jobs, account_at
       end
       local held = hold_of(target)
@@ -587,8 +573,8 @@ do
 local PROBE = 15000 -- ms a replica has to find out whether the account works, before another may try
 local TRIAL = 10000 -- ms after which a trial is over that went well as far as it went
 
--- How many may be claimed; if none because of a pause, when to look again, and when the pause is to end by itself;
--- whether this replica is to ask NapCat; and how many calls are in flight.
+-- How many may be claimed; if none because of a pause, when to look again, and when the pause is to end by itself; and
+-- whether this replica is to ask NapCat.
 function room_now()
   local paused, probe = hold_of('account'), 0
   if paused and paused.operator and paused['until'] <= now then paused = outlast('account', paused) end
@@ -612,9 +598,7 @@ function room_now()
     end
     return 0, paused.probing, paused.probing, probe
   end
-  write_fields(FLIGHTS)
-  local in_flight = redis.call('HLEN', FLIGHTS)
-  return math.min(most_claims, most - in_flight), nil, nil, probe, in_flight
+  return math.min(most_claims, most - flights), nil, nil, probe
 end
 
 end
@@ -686,11 +670,13 @@ local function tick()
   for _, member in ipairs(rejoining) do rejoin(member) end
 
   local looks = due_looks()
-  local room, again, asked_at, probe, in_flight = room_now()
+  write_fields(FLIGHTS)
+  flights = redis.call('HLEN', FLIGHTS)
+  local room, again, asked_at, probe = room_now()
   local jobs = {}
   -- Nothing is claimed before all that is due has rejoined: one of them may come first.
   if room > 0 and #rejoining < SCAN then
-    jobs, again = claim_due(room, in_flight)
+    jobs, again = claim_due(room)
   end
   if #jobs > 0 then use_trial() end
   local full = room <= #jobs and not again
@@ -702,14 +688,11 @@ local function tick()
   redis.call('SET', TICK .. replica, table.concat(memory), 'PX', 600000)
 
   write_places(DUE)
-  write_fields(FLIGHTS)
-  if lapse and redis.call('HLEN', FLIGHTS) == 0 then lapses_at(nil) end
+  if flights + #jobs == 0 then lapses_at(nil) end
   for scope, rates in pairs(windows) do
     write_places(RATE .. scope)
     keep_window(scope, rates, longest_lease)
   end
-  for scope, rates in pairs(trimmed) do trim_window(scope, rates) end
-  if windows.account then trim_window('account', limits.account) end
 
   -- A full account looks again when a call ends, which is a tick of its own.
   local due = first_score(DUE)
