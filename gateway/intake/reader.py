@@ -148,7 +148,7 @@ class SourceReader:
     async def _rest(self, seconds: float) -> None:
         ends_at = self._clock.monotonic() + seconds
         while (left := ends_at - self._clock.monotonic()) > 0:
-            await self._scripts.lease("reader", self.source, self.holder, LEASE_MS)
+            await self._holds_lease()
             await asyncio.sleep(min(left, _WAIT_MS / 1000))
 
     async def _entries(self, after: str) -> list[Entry]:

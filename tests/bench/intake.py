@@ -19,7 +19,6 @@ from tests.bench.world import World, world
 
 _BATCH = 100
 _BATCHES_AT_ONCE = 8
-_PUSHED = 500
 _BARE = "bare loop (posts to the stub)"
 _CLOSED = {"account": ["1/1h"], "group": ["10000/1s"], "user": ["10000/1s"]}
 
@@ -67,8 +66,7 @@ async def _stream(here: World, jobs: int) -> Turn:
     lines = [job(number) for number in range(jobs)]
     queued, own, redis = await here.queued(), here.gateway_cpu(), await here.redis_cpu()
     began = time.perf_counter()
-    for begin in range(0, jobs, _PUSHED):
-        await here.producer.add(*lines[begin : begin + _PUSHED])
+    await here.push(lines)
     await here.read_up(deadline=60)
     took = time.perf_counter() - began
     assert await here.queued() >= queued + jobs - 1, "all but the one an hour are queued"

@@ -14,7 +14,6 @@ from tests.bench.jobs import AT_ONCE, TOKEN, job
 from tests.bench.program import ours
 from tests.bench.world import World
 
-_PUSHED = 500  # jobs in a round trip of the producer
 _LONGEST_S = 90.0
 
 ACCOUNT = {"max_in_flight": AT_ONCE, "token": TOKEN}
@@ -50,8 +49,7 @@ async def whole(here: World, jobs: int) -> Turn:
     count, stub = await here.stub.count(), await here.stub.cpu()
     own, redis = here.gateway_cpu(), await here.redis_cpu()
     began, producer = time.perf_counter(), time.process_time()
-    for begin in range(0, jobs, _PUSHED):
-        await here.producer.add(*lines[begin : begin + _PUSHED])
+    await here.push(lines)
     producer = time.process_time() - producer
     await here.stub.has(count + jobs, deadline=_LONGEST_S)
     took = time.perf_counter() - began

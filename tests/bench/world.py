@@ -28,6 +28,7 @@ __all__ = ["Seen", "World", "world"]
 
 _ACCOUNT = "main"
 _KEYS = Keys("gw")
+_PUSHED = 500  # jobs in a round trip of the producer
 
 
 class World:
@@ -81,6 +82,11 @@ class World:
             for first in range(fillers):
                 words = (self._file, first, fillers, count, groups, *self.accounts)
                 filling.create_task(ours("door", *words, deadline=deadline))
+
+    async def push(self, jobs: Sequence[str]) -> None:
+        """Push JOBS into the stream, as a producer that has many of them does."""
+        for begin in range(0, len(jobs), _PUSHED):
+            await self.producer.add(*jobs[begin : begin + _PUSHED])
 
     async def read_up(self, deadline: float) -> None:
         """Wait until the gateways have read all that was pushed; raises TimeoutError at the DEADLINE (s)."""
