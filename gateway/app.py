@@ -38,14 +38,13 @@ from gateway.results.waiting import Endings
 from gateway.routes import Works, routes
 from gateway.settings import Settings, secrets_of
 from gateway.store.bell import Bell
-from gateway.store.client import Clients, connected
+from gateway.store.client import Clients
 from gateway.store.due import Due
-from gateway.store.embedded import embedded_server, state_dir
 from gateway.store.feed import Feed
 from gateway.store.keys import Keys
+from gateway.store.opening import opened
 from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
-from gateway.store.server import OLDEST, server_numbers
 from gateway.store.shared import shared_secret
 from gateway.store.sources import Sources
 from gateway.store.values import TickPolicy
@@ -61,9 +60,6 @@ WORK = web.AppKey("work", AsyncExitStack)
 """What reads jobs, moves lanes and hears events; it ends before the rest."""
 STOPPERS = web.AppKey("stoppers", list[Callable[[], None]])
 """What lets requests go that wait for something, when the server stops."""
-_REMEDY = (
-    "start Redis there, set redis.url to a running Redis or Valkey, or leave redis.url empty for the embedded server"
-)
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> web.Application:
@@ -108,7 +104,7 @@ async def _let_go(app: web.Application) -> None:
 async def _gateway(app: web.Application) -> AsyncIterator[None]:
     settings, clock = app[SETTINGS], app[CLOCK]
     async with AsyncExitStack() as stack:
-        clients = await stack.enter_async_context(_redis(settings))
+        clients = await stack.enter_async_context(opened(settings.redis))
         supervisor = Supervisor(clock)
         keys = Keys(settings.redis.prefix)
         due, metrics, words = Due(), Metrics(), Words(settings.log.text, Veil(secrets_of(settings)))
@@ -255,25 +251,6 @@ def _hooks(settings: Settings, admission: Admission, sources: Sources, guard: Gu
         return Hooks(settings.hooks, admission, sources, guard, clock)
     except Refused as refusal:
         raise SettingsInvalid(refusal.detail) from None
-
-
-@asynccontextmanager
-async def _redis(settings: Settings) -> AsyncIterator[Clients]:
-    """Yield the clients of the configured Redis, or of an embedded server of our own."""
-    async with AsyncExitStack() as stack:
-        url = settings.redis.url
-        if not url:
-            folder = state_dir()
-            url = await stack.enter_async_context(embedded_server(folder))
-            Log().info(Event.SERVER_EMBEDDED, url=url, data=str(folder), fsync="everysec")
-        try:
-            clients = await stack.enter_async_context(connected(url))
-            version = (await server_numbers(clients)).compatible
-        except StoreUnavailable as error:
-            raise SettingsInvalid(f"redis.url: {error}; {_REMEDY}") from None
-        if version < OLDEST:
-            raise SettingsInvalid(f"redis.url: Redis {version} is too old; 6.2 or newer is needed")
-        yield clients
 
 
 @asynccontextmanager

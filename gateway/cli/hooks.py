@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.local import Config, Set, read_file, refuse, settings_of
+from gateway.cli.usage import Config, Set, read_file, refuse, settings_of
 from gateway.convert import render_cq
 from gateway.intake.hooks.delivery import FORM, Delivery
 from gateway.intake.hooks.hook import Hook, Reading

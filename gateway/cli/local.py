@@ -1,89 +1,31 @@
-"""The commands that need no running gateway: run, check, explain, config, demo, sandbox, keys, version."""
+"""The commands that start no gateway and ask none: explain, config, openapi, demo, sandbox, version, keys."""
 
 import asyncio
-import gc
 import json
-import os
-import signal
 import sys
-import time
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from aiohttp import web
 from pydantic import ValidationError
 from rich.console import Console
 
 from gateway import __version__
-from gateway.app import create_app, wind_down
+from gateway.cli.usage import Config, Set, read_file, refuse, settings_of
 from gateway.explain import explain_job, explain_reply, job_lines, reply_lines
-from gateway.intake.hooks.hooks import compiled
 from gateway.model.errors import Refused, SettingsInvalid
-from gateway.model.veil import Veil
 from gateway.model.verdict import Implementation
 from gateway.openapi import openapi_document
 from gateway.sandbox.demo import run_demo
 from gateway.sandbox.napcat import StandIn
-from gateway.settings import Key, Settings, load_settings, secrets_of
+from gateway.settings import Key
 from gateway.settings.reference import example_yaml, key_line, settings_table
-from gateway.telemetry import Event, Log, configure_logging
 from gateway.web import new_secret, sha256_of
 
-app = typer.Typer(
-    help="A message gateway in front of NapCat: queued, ordered, paced, retried by what an answer proves, tracked.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
 keys = typer.Typer(help="Make API keys.", no_args_is_help=True)
-app.add_typer(keys, name="keys")
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help="YAML file; default ./config.yaml")
-]
-_BACKLOG = 4096  # connections that may wait to be accepted, where the system allows as many
-_YOUNG = 20_000  # objects before a look for cycles among them; by default 700, a batch of jobs: a look in each
-Set = Annotated[
-    list[str] | None, typer.Option("--set", help="one setting, such as http.port=9000; stands above all others")
-]
 
 
-@app.command()
-def run(config: Config = None, set_: Set = None) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C."""
-    settings = settings_of(config, set_)
-    configure_logging(settings.log.level, settings.log.format, Veil(secrets_of(settings)))
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings))
-    except SettingsInvalid as error:
-        refuse(str(error))
-
-
-@app.command()
-def check(config: Config = None, set_: Set = None) -> None:
-    """Check settings, rules and the hooks' templates without starting anything; one line for each fault."""
-    settings = settings_of(config, set_)
-    try:
-        faults = [
-            fault
-            for hook in compiled(settings.hooks).values()
-            if (fault := hook.fault(time.time(), settings)) is not None
-        ]
-    except Refused as refusal:
-        faults = [refusal.detail]
-    if faults:
-        refuse("\n".join(faults))
-    told = f"accounts: {', '.join(account.name for account in settings.accounts)}"
-    if settings.hooks:
-        told += f"; hooks: {', '.join(hook.name for hook in settings.hooks)}"
-    typer.echo(f"the settings are fine; {told}")
-
-
-@app.command()
 def explain(
     job: Annotated[Path | None, typer.Argument(help="file with one job as JSON; - reads standard input")] = None,
     reply: Annotated[str | None, typer.Option("--reply", help="an answer of NapCat instead; - reads it")] = None,
@@ -128,19 +70,16 @@ def explain(
     typer.echo(json.dumps(told, ensure_ascii=False, indent=2) if as_json else "\n".join(lines))
 
 
-@app.command()
 def config(table: Annotated[bool, typer.Option("--table", help="as a Markdown table")] = False) -> None:
     """Print every setting with its default and meaning: the content of config.example.yaml."""
     typer.echo(settings_table() if table else example_yaml(), nl=False)
 
 
-@app.command()
 def openapi() -> None:
     """Print the OpenAPI 3.1 document of the HTTP paths: what /openapi.json serves."""
     typer.echo(json.dumps(openapi_document(), ensure_ascii=False, indent=2))
 
 
-@app.command()
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="leave everything running and print the addresses")] = False,
 ) -> None:
@@ -154,7 +93,6 @@ def demo(
     raise typer.Exit(0 if fine else 1)
 
 
-@app.command()
 def sandbox(
     port: Annotated[int, typer.Option(help="0 takes a free one")] = 3000,
     token: Annotated[str, typer.Option(help="access token to ask for")] = "",
@@ -172,7 +110,6 @@ def sandbox(
         refuse(f"--port: cannot listen on 127.0.0.1:{port} ({error}); choose another")
 
 
-@app.command()
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
@@ -208,94 +145,3 @@ def new(
         typer.echo(json.dumps(document, indent=2))
     else:
         typer.echo(f"the key, shown this once: {secret}\nthe line for auth.keys:    {key_line(key)}")
-
-
-async def _serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then stop in order: no new jobs, sources, lanes, HTTP, Redis."""
-    gateway = create_app(settings)
-    runner = web.AppRunner(gateway, access_log=None, shutdown_timeout=1)
-    _allow_many_connections()
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with suppress(NotImplementedError):  # Windows ends a process its own way
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await runner.setup()
-    try:
-        await _listen(runner, settings.http.host, settings.http.port)
-        port = runner.addresses[0][1]
-        names = [account.name for account in settings.accounts]
-        Log().info(
-            Event.GATEWAY_STARTED, url=f"http://{settings.http.host}:{port}", accounts=names, version=__version__
-        )
-        # What is here by now stays: later collections need not look at it, which would hold up the loop for 10-20 ms.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
-        await stopping.wait()
-        await wind_down(gateway)
-    finally:
-        await runner.cleanup()
-    Log().info(Event.GATEWAY_STOPPED)
-
-
-def _allow_many_connections() -> None:
-    """Let this process open as many files as it may: over the soft limit, often 1024, connections would be reset."""
-    if sys.platform == "win32":
-        return
-    import resource  # noqa: PLC0415 - there is none for Windows
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # a system that has a lower one of its own keeps what it has
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
-    try:
-        await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
-    except OSError as error:
-        raise SettingsInvalid(
-            f"http: cannot listen on {host}:{port} ({error.strerror or error}); change http.host or http.port"
-        ) from None
-
-
-def read_file(path: Path | None) -> bytes:
-    """Return what is in the file at PATH, or (`-`) comes in; ends the command when it cannot be read."""
-    try:
-        if path is None or str(path) == "-":
-            return sys.stdin.buffer.read() if sys.stdin else b""
-        return path.read_bytes()
-    except OSError as error:
-        refuse(f"{path}: cannot be read ({error.strerror}); name a file with one job as JSON, or - for standard input")
-
-
-def settings_of(config: Path | None, set_: list[str] | None) -> Settings:
-    """Return the settings; ends the command with one line for each fault."""
-    default = Path("config.yaml")
-    try:
-        return load_settings(config or (default if default.exists() else None), os.environ, _overrides(set_ or []))
-    except SettingsInvalid as error:
-        refuse(str(error))
-
-
-def _overrides(pairs: list[str]) -> dict[str, str]:
-    overrides = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            refuse(f"--set {pair}: write section.key=value")
-        overrides[name] = value
-    return overrides
-
-
-def refuse(message: str) -> NoReturn:
-    """End the command: it was used wrongly, or the settings are wrong."""
-    typer.echo(message, err=True)
-    raise typer.Exit(2)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    if sys.platform == "win32":
-        return None
-    import uvloop  # noqa: PLC0415 - there is none for Windows
-
-    return uvloop.new_event_loop

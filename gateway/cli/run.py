@@ -1,0 +1,88 @@
+"""`gateway run`: one process of the gateway, from its settings to its end."""
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from aiohttp import web
+
+from gateway import __version__
+from gateway.app import create_app, wind_down
+from gateway.cli.usage import Config, Set, refuse, settings_of
+from gateway.model.errors import SettingsInvalid
+from gateway.model.veil import Veil
+from gateway.settings import Settings, secrets_of
+from gateway.telemetry import Event, Log, configure_logging
+
+_BACKLOG = 4096  # connections that may wait to be accepted, where the system allows as many
+_YOUNG = 20_000  # objects before a look for cycles among them; by default 700, a batch of jobs: a look in each
+
+
+def run(config: Config = None, set_: Set = None) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C."""
+    settings = settings_of(config, set_)
+    configure_logging(settings.log.level, settings.log.format, Veil(secrets_of(settings)))
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(settings))
+    except SettingsInvalid as error:
+        refuse(str(error))
+
+
+async def _serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then stop in order: no new jobs, sources, lanes, HTTP, Redis."""
+    gateway = create_app(settings)
+    runner = web.AppRunner(gateway, access_log=None, shutdown_timeout=1)
+    _allow_many_connections()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):  # Windows ends a process its own way
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await runner.setup()
+    try:
+        await _listen(runner, settings.http.host, settings.http.port)
+        port = runner.addresses[0][1]
+        names = [account.name for account in settings.accounts]
+        Log().info(
+            Event.GATEWAY_STARTED, url=f"http://{settings.http.host}:{port}", accounts=names, version=__version__
+        )
+        # What is here by now stays: later collections need not look at it, which would hold up the loop for 10-20 ms.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
+        await stopping.wait()
+        await wind_down(gateway)
+    finally:
+        await runner.cleanup()
+    Log().info(Event.GATEWAY_STOPPED)
+
+
+def _allow_many_connections() -> None:
+    """Let this process open as many files as it may: over the soft limit, often 1024, connections would be reset."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - there is none for Windows
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # a system that has a lower one of its own keeps what it has
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
+    except OSError as error:
+        raise SettingsInvalid(
+            f"http: cannot listen on {host}:{port} ({error.strerror or error}); change http.host or http.port"
+        ) from None
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop  # noqa: PLC0415 - there is none for Windows
+
+    return uvloop.new_event_loop
