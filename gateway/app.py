@@ -41,9 +41,11 @@ from gateway.store.bell import Bell
 from gateway.store.client import Clients
 from gateway.store.due import Due
 from gateway.store.feed import Feed
+from gateway.store.format import refuse_unknown
 from gateway.store.keys import Keys
 from gateway.store.opening import opened
 from gateway.store.pressure import Pressure
+from gateway.store.raising import Raising
 from gateway.store.scripts import Scripts
 from gateway.store.shared import shared_secret
 from gateway.store.sources import Sources
@@ -107,6 +109,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         clients = await stack.enter_async_context(opened(settings.redis))
         supervisor = Supervisor(clock)
         keys = Keys(settings.redis.prefix)
+        await refuse_unknown(clients, keys, [account.name for account in settings.accounts])
         due, metrics, words = Due(), Metrics(), Words(settings.log.text, Veil(secrets_of(settings)))
         metrics.expect(account.name for account in settings.accounts)
         scripts, sources = Scripts(clients.commands, keys, due.note, metrics, words), Sources(clients, keys)
@@ -148,6 +151,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         guard = await _guard(app, clients, keys)
         presence = Presence(replica, inner, clock)
         await work.enter_async_context(_present(supervisor, presence))
+        supervisor.start("format", Raising(list(runners), clients, keys, inner, clock).run)
         hooks = _hooks(settings, admission, sources, guard, clock)
         parts = Parts(supervisor, presence, listeners, watches, readers, Tallies(events.tallies, hooks.tallies))
         looks = Looks(settings, policies, clients, keys, scripts, sources, clock)

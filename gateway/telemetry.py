@@ -22,6 +22,7 @@ class Event(StrEnum):
     GATEWAY_STOPPED = "gateway.stopped"
     SERVER_EMBEDDED = "server.embedded"
     SERVER_RESTARTED = "server.restarted"
+    DATA_RAISED = "data.raised"
     SERVER_LOST = "server.lost"
     TASK_FAILED = "task.failed"
     TASK_RECOVERED = "task.recovered"

@@ -4,7 +4,8 @@ GatewayError
 ├── Refused            the caller's input can never work; says field, reason and remedy
 ├── SettingsInvalid    the service cannot start like this; says key, reason and remedy
 ├── StoreUnavailable   Redis did not answer; nothing is known to be lost, try again
-│   └── StoreRefuses   Redis answers, and takes no new jobs for now: short of memory, read-only; they wait outside
+│   ├── StoreRefuses   Redis answers, and takes no new jobs for now: short of memory, read-only; they wait outside
+│   └── DataNewer      a newer gateway has raised the data of an account to a format that this one does not know
 └── NotSent            a call was given up before its body left: the attempt never began
 
 A NapCat call that fails is no exception: it is an `Answer` whose transport error class the verdict rules match on.
@@ -53,6 +54,10 @@ class StoreUnavailable(GatewayError):
 
 class StoreRefuses(StoreUnavailable):
     """Redis takes no new jobs for now; what it holds goes on, and what is not taken stays where it is."""
+
+
+class DataNewer(StoreUnavailable):
+    """The data of an account are of a newer format: this gateway neither reads nor writes them, others do."""
 
 
 class NotSent(GatewayError):

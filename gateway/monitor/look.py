@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gateway.clock import Clock
@@ -23,12 +24,16 @@ _PATIENCE_S = 2.0  # a Redis that has not answered by then is told as away
 
 
 class Shared(NamedTuple):
-    """What was found in Redis, for all replicas; of these, those that live."""
+    """What was found in Redis, for all replicas; of these, those that live.
+
+    newer  accounts of which the data are of a newer format, and so are not known here: why, by account
+    """
 
     accounts: dict[str, AccountNumbers]
     sources: dict[str, SourceNumbers]
     server: ServerNumbers
     replicas: list[Replica]
+    newer: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,8 @@ class Looks:
         remembered = server.now - REMEMBERED_S * 1000
         return Shared(
             server=server,
-            accounts=await self._scripts.overviews(self._limits),
+            accounts=(accounts := await self._scripts.overviews(self._limits)),
             sources=await self._sources.numbers(self._intake.streams, self._intake.lists),
             replicas=[one for one in await replicas(self._clients, self._keys) if one.seen_at >= remembered],
+            newer={name: str(newer) for name, newer in self._scripts.newer.items() if name not in accounts},
         )

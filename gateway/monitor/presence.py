@@ -9,6 +9,7 @@ from contextlib import suppress
 from gateway import __version__
 from gateway.clock import Clock
 from gateway.model.errors import StoreRefuses, StoreUnavailable
+from gateway.store.format import FORMAT
 from gateway.store.scripts import Scripts
 
 EVERY_S = 5
@@ -28,7 +29,7 @@ class Presence:
         self.refused = ""
         self._scripts = scripts
         told = {"host": socket.gethostname(), "pid": os.getpid(), "version": __version__, "began_at": clock.epoch_ms()}
-        self._told = json.dumps(told)
+        self._told = json.dumps(told | {"format": FORMAT})
 
     async def run(self) -> None:
         """Say so until cancelled; raises StoreUnavailable when Redis is lost, and can be run again."""

@@ -75,6 +75,19 @@ def of_account(name: str, numbers: AccountNumbers, most_queued: int, uptime_s: f
     return [{"code": found["code"], "account": name} | found for found in about]
 
 
+def of_newer(shared: Shared) -> list[Reason]:
+    """Return which accounts only a newer gateway can serve."""
+    return [
+        reason(
+            "data_newer",
+            detail,
+            "newer replicas serve it; end this one, or upgrade it: nothing it could do for this account would be safe",
+            account=name,
+        )
+        for name, detail in shared.newer.items()
+    ]
+
+
 def of_sources(shared: Shared, uptime_s: float, most_queued: int) -> list[Reason]:
     """Return what is not well with what jobs are read from, by a process that is up for so long."""
     full = any(numbers.queued >= most_queued for numbers in shared.accounts.values())

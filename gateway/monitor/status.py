@@ -129,7 +129,7 @@ class Monitor:
         shared = (await self._looks.latest()).shared
         if shared is None:
             return None
-        latest = max(numbers.now for numbers in shared.accounts.values())
+        latest = max((numbers.now for numbers in shared.accounts.values()), default=shared.server.now)
         return {
             "until": format_instant(latest // 60_000 * 60_000),
             "accounts": {name: flow_document(numbers) for name, numbers in shared.accounts.items()},
@@ -198,6 +198,7 @@ class Monitor:
         found = self._own_reasons() + why.of_redis(look, self._parts.presence.refused)
         if look.shared is None:
             return found
+        found += why.of_newer(look.shared)
         most = self._settings.intake.max_queued
         for name, numbers in look.shared.accounts.items():
             found += why.of_account(name, numbers, most, self._uptime)

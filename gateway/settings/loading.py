@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from gateway.model.errors import SettingsInvalid
-from gateway.settings.sections import Settings
+from gateway.settings.sections import VERSION, Settings
 
 PREFIX = "GATEWAY_"
 NOT_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_SECRETS_DIR", "GATEWAY_STATE_DIR", "GATEWAY_URL", "GATEWAY_KEY"})
@@ -48,10 +48,20 @@ def load_settings(
             _overlay(document, path, _value(path, environ[name]))
     for name, text in (overrides or {}).items():
         _overlay(document, name.split("."), _value(name.split("."), text))
+    _refuse_newer(document.get("version"))
     try:
         return Settings.model_validate(document)
     except ValidationError as error:
         raise SettingsInvalid("\n".join(_faults(error))) from None
+
+
+def _refuse_newer(version: object) -> None:
+    """Refuse settings of a later VERSION as a whole: that some of them are unknown here says nothing then."""
+    if isinstance(version, int) and version > VERSION:
+        raise SettingsInvalid(
+            f"version: these settings are written for a newer gateway (version {version}; this one knows {VERSION}): "
+            f"start that gateway, or write them as version {VERSION}"
+        )
 
 
 class _Loader(yaml.SafeLoader):

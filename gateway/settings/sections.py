@@ -22,6 +22,9 @@ from gateway.model.words import LogText
 from gateway.settings.hooks import Hook
 from gateway.settings.kinds import Bytes, Rates, Secret, Section, TargetPattern, at_least, form, veiled
 
+VERSION = 1
+"""Of how settings are written: counted up when a setting gets another meaning, or another name."""
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -308,6 +311,7 @@ class Log(Section):
 class Settings(Section):
     """The whole configuration of one gateway."""
 
+    version: int = Field(VERSION, ge=1, le=VERSION, description="of how settings are written")
     redis: Redis = Redis()
     http: Http = Http()
     accounts: Annotated[tuple[Account, ...], Field(min_length=1)] = (

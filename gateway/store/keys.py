@@ -11,7 +11,7 @@ RING = (
     "flights",  # HASH target → packed: the call under way in its lane, and when its lease lapses
     "scheduled",  # ZSET "<place>:<job>" or "aside:<target>:<requester>" → ms: what joins its lane then
     "holds",  # HASH target or "account" → packed hold
-    "counts",  # HASH token, seq, queued, jobs by final state, and of the account: answers in a row, when its rate opens
+    "counts",  # HASH token, seq, queued, jobs by final state; format, answers in a row, when its rate opens
     "marks",  # HASH source → highest admitted entry id
     "streaks",  # HASH target → turns taken while a lower priority waited
     "media",  # HASH digest of a medium → token of the attempt that sends it
@@ -63,6 +63,11 @@ class Keys:
     def replicas(self) -> str:
         """Name the hash of the replicas that live: replica → "<ms when it last said so> <JSON>"."""
         return f"{self.prefix}:replicas"
+
+    @property
+    def format(self) -> str:
+        """Name the format of the data beside the accounts; there is none of the first."""
+        return f"{self.prefix}:format"
 
     @property
     def secret(self) -> str:

@@ -12,10 +12,12 @@ from redis.asyncio import Redis
 
 from gateway.metrics import Metrics
 from gateway.model.attempt import Outcome
+from gateway.model.errors import DataNewer, StoreUnavailable
 from gateway.model.target import parse_target
 from gateway.model.words import Words
 from gateway.store.client import translated
 from gateway.store.ends import Ends
+from gateway.store.format import FORMAT, newer_data
 from gateway.store.keys import RING, Keys
 from gateway.store.overview import AccountNumbers, account_numbers, hold_of, slowed_of, windows_of
 from gateway.store.packing import or_empty, packed_outcomes, packed_submissions, read_claim
@@ -49,7 +51,7 @@ Role = Literal["reader", "listener"]
 SCRIPTS = (
     "admit", "tick", "evidence", "history", "recall", "whose", "cancel", "reject", "replay", "hold", "mute", "probed",
     "read", "message", "search", "overview", "lane", "forget", "lease", "move", "callback_claim", "callback_settle",
-    "presence",
+    "presence", "raise",
 )  # fmt: skip
 
 
@@ -78,6 +80,8 @@ class Scripts:
         self._scripts = {name: redis.register_script(source_of(name)) for name in SCRIPTS}
         self._keys = keys
         self._rings: dict[str, list[bytes]] = {}
+        self.newer: dict[str, DataNewer] = {}
+        """By account: that its data are of a newer format, as a script found last."""
         # Looking a child up by its labels takes longer than counting with it.
         self._queue_seconds = cache(self._metrics.queue_seconds.labels)
         self._redis_seconds = cache(self._metrics.redis_seconds.labels)
@@ -300,7 +304,10 @@ class Scripts:
         return account_numbers(await self._account("overview", account, [limits.packed if limits else ""]))
 
     async def overviews(self, limits: Mapping[str, Limits]) -> dict[str, AccountNumbers]:
-        """Return the same of many accounts, a few in one round trip; LIMITS by account."""
+        """Return the same of many accounts, a few in one round trip; LIMITS by account.
+
+        Those of which the data are of a newer format are left out: `newer` says so.
+        """
         found: dict[str, AccountNumbers] = {}
         with translated(), self._metrics.redis_seconds.labels("overview").time():
             for begin in range(0, len(limits), _AT_ONCE):
@@ -308,8 +315,10 @@ class Scripts:
                 async with self._redis.pipeline(transaction=False) as pipe:
                     for account in some:
                         await self._scripts["overview"](self._ring(account), [limits[account].packed], client=pipe)
-                    replies = await pipe.execute()
-                found |= {account: account_numbers(reply) for account, reply in zip(some, replies, strict=True)}
+                    replies = await pipe.execute(raise_on_error=False)
+                for account, reply in zip(some, replies, strict=True):
+                    if (numbers := self._numbers(account, reply)) is not None:
+                        found[account] = numbers
         return found
 
     async def callbacks_due(self, accounts: Sequence[str]) -> dict[str, int]:
@@ -357,14 +366,19 @@ class Scripts:
 
     async def forget(self, account: str, source: str, mark: str) -> bool:
         """Reset the MARK of SOURCE in ACCOUNT; return whether it was still this one."""
-        marks = self._keys.account(account)[RING.index("marks")]
-        return bool(await self._run("forget", [marks], [source, mark]))
+        return bool(await self._account("forget", account, [source, mark]))
+
+    async def raise_format(self, account: str) -> None:
+        """Raise the data of ACCOUNT to the newest format: every replica that lives has to know it."""
+        await self._account("raise", account, [])
 
     async def lease(self, role: Role, of: str, holder: str, milliseconds: int) -> bool:
         """Take or renew the lease of the one reader OF a source, or listener OF an account; 0 ms give it back.
 
-        Return whether HOLDER has it.
+        Return whether HOLDER has it; nobody listens here for an account of which the data are of a newer format.
         """
+        if role == "listener" and of in self.newer:
+            milliseconds = 0
         key = self._keys.reader(of) if role == "reader" else self._keys.listener(of)
         return bool(await self._run("lease", [key], [holder, milliseconds]))
 
@@ -382,7 +396,30 @@ class Scripts:
         return await self._account(name, account, [*args, "bodies" if self._words.wished else ""])
 
     async def _account(self, name: str, account: str, args: Sequence[Any]) -> Any:
-        return await self._run(name, self._ring(account), args)
+        """Run a script of ACCOUNT; raises DataNewer when its data are of a newer format."""
+        try:
+            reply = await self._run(name, self._ring(account), args)
+        except StoreUnavailable as error:
+            if (newer := self._found_newer(account, error)) is not None:
+                raise newer from None
+            raise
+        if self.newer:
+            self.newer.pop(account, None)
+        return reply
+
+    def _numbers(self, account: str, reply: Any) -> AccountNumbers | None:
+        """Return what a REPLY says that is one of many; None when the data are of a newer format."""
+        if not isinstance(reply, Exception):
+            self.newer.pop(account, None)
+            return account_numbers(reply)
+        if self._found_newer(account, reply) is None:
+            raise reply
+        return None
+
+    def _found_newer(self, account: str, error: Exception) -> DataNewer | None:
+        if (newer := newer_data(error, account)) is not None:
+            self.newer[account] = newer
+        return newer
 
     def _ring(self, account: str) -> list[bytes]:
         ring = self._rings.get(account)
@@ -407,6 +444,8 @@ def source_of(name: str) -> str:
             for inner in names[1].split(", ") if names else []:
                 gather(inner)
             included.append(script)
+            if script == "format":
+                texts.append(f"local FORMAT = {FORMAT}")
             texts.append(text)
 
     texts: list[str] = []

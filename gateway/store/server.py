@@ -38,7 +38,10 @@ class ServerNumbers:
 
 
 class Replica(NamedTuple):
-    """A process that serves this gateway: what it told of itself, and when last (epoch ms of Redis' clock)."""
+    """A process that serves this gateway: what it told of itself, and when last (epoch ms of Redis' clock).
+
+    format  the newest one of the data that it knows
+    """
 
     id: str
     host: str
@@ -46,6 +49,7 @@ class Replica(NamedTuple):
     version: str
     began_at: int
     seen_at: int
+    format: int = 1
 
 
 async def ping(clients: Clients) -> None:
@@ -105,6 +109,7 @@ def _replica(name: bytes, text: bytes) -> Replica | None:
             str(told["version"]),
             began_at,
             seen_at,
+            int(told.get("format", 1)),
         )
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.model.errors import Fault, Refused, StoreRefuses, StoreUnavailable
+from gateway.model.errors import DataNewer, Fault, Refused, StoreRefuses, StoreUnavailable
 from gateway.telemetry import Event, Log, told
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -51,6 +51,8 @@ async def speak_problem(request: web.Request, handler: Handler) -> web.StreamRes
         return problem(_STATUS.get(refusal.code, 422), refusal.code, refusal.detail, refusal.errors)
     except StoreRefuses as error:
         return problem(503, "store_refuses", f"{error}; try again later", headers={"Retry-After": "5"})
+    except DataNewer as error:
+        return problem(503, "data_newer", f"{error}; ask another replica", headers={"Retry-After": "5"})
     except StoreUnavailable as error:
         return problem(503, "store_unavailable", f"{error}; try again", headers={"Retry-After": "1"})
     except web.HTTPRequestEntityTooLarge as error:

@@ -1,4 +1,5 @@
 -- What every account script shares: keys, time, records, lanes, receipts. Included by the loader, not run alone.
+-- include: format
 -- KEYS: the account's ring, in the order of keys.RING. Times are whole milliseconds of Redis' own clock (TIME):
 -- 13 digits, which cjson and tostring keep exact.
 
@@ -65,7 +66,10 @@ local put, score_of, note_down, noted_down, count, counter, next_of, write_place
 do
 
 local set, counted = {}, {} -- of HASHes, and of the counters in them: by key, then by field
-local counters = {} -- as they were
+local counters = { -- as they were
+  queued = tonumber(BEGUN[3] or 0), seq = tonumber(BEGUN[4] or 0), token = tonumber(BEGUN[5] or 0),
+  ranked = tonumber(BEGUN[6] or 0),
+}
 
 -- MEMBER gets SCORE in the ZSET of KEY; false: it leaves.
 function put(key, member, score) entry_of(placed, key)[member] = score end
@@ -174,7 +178,7 @@ local USUAL = {__index = {state = 'queued', retries = 0, done = 0, total = 1, la
 local function record(id)
   local packed = redis.call('GET', JOB .. id)
   if not packed then return nil end
-  local behind, job = cmsgpack.unpack_one(packed)
+  local behind, job = unpack_record(packed)
   if behind ~= -1 then said[id] = string.sub(packed, behind + 1) end
   job.id, job.attempts, job.message_ids = id, job.attempts or {}, job.message_ids or {}
   return setmetatable(job, USUAL), #packed
@@ -212,7 +216,7 @@ local function packed_of(job)
   job.id = nil
   if #attempts == 0 then job.attempts = nil end
   if #ids == 0 then job.message_ids = nil end
-  local packed = cmsgpack.pack(job)
+  local packed = pack_record(job)
   job.id, job.attempts, job.message_ids = id, attempts, ids
   return packed .. (said[id] or '')
 end

@@ -80,7 +80,7 @@ end
 -- Settle ------------------------------------------------------------------------------------------------------------
 
 -- When the first lease lapses, or may: it may have been that of a call that is over.
-local lapse = tonumber(redis.call('HGET', COUNTS, 'lapse') or nil)
+local lapse = tonumber(BEGUN[2] or nil)
 
 local function lapses_at(at)
   if at == lapse then return end
