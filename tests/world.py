@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -78,10 +78,10 @@ class World:
         self._stack.push_async_callback(gateway.stop)
         return gateway
 
-    async def process(self, **sections: Any) -> GatewayProcess:
-        """Start a gateway as a process of its own."""
+    async def process(self, environ: Mapping[str, str] | None = None, **sections: Any) -> GatewayProcess:
+        """Start a gateway as a process of its own; ENVIRON adds to what it finds in its environment."""
         log = {"format": "json", "level": "info"}
-        gateway = GatewayProcess(self.settings(**{"log": log, **sections}), self.folder)
+        gateway = GatewayProcess(self.settings(**{"log": log, **sections}), self.folder, environ)
         await gateway.start()
         self._stack.push_async_callback(gateway.kill)
         return gateway

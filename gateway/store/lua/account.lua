@@ -66,10 +66,7 @@ local put, score_of, note_down, noted_down, count, counter, next_of, write_place
 do
 
 local set, counted = {}, {} -- of HASHes, and of the counters in them: by key, then by field
-local counters = { -- as they were
-  queued = tonumber(BEGUN[3] or 0), seq = tonumber(BEGUN[4] or 0), token = tonumber(BEGUN[5] or 0),
-  ranked = tonumber(BEGUN[6] or 0),
-}
+local counters = {} -- as they were
 
 -- MEMBER gets SCORE in the ZSET of KEY; false: it leaves.
 function put(key, member, score) entry_of(placed, key)[member] = score end

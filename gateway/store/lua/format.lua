@@ -2,9 +2,7 @@
 -- what FORMAT is, the newest one that is known here. Included by account.
 -- Data of a newer format are neither read nor written: a script that meets them does nothing and says NEWERDATA.
 
--- What nearly every script asks of the account's counters, asked for at once.
-local BEGUN = redis.call('HMGET', KEYS[5], 'format', 'lapse', 'queued', 'seq', 'token', 'ranked')
-
+local BEGUN = redis.call('HMGET', KEYS[5], 'format', 'lapse') -- `lapse` is for the tick, which asks for it anyway
 local LAYOUT = tonumber(BEGUN[1] or 1) or math.huge -- the format of this account; the first one is not written down
 if LAYOUT > FORMAT then return redis.error_reply('NEWERDATA ' .. BEGUN[1]) end
 
