@@ -78,8 +78,12 @@ class World:
         self._stack.push_async_callback(gateway.stop)
         return gateway
 
-    async def process(self, environ: Mapping[str, str] | None = None, **sections: Any) -> GatewayProcess:
-        """Start a gateway as a process of its own; ENVIRON adds to what it finds in its environment."""
+    async def process(self, **sections: Any) -> GatewayProcess:
+        """Start a gateway as a process of its own."""
+        return await self.process_in({}, **sections)
+
+    async def process_in(self, environ: Mapping[str, str], **sections: Any) -> GatewayProcess:
+        """The same, with ENVIRON added to what it finds in its environment."""
         log = {"format": "json", "level": "info"}
         gateway = GatewayProcess(self.settings(**{"log": log, **sections}), self.folder, environ)
         await gateway.start()

@@ -114,6 +114,13 @@ INTERNAL = Trouble(500, "internal", "the gateway failed; its log says why")
 RECALL_FAILED = Trouble(502, "recall_failed", "NapCat would not take it back: the message is too old")
 STORE_UNAVAILABLE = Trouble(503, "store_unavailable", "Redis does not answer; try again", retry_after=1)
 STORE_REFUSES = Trouble(503, "store_refuses", "Redis uses 91% of its maxmemory; try again later", retry_after=5)
+DATA_NEWER = Trouble(
+    503,
+    "data_newer",
+    "the data of account 'main' were raised to format 2 by a newer gateway, and this one knows 1; it leaves them "
+    "alone; ask another replica",
+    retry_after=5,
+)
 QUEUE_FULL = Trouble(
     503, "queue_full", "account 'main' has intake.max_queued jobs waiting; try again later", retry_after=5
 )
@@ -125,7 +132,7 @@ STOPPING = Trouble(503, "stopping", "this gateway is stopping; try again", retry
 ALWAYS = (INTERNAL,)
 KEYED = (UNAUTHORIZED, SCOPE, FOREIGN, *ALWAYS)
 """What any path may answer that asks for a key."""
-READING = (QUERY_UNREADABLE, QUERY_INVALID, STORE_UNAVAILABLE, *KEYED)
+READING = (QUERY_UNREADABLE, QUERY_INVALID, STORE_UNAVAILABLE, DATA_NEWER, *KEYED)
 """What any path under /v1 may answer."""
 BODIED = (BODY_UNREADABLE, BODY_LATE, TOO_LARGE)
 """What any path may answer that reads a body."""

@@ -7,7 +7,8 @@ newer format: at start such data are a reason not to start, later `DataNewer`, a
 
 History:
 
-0  before the first landed version. `flights` was a ZSET, what a job says was in its record. Nothing reads it any more.
+0  until a few hours before commit d8da54e. `flights` was a ZSET, what a job says was in its record. Of these data ended
+   jobs can be read, though not replayed; a gateway does not start while others wait.
 1  commit d8da54e. The keys of `keys.RING`; a record is what is unusual of a job (`USUAL` in `lua/account.lua`),
    packed, and behind it, until it is delivered, what it says.
 
@@ -78,10 +79,9 @@ async def refuse_unknown(clients: Clients, keys: Keys, accounts: Iterable[str]) 
                 )
                 if await _is_older(clients.commands, ring):
                     raise SettingsInvalid(
-                        f"redis.prefix: the data of account {account!r} under {keys.prefix!r} were written by an older "
-                        "gateway than this one can read; start that version again, without its sources "
-                        "(intake.streams: [], intake.lists: []), until no job is queued, then delete its keys "
-                        f"{keys.prefix}:{{{account}}}:*, or give this one another redis.prefix"
+                        f"redis.prefix: jobs of account {account!r} under {keys.prefix!r} wait that were written by an "
+                        "older gateway than this one can read; start that version again and let it run its queue empty "
+                        "first, with intake.streams and intake.lists empty, or give this one another redis.prefix"
                     )
     except StoreUnavailable as error:
         raise SettingsInvalid(f"redis.url: {error}") from None

@@ -11,6 +11,14 @@ LANDED = "d8da54ed971e8de5de4ffb834d4592230da5346c"
 """The last landed version before data and settings had versions."""
 
 
+def has_landed() -> bool:
+    """Return whether this repository has the last landed version."""
+    asked = subprocess.run(
+        ["git", "-C", str(ROOT), "cat-file", "-e", f"{LANDED}^{{commit}}"], capture_output=True, check=False
+    )
+    return asked.returncode == 0
+
+
 def landed(folder: Path) -> Path | None:
     """Put the last landed version into FOLDER and return it; None where this repository does not have its commit."""
     folder.mkdir(parents=True)
@@ -23,9 +31,9 @@ def landed(folder: Path) -> Path | None:
     return folder if archive.returncode == 0 and (folder / "gateway" / "app.py").exists() else None
 
 
-def changed(folder: Path, changes: Sequence[tuple[str, str, str]]) -> Path:
-    """Put this version with CHANGES into FOLDER and return it: (file, what stands there, what is to stand there)."""
-    shutil.copytree(ROOT / "gateway", folder / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
+def changed(folder: Path, changes: Sequence[tuple[str, str, str]], tree: Path = ROOT) -> Path:
+    """Put TREE with CHANGES into FOLDER and return it: (file, what stands there, what is to stand there)."""
+    shutil.copytree(tree / "gateway", folder / "gateway", ignore=shutil.ignore_patterns("__pycache__"))
     for name, old, new in changes:
         file = folder / "gateway" / name
         text = file.read_text("utf-8")
