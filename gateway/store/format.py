@@ -111,12 +111,15 @@ async def _is_older(redis: Any, ring: dict[str, str]) -> bool:
 
 
 def _say_nothing(records: Sequence[bytes | None]) -> bool:
-    """Return whether one of RECORDS, of jobs that wait, has nothing behind what is known of the job."""
+    """Return whether one of RECORDS, of jobs that wait, has nothing behind what is known of the job.
+
+    Other gateways go on meanwhile: one that has ended since it was found waiting says nothing any more.
+    """
     for record in records:
         if record is not None:
             unpacker = msgpack.Unpacker(raw=True, strict_map_key=False, max_buffer_size=0)
             unpacker.feed(record)
-            unpacker.skip()
-            if unpacker.tell() == len(record):
+            known = unpacker.unpack()
+            if unpacker.tell() == len(record) and b"ended" not in known:
                 return True
     return False

@@ -10,7 +10,7 @@ import pytest
 from gateway.app import create_app
 from gateway.model.errors import DataNewer, SettingsInvalid
 from gateway.settings import load_settings
-from gateway.store.format import FORMAT
+from gateway.store.format import FORMAT, refuse_unknown
 from gateway.store.keys import Keys
 from tests.store.bench import Bench, job
 from tests.test_cli import command
@@ -109,6 +109,16 @@ async def test_a_gateway_does_not_start_on_records_of_a_version_too_old(world: W
     else:
         await redis.zadd("gw:{main}:scheduled", {"0000000000000001:a": 1})
     assert "older gateway than this one can read" in await refusal(world)
+
+
+async def test_a_job_that_ends_while_a_gateway_starts_is_no_record_of_a_version_too_old(world: World) -> None:
+    """Its lane was looked at before, its record after its end: what it says is gone then."""
+    bench, redis = Bench(world.clients), world.clients.commands
+    await bench.admit(job("a"))
+    assert await bench.deliver() == "a"
+    await redis.zadd("gw:{main}:lane:group:1", {"a": 1})
+    await redis.zadd("gw:{main}:due", {"group:1": 1})
+    await refuse_unknown(world.clients, Keys("gw"), ["main"])
 
 
 async def test_an_account_that_is_raised_while_a_gateway_runs_is_left_alone_and_the_others_go_on(world: World) -> None:
