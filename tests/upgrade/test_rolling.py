@@ -19,22 +19,23 @@ from gateway.store.keys import Keys
 from gateway.store.server import replicas
 from tests.chaos.plan import PlannedJob
 from tests.chaos.promises import PROMISES, broken, each_part_is_received_exactly_once
-from tests.chaos.traffic import Tail, evidence_of
+from tests.chaos.traffic import Tail, evidence_of, queued
 from tests.upgrade.trees import ROOT, has_landed, landed, running
 from tests.world import World, until
 
 OLD = "the_last_landed_version" if has_landed() else "this_version_for_want_of_that_commit"
 NEW = "this_version"
 
-RATES = {"account": (400, 1.0), "group": (30, 1.0), "user": (30, 1.0)}
+RATES = {"account": (42, 1.0), "group": (6, 1.0), "user": (6, 1.0)}
+"""So low that a slow machine meets them, too."""
 SETTINGS: dict[str, Any] = {
     "limits": {scope: [f"{number}/{period}s"] for scope, (number, period) in RATES.items()},
     "delivery": {"timeout": "2s", "slack": "500ms"},
     "results": {"stream": 1_000_000},
 }
 BY_STREAM, BY_LIST, BY_HTTP = range(1, 5), range(11, 13), range(21, 23)
-BURST = 4  # jobs at once to each target of a stream or list
-PAUSE = 0.12  # seconds between two bursts: a little more comes than may go, so that the rates hold something up
+BURST = 5  # jobs at once to each target of a stream or list
+WAITING = 60  # jobs that wait at least, as far as producers can bring that about: so that rates always hold some up
 
 
 @dataclass
@@ -70,7 +71,7 @@ class Load:
             listed = [self._next(f"group:{one}", "list") for one in BY_LIST for _ in range(BURST)]
             await self.world.add(*(job.document for job in streamed))
             await self.world.producer.push(*(json.dumps(job.document) for job in listed))
-            await asyncio.sleep(PAUSE)
+            await until(lambda: waiting(self.world), lambda number: number < WAITING or self.over.is_set())
 
     async def _post_all(self, target: str) -> None:
         async with aiohttp.ClientSession() as session:
@@ -80,7 +81,7 @@ class Load:
                 turn = job.number % len(self.addresses)
                 addresses = self.addresses[turn:] + self.addresses[:turn]
                 assert await self._post(session, addresses, job), f"job {job.number} was taken nowhere"
-                await asyncio.sleep(0.03)
+                await asyncio.sleep(0.15)
 
     async def _post(self, session: aiohttp.ClientSession, addresses: Sequence[str], job: PlannedJob) -> bool:
         for address in addresses:
@@ -93,6 +94,13 @@ class Load:
                 pass  # nobody is there, or no longer: a key tells whether it was taken all the same
             self.turned_away += 1
         return False
+
+
+async def waiting(world: World) -> int:
+    """Return how many jobs wait, those that nobody has read yet among them."""
+    redis = world.clients.commands
+    unread = await redis.xlen("gw:jobs") + await redis.llen("gw:jobs:list")
+    return unread + await redis.xlen(Keys("gw").list_stream("gw:jobs:list")) + await queued(world)
 
 
 async def sends(gateway: GatewayProcess) -> None:
