@@ -21,6 +21,7 @@ from gateway.model.verdict import Implementation, Rule
 from gateway.model.words import LogText
 from gateway.settings.hooks import Hook
 from gateway.settings.kinds import Bytes, Rates, Secret, Section, TargetPattern, at_least, form, veiled
+from gateway.settings.redis_url import RedisAddress
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -28,8 +29,13 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 class Redis(Section):
     """Where everything that matters is kept."""
 
-    url: Annotated[str, PlainSerializer(veiled, return_type=str)] = Field(
-        "", repr=False, description="redis://, rediss:// or unix://; empty: the embedded server"
+    url: Annotated[RedisAddress, PlainSerializer(veiled, return_type=str)] = Field(
+        "",
+        repr=False,
+        description="redis://, rediss:// (TLS) or unix://; redis+sentinel://host:port,host:port/service: the master "
+        "that these sentinels name, a new one within seconds after the old one died; redis+cluster://host:port,"
+        "host:port: accounts are spread over the masters of a cluster, and one that fails holds up its own accounts "
+        "until its replica has taken over; empty: the embedded server",
     )
     prefix: Annotated[str, form(r"[A-Za-z0-9_.-]{1,32}", "1 to 32 letters, digits, _ . or -")] = Field(
         "gw", description="every key starts with it"
