@@ -41,6 +41,11 @@ class Server:
         self.port = port or free_port()
         self._words = words
         self._process: subprocess.Popen[bytes] | None = None
+        self.slots = range(0)  # of a cluster's, those it began with
+        self.connect()
+
+    def connect(self) -> None:
+        """Make a new client of it, for a test that has a loop of its own."""
         self.redis = Redis(port=self.port, retry=Retry(NoBackoff(), 0), legacy_responses=False)
 
     async def start(self) -> None:
@@ -86,6 +91,27 @@ class Cluster:
 
     def __init__(self, servers: Sequence[Server]) -> None:
         self.servers = list(servers)
+
+    def accounts(self, number: int) -> list[str]:
+        """Return NUMBER names of accounts, spread over the masters as slots were given out at the beginning."""
+        masters = sum(bool(server.slots) for server in self.servers)
+        names = [f"account{count}" for count in range(50 * number)]
+        homes: list[list[str]] = [[] for _ in range(masters)]
+        for name in names:
+            homes[next(at for at in range(masters) if key_slot(name.encode()) in self.servers[at].slots)].append(name)
+        return [homes[count % masters][count // masters] for count in range(number)]
+
+    async def clear(self) -> None:
+        """Begin anew, with another loop: forget all data."""
+        for server in self.servers:
+            server.connect()
+            with suppress(RedisError):  # a replica
+                await server.redis.flushall()
+
+    async def leave(self) -> None:
+        """Close the test's connections; the servers go on."""
+        for server in self.servers:
+            await server.redis.aclose()
 
     @property
     def url(self) -> str:
@@ -163,8 +189,8 @@ async def cluster(folder: Path, masters: int = 3, replicas: int = 0) -> AsyncIte
             await _cluster(server, "SET-CONFIG-EPOCH", number + 1)
             await _cluster(servers[0], "MEET", "127.0.0.1", server.port, *_bus(server))
         for number, server in enumerate(servers[:masters]):
-            slots = range(_SLOTS * number // masters, _SLOTS * (number + 1) // masters)
-            await _cluster(server, "ADDSLOTS", *slots)
+            server.slots = range(_SLOTS * number // masters, _SLOTS * (number + 1) // masters)
+            await _cluster(server, "ADDSLOTS", *server.slots)
         await asyncio.gather(*(_whole(server, len(servers)) for server in servers))
         ids = [await _id(server) for server in servers[:masters]]
         for number, server in enumerate(servers[masters:]):
@@ -182,11 +208,17 @@ async def cluster_world(
     folder: Path, masters: int = 3, replicas: int = 0, transport: str = "http"
 ) -> AsyncIterator[tuple[World, Cluster]]:
     """Yield a world whose Redis is a cluster."""
+    async with cluster(folder / "redis", masters, replicas) as made, world_of(made.url, folder, transport) as world:
+        yield world, made
+
+
+@asynccontextmanager
+async def world_of(url: str, folder: Path, transport: str = "http") -> AsyncIterator[World]:
+    """Yield a world whose Redis is at URL; what a test starts there keeps its files in FOLDER."""
     async with AsyncExitStack() as stack:
-        made = await stack.enter_async_context(cluster(folder / "redis", masters, replicas))
-        clients = await stack.enter_async_context(connected(made.url))
+        clients = await stack.enter_async_context(connected(url))
         napcat = await stack.enter_async_context(StandIn(events_secret=SECRET).serve())
-        yield World(stack, folder, made.url, clients, napcat, transport=transport), made
+        yield World(stack, folder, url, clients, napcat, transport=transport)
 
 
 class Watched:
@@ -245,11 +277,8 @@ async def watched(folder: Path, sentinels: int = 3) -> AsyncIterator[Watched]:
 @asynccontextmanager
 async def watched_world(folder: Path, transport: str = "http") -> AsyncIterator[tuple[World, Watched]]:
     """Yield a world whose Redis is a master with a replica and sentinels."""
-    async with AsyncExitStack() as stack:
-        made = await stack.enter_async_context(watched(folder / "redis"))
-        clients = await stack.enter_async_context(connected(made.url))
-        napcat = await stack.enter_async_context(StandIn(events_secret=SECRET).serve())
-        yield World(stack, folder, made.url, clients, napcat, transport=transport), made
+    async with watched(folder / "redis") as made, world_of(made.url, folder, transport) as world:
+        yield world, made
 
 
 _DURABLE = ("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0")

@@ -66,7 +66,8 @@ def key_of(words: Sequence[Any]) -> str | bytes | None:
             return None
         place = 3
     elif name in {"XREAD", "XREADGROUP"}:
-        place = 1 + next(at for at, word in enumerate(words) if word in {"STREAMS", b"STREAMS"})
+        options = 4 if name == "XREADGROUP" else 1  # behind names that may be anything
+        place = 1 + next(at for at in range(options, len(words)) if words[at] in {"STREAMS", b"STREAMS"})
     elif name == "OBJECT":
         place = 2
     key: str | bytes = words[place]
