@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Server:
         self._words = words
         self._process: subprocess.Popen[bytes] | None = None
         self.slots = range(0)  # of a cluster's, those it began with
+        self.bus = 0  # where it listens to the others of its cluster
         self.connect()
 
     def connect(self) -> None:
@@ -65,8 +67,8 @@ class Server:
         """Return whether it answers."""
         try:
             return bool(await self.redis.ping())
-        except (RedisError, OSError):
-            return False
+        except (RedisError, OSError) as error:
+            return "authenticated" in str(error)  # it wants a password first
 
     def kill(self) -> None:
         """End it as a power cut would."""
@@ -180,14 +182,14 @@ class Cluster:
 async def cluster(folder: Path, masters: int = 3, replicas: int = 0) -> AsyncIterator[Cluster]:
     """Yield a cluster of so many MASTERS, each with so many REPLICAS, whose data lies in FOLDER."""
     async with AsyncExitStack() as stack:
-        servers = [Server(folder / f"node{number}", *_cluster_words()) for number in range(masters * (1 + replicas))]
+        servers = [_member(folder / f"node{number}") for number in range(masters * (1 + replicas))]
         for server in servers:
             stack.push_async_callback(server.close)
         await asyncio.gather(*(server.start() for server in servers))
         made = Cluster(servers)
         for number, server in enumerate(servers):
             await _cluster(server, "SET-CONFIG-EPOCH", number + 1)
-            await _cluster(servers[0], "MEET", "127.0.0.1", server.port, *_bus(server))
+            await _cluster(servers[0], "MEET", "127.0.0.1", server.port, server.bus)
         for number, server in enumerate(servers[:masters]):
             server.slots = range(_SLOTS * number // masters, _SLOTS * (number + 1) // masters)
             await _cluster(server, "ADDSLOTS", *server.slots)
@@ -196,10 +198,10 @@ async def cluster(folder: Path, masters: int = 3, replicas: int = 0) -> AsyncIte
         for number, server in enumerate(servers[masters:]):
             await _cluster(server, "REPLICATE", ids[number % masters])
         for server in servers[masters:]:
-            await until(lambda server=server: _synchronised(server))
+            await until(partial(_synchronised, server))
         for server in servers:
             # A replica takes over only where the others know it as one.
-            await until(lambda server=server: _knows_replicas(server, masters * replicas))
+            await until(partial(_knows_replicas, server, masters * replicas))
         yield made
 
 
@@ -258,20 +260,27 @@ async def watched(folder: Path, sentinels: int = 3) -> AsyncIterator[Watched]:
         await until(lambda: _synchronised(replica))
         watchers = []
         for number in range(sentinels):
-            home = folder / f"sentinel{number}"
-            home.mkdir(parents=True)
-            (home / "sentinel.conf").write_text(
-                f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} {sentinels // 2 + 1}\n"
-                f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
-                f"sentinel failover-timeout {SERVICE} 3000\n"
-            )
-            watcher = Server(home, str(home / "sentinel.conf"), "--sentinel")
+            watcher = sentinel_of(master, folder / f"sentinel{number}", sentinels // 2 + 1)
             stack.push_async_callback(watcher.close)
             await watcher.start()
             watchers.append(watcher)
         for watcher in watchers:
-            await until(lambda watcher=watcher: _company(watcher), lambda found: found == (sentinels - 1, 1))
+            await until(partial(_company, watcher), lambda found: found == (sentinels - 1, 1))
         yield Watched(servers, watchers)
+
+
+def sentinel_of(master: Server, folder: Path, quorum: int = 1, *lines: str) -> Server:
+    """Return a sentinel that watches MASTER; LINES are more of its configuration."""
+    folder.mkdir(parents=True)
+    file = folder / "sentinel.conf"
+    written = (
+        f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} {quorum}",
+        f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}",
+        f"sentinel failover-timeout {SERVICE} 3000",
+        *lines,
+    )
+    file.write_text("\n".join(written) + "\n")
+    return Server(folder, str(file), "--sentinel")
 
 
 @asynccontextmanager
@@ -284,17 +293,13 @@ async def watched_world(folder: Path, transport: str = "http") -> AsyncIterator[
 _DURABLE = ("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0")
 
 
-def _cluster_words() -> tuple[str, ...]:
-    return (
-        *_DURABLE,
-        *("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
-        *("--cluster-port", str(free_port()), "--cluster-migration-barrier", "99"),
-    )
-
-
-def _bus(server: Server) -> tuple[int, ...]:
-    words = server._words  # noqa: SLF001 - of this module
-    return (int(words[words.index("--cluster-port") + 1]),)
+def _member(folder: Path) -> Server:
+    """Return a server that may become part of a cluster."""
+    bus = free_port()
+    words = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS), "--cluster-port", str(bus))
+    server = Server(folder, *_DURABLE, *words)
+    server.bus = bus
+    return server
 
 
 async def _cluster(server: Server, *words: Any) -> Any:

@@ -30,11 +30,14 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.2  # seconds before a command is tried ag
 _NOT_DONE = (MovedError, AskError, TryAgainError, NoScriptError)
 """What a node says that has not done what it was told, and would do it, or knows who would."""
 
-_KEYLESS = frozenset(
-    "ACL BGREWRITEAOF BGSAVE CLIENT CLUSTER COMMAND CONFIG DBSIZE DEBUG ECHO FLUSHALL FLUSHDB HELLO INFO KEYS LASTSAVE "
-    "LATENCY PING PUBLISH RANDOMKEY ROLE SCAN SCRIPT SLOWLOG TIME WAIT WAITAOF".split()
-)
-_SCRIPTED = frozenset("EVAL EVALSHA EVAL_RO EVALSHA_RO FCALL FCALL_RO".split())
+_KEYLESS = frozenset((
+    "ACL", "BGREWRITEAOF", "BGSAVE", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DBSIZE", "DEBUG", "ECHO", "FLUSHALL",
+    "FLUSHDB", "HELLO", "INFO", "KEYS", "LASTSAVE", "LATENCY", "PING", "PUBLISH", "RANDOMKEY", "ROLE", "SCAN", "SCRIPT",
+    "SLOWLOG", "TIME", "WAIT", "WAITAOF",
+))  # fmt: skip
+"""What any master may answer: each speaks of itself alone."""
+
+_SCRIPTED = frozenset(("EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"))
 
 
 class Command(NamedTuple):

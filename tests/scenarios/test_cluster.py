@@ -207,9 +207,7 @@ async def test_the_status_tells_every_master_and_what_is_not_well_with_one(
         await one.config_set("maxmemory", 0)
 
 
-async def test_a_program_talks_to_a_gateway_through_the_cluster(
-    world: World, three: Cluster, names: list[str]
-) -> None:
+async def test_a_program_talks_to_a_gateway_through_the_cluster(world: World, three: Cluster, names: list[str]) -> None:
     await world.gateway(accounts=accounts(world, names))
     async with Client(three.url, accounts=names) as client:
         sent = [await client.send(job(names, number)) for number in range(ACCOUNTS)]

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +105,17 @@ async def all_ended(flow: Flow) -> dict[str, str]:
     return states
 
 
+async def leads(cluster: Cluster, port: int) -> bool:
+    """Return whether the server at PORT is a master."""
+    return port in await cluster.masters()
+
+
 async def test_a_planned_change_of_a_master_loses_doubles_and_reorders_nothing(tmp_path: Path) -> None:
     async with cluster_world(tmp_path, replicas=1) as (world, cluster):
         async with flowing(world, cluster.accounts(ACCOUNTS)) as (flow, _):
             for replica in cluster.servers[3:]:
                 await replica.redis.execute_command("CLUSTER", "FAILOVER")  # type: ignore[no-untyped-call]
-                await until(cluster.masters, lambda masters, port=replica.port: port in masters)
+                await until(partial(leads, cluster, replica.port))
                 await moving(flow)
         assert set((await all_ended(flow)).values()) == {"delivered"}
         flow.in_order_once()

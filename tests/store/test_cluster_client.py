@@ -43,6 +43,12 @@ async def _three(processes: Cluster) -> AsyncIterator[Cluster]:
     await processes.leave()
 
 
+@pytest.fixture(name="stack")
+async def _stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
 @pytest.fixture(name="clients")
 async def _clients(three: Cluster) -> AsyncIterator[Clients]:
     async with connected(three.url) as clients:
@@ -215,6 +221,19 @@ async def test_the_servers_numbers_are_of_all_masters_and_memory_of_the_fullest(
     finally:
         await full.config_set("maxmemory", 0)
         await full.config_set("appendonly", "yes")
+
+
+async def test_every_master_is_told_the_password_of_the_url(three: Cluster, stack: AsyncExitStack) -> None:
+    for server in three.servers:
+        await server.redis.config_set("requirepass", "p@ss")
+    try:
+        clients = await stack.enter_async_context(connected(three.url.replace("://", "://:p%40ss@")))
+        assert [await clients.commands.set(key, key) for key in KEYS] == [True] * len(KEYS)
+        with pytest.raises(StoreUnavailable, match="uthenticat"):
+            await stack.enter_async_context(connected(three.url))
+    finally:
+        for server in three.servers:
+            await server.redis.config_set("requirepass", "")
 
 
 async def test_a_url_of_one_server_that_leads_to_a_cluster_says_what_to_write(three: Cluster) -> None:
