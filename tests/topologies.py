@@ -48,7 +48,7 @@ class Server:
 
     def connect(self) -> None:
         """Make a new client of it, for a test that has a loop of its own."""
-        self.redis = Redis(port=self.port, retry=Retry(NoBackoff(), 0), legacy_responses=False)
+        self.redis = Redis(port=self.port, retry=Retry(NoBackoff(), 0), legacy_responses=False, socket_timeout=5)
 
     async def start(self) -> None:
         """Start it, or start it again with what it has written, and return when it answers."""

@@ -26,7 +26,7 @@ from gateway.settings.redis_url import Node
 from gateway.store.slots import SlotMap, slot_of, told_by
 
 _TURNS = 24  # answers that a command may get which are none, before the caller is told
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.2  # seconds before a command is tried again whose keys are on the way
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.2  # seconds before a command is tried again that nobody takes yet
 _NOT_DONE = (MovedError, AskError, TryAgainError, NoScriptError)
 """What a node says that has not done what it was told, and would do it, or knows who would."""
 
@@ -195,14 +195,17 @@ class ClusterClient(Redis):
         """Repeat what was not done because of ERROR, and the WAITs behind it, until it is done or fails otherwise."""
         replies: list[Any] = [error, *[None] * (len(commands) - 1)]
         pause, asking = _FIRST_PAUSE, False
-        for _ in range(_TURNS):
+        for turn in range(_TURNS):
+            # Keys that are on their way arrive; and masters that each name the other, after an election, soon agree.
+            if isinstance(error, TryAgainError) or turn > 1:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
             if isinstance(error, MovedError):
                 asked, asking = self._slots.moved(error, asked), False
             elif isinstance(error, AskError):
                 asked, asking = told_by(error, asked), True
             elif isinstance(error, TryAgainError):
-                await asyncio.sleep(pause)
-                pause, asking = min(2 * pause, _LONGEST_PAUSE), False
+                asking = False
                 asked = await self._slots.owner(commands[0].slot)
             elif isinstance(error, NoScriptError) and (told := self._told(commands[0])) is not None:
                 commands = [told, *commands[1:]]

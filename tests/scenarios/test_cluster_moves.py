@@ -1,6 +1,7 @@
 """Masters fail and slots move while jobs flow; the gateways find their way by themselves and nothing is doubled."""
 
 import asyncio
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -143,6 +144,20 @@ async def test_a_master_that_dies_is_replaced_and_its_accounts_go_on_by_themselv
         await dead.start()  # as a replica of its heir
         await until(cluster.masters, lambda masters: dead.port not in masters and len(masters) == 3)
         await told_well(gateways[1])
+
+
+async def test_a_master_that_hangs_is_left_and_does_no_harm_when_it_wakes(tmp_path: Path) -> None:
+    async with cluster_world(tmp_path, replicas=1) as (world, cluster):
+        async with flowing(world, cluster.accounts(ACCOUNTS)) as (flow, gateways):
+            frozen = await cluster.owner(flow.names[1])
+            frozen.signal(signal.SIGSTOP)
+            # Commands that it was asked before wait five seconds for their answers.
+            assert await moving(flow) < 2 * GOES_ON
+            frozen.signal(signal.SIGCONT)
+            await until(lambda: frozen.redis.info("replication"), lambda told: told["role"] == "slave")
+            await moving(flow)
+            await told_well(gateways[1])
+        flow.in_order_once()
 
 
 async def test_slots_that_move_while_jobs_flow_lose_double_and_reorder_nothing(tmp_path: Path) -> None:
