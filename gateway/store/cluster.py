@@ -6,6 +6,7 @@ connection; so here redis-py talks to single servers only, and this says to whic
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
@@ -49,18 +50,22 @@ class Command(NamedTuple):
     @property
     def waits(self) -> bool:
         """Whether it asks how far the command before it has gone, and so belongs behind that."""
-        return _name(self.words) in {"WAIT", "WAITAOF"}
+        return _name(self.words[0]) in {"WAIT", "WAITAOF"}
 
     @property
     def slot(self) -> int | None:
         """The slot of its first key; None when any master may answer."""
-        key = key_of(self.words)
-        return None if key is None else slot_of(key)
+        return _slot(self.words)
+
+
+def _slot(words: Sequence[Any]) -> int | None:
+    key = key_of(words)
+    return None if key is None else slot_of(key)
 
 
 def key_of(words: Sequence[Any]) -> str | bytes | None:
     """Return the first key that a command names, None when it names none."""
-    name = _name(words)
+    name = _name(words[0])
     place = 1
     if name in _KEYLESS:
         return None
@@ -77,9 +82,10 @@ def key_of(words: Sequence[Any]) -> str | bytes | None:
     return key
 
 
-def _name(words: Sequence[Any]) -> str:
-    """Return the name of a command; redis-py writes `XINFO STREAM` as one word, and the key behind it."""
-    name = words[0].decode() if isinstance(words[0], bytes) else str(words[0])
+@lru_cache(256)
+def _name(word: str | bytes) -> str:
+    """Return the name of a command by its first WORD; redis-py writes `XINFO STREAM` as one, and the key behind it."""
+    name = word.decode() if isinstance(word, bytes) else str(word)
     return name.partition(" ")[0].upper()
 
 
@@ -143,12 +149,11 @@ class ClusterClient(Redis):
 
     async def execute_command(self, *words: Any, **options: Any) -> Any:
         """Let who answers for the command's key do it."""
-        command = Command(words, options)
-        asked = await self._slots.owner(command.slot)
+        asked = await self._slots.owner(_slot(words))
         try:
             return await self.node(asked).execute_command(*words, **options)  # type: ignore[no-untyped-call]
         except _NOT_DONE as error:
-            (reply,) = await self._again([command], error, asked)
+            (reply,) = await self._again([Command(words, options)], error, asked)
             if isinstance(reply, Exception):
                 raise reply from None
             return reply
@@ -221,7 +226,7 @@ class ClusterClient(Redis):
         """Return the same command with the script's text; None when that is not known."""
         name, sha, *rest = command.words
         text = self._texts.get(sha.decode() if isinstance(sha, bytes) else str(sha))
-        if text is None or _name((name,)) != "EVALSHA":
+        if text is None or _name(name) != "EVALSHA":
             return None
         return Command(("EVAL", text, *rest), command.options)
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from functools import lru_cache
 from typing import Any
 
 from redis.crc import key_slot
@@ -37,7 +38,8 @@ class SlotMap:
 
         Raises redis' ConnectionError when no node tells, ClusterDownError when nobody serves the slot.
         """
-        await self.look()
+        if self._stale:
+            await self.look()
         if slot is None:
             return self.guess()
         owner = self._owners[slot]
@@ -136,6 +138,7 @@ def told_by(error: AskError, asked: Node) -> Node:
     return Node(error.host.strip("[]") or asked.host, error.port)
 
 
+@lru_cache(8192)
 def slot_of(key: str | bytes) -> int:
     """Return the slot of KEY."""
     return int(key_slot(key.encode() if isinstance(key, str) else key))
