@@ -33,9 +33,9 @@ class Redis(Section):
         "",
         repr=False,
         description="redis://, rediss:// (TLS) or unix://; redis+sentinel://host:port,host:port/service: the master "
-        "that these sentinels name, a new one within seconds after the old one died; redis+cluster://host:port,"
-        "host:port: accounts are spread over the masters of a cluster, and one that fails holds up its own accounts "
-        "until its replica has taken over; empty: the embedded server",
+        "that these sentinels name (?sentinel_password= where they want one); redis+cluster://host:port,host:port: "
+        "accounts are spread over the masters of a cluster, and a few of its nodes are enough to find the others. When "
+        "another server becomes master, the gateway follows within seconds. Empty: the embedded server",
     )
     prefix: Annotated[str, form(r"[A-Za-z0-9_.-]{1,32}", "1 to 32 letters, digits, _ . or -")] = Field(
         "gw", description="every key starts with it"

@@ -2,6 +2,9 @@
 
 redis-py has one, too. It repeats what may have happened, and cannot send a script and a WAIT behind it on one
 connection; so here redis-py talks to single servers only, and this says to which.
+
+While the keys of a slot are moved one by one, no script of an account runs: among its KEYS are beginnings of names,
+which are no keys, so that neither side has all of them, and both refuse (TRYAGAIN). Nothing sees half an account.
 """
 
 import asyncio

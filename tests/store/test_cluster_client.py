@@ -19,6 +19,7 @@ from gateway.store.feed import Feed
 from gateway.store.keys import Keys
 from gateway.store.opening import opened
 from gateway.store.server import memory, server_numbers
+from tests.store.bench import Bench, job
 from tests.topologies import Cluster, cluster
 from tests.world import until
 
@@ -162,6 +163,27 @@ async def test_what_needs_keys_of_both_sides_waits_until_they_are_together(three
     assert not done
     await three.end_move("both", before, after)
     assert await counting == 6
+
+
+async def test_no_script_sees_half_an_account(three: Cluster, clients: Clients) -> None:
+    bench = Bench(clients)
+    assert await bench.admit(job("a"), job("b")) == ["admitted", "admitted"]
+    before = await three.owner("main")
+    after = next(server for server in three.servers if server is not before)
+    for most in (0, 3, 1_000_000):  # nothing has gone yet, some keys, all
+        if most == 0:
+            await three.begin_move("main", after)
+        else:
+            assert await three.move_keys("main", before, after, most) > 0
+        ticking = asyncio.ensure_future(bench.tick())
+        done, _ = await asyncio.wait({ticking}, timeout=0.3)
+        assert not done
+        ticking.cancel()
+        await asyncio.wait({ticking})
+    ticking = asyncio.ensure_future(bench.tick())
+    await asyncio.sleep(0)
+    await three.end_move("main", before, after)
+    assert [claim.job_id for claim in (await ticking).claims] == ["a"]
 
 
 async def test_what_was_lost_with_its_connection_is_not_repeated(three: Cluster, clients: Clients) -> None:
