@@ -7,6 +7,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -30,6 +31,7 @@ NODE_TIMEOUT_MS = 1_500  # without a word, after which a node of a cluster is th
 DOWN_AFTER_MS = 1_000  # the same for a master that sentinels watch
 SERVICE = "mymaster"
 _SLOTS = 16_384
+_BUS = 10_000  # so far above its port a server listens to the others of its cluster
 
 
 class Server:
@@ -43,7 +45,6 @@ class Server:
         self._words = words
         self._process: subprocess.Popen[bytes] | None = None
         self.slots = range(0)  # of a cluster's, those it began with
-        self.bus = 0  # where it listens to the others of its cluster
         self.connect()
 
     def connect(self) -> None:
@@ -189,7 +190,7 @@ async def cluster(folder: Path, masters: int = 3, replicas: int = 0) -> AsyncIte
         made = Cluster(servers)
         for number, server in enumerate(servers):
             await _cluster(server, "SET-CONFIG-EPOCH", number + 1)
-            await _cluster(servers[0], "MEET", "127.0.0.1", server.port, server.bus)
+            await _cluster(servers[0], "MEET", "127.0.0.1", server.port)
         for number, server in enumerate(servers[:masters]):
             server.slots = range(_SLOTS * number // masters, _SLOTS * (number + 1) // masters)
             await _cluster(server, "ADDSLOTS", *server.slots)
@@ -295,11 +296,16 @@ _DURABLE = ("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noevicti
 
 def _member(folder: Path) -> Server:
     """Return a server that may become part of a cluster."""
-    bus = free_port()
-    words = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS), "--cluster-port", str(bus))
-    server = Server(folder, *_DURABLE, *words)
-    server.bus = bus
-    return server
+    words = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS))
+    port = next(port for port in iter(free_port, 0) if _is_free(port + _BUS))
+    return Server(folder, *_DURABLE, *words, port=port)
+
+
+def _is_free(port: int) -> bool:
+    with suppress(OSError, OverflowError), socket.socket() as probe:
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 async def _cluster(server: Server, *words: Any) -> Any:
