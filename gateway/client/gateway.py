@@ -44,7 +44,7 @@ class Gateway:
         accounts: Sequence[str] = ("main",),
         patience: Span = "30s",
     ) -> None:
-        """Prepare to talk to the gateway at URL (`http://…`, or its Redis: `redis://…`); nothing connects yet.
+        """Prepare to talk to the gateway at URL (`http://…`, or its Redis: a `redis.url`); nothing connects yet.
 
         `base_url` and `redis_url` say the same more loudly. PREFIX, STREAM and ACCOUNTS are for Redis: `redis.prefix`
         and one of `intake.streams` of the gateway, and the accounts whose receipts are read.
