@@ -1,5 +1,6 @@
 """The client's one class."""
 
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Self
 
@@ -17,6 +18,8 @@ from gateway.model.receipt import Receipt, State
 JobLike = Job | Mapping[str, Any]
 Handle = str | Submitted | Receipt
 """A job: its id, `key:<its idempotency key>`, or what `send` or `receipt` returned."""
+
+_REDIS = re.compile(r"(rediss?(\+(sentinel|cluster))?|unix):")
 
 
 class Gateway:
@@ -41,7 +44,7 @@ class Gateway:
         accounts: Sequence[str] = ("main",),
         patience: Span = "30s",
     ) -> None:
-        """Prepare to talk to the gateway at URL (`http://…`, or its Redis: `redis://…`); nothing connects yet.
+        """Prepare to talk to the gateway at URL (`http://…`, or its Redis: a `redis.url`); nothing connects yet.
 
         `base_url` and `redis_url` say the same more loudly. PREFIX, STREAM and ACCOUNTS are for Redis: `redis.prefix`
         and one of `intake.streams` of the gateway, and the accounts whose receipts are read.
@@ -49,7 +52,7 @@ class Gateway:
         if sum(given is not None for given in (url, base_url, redis_url)) != 1:
             raise Refused("url_invalid", "give one address: base_url (http://…) or redis_url (redis://…)")
         if url is not None:
-            base_url, redis_url = (None, url) if url.partition(":")[0] in {"redis", "rediss", "unix"} else (url, None)
+            base_url, redis_url = (None, url) if _REDIS.match(url) else (url, None)
         longest = seconds(patience, "patience")
         self._http = OverHttp(base_url, key, longest) if base_url is not None else None
         self._redis = OverRedis(redis_url, prefix, stream, accounts, longest) if redis_url is not None else None

@@ -196,9 +196,10 @@ class Backlog(Document):
     targets: list[LaneWaiting] | None = Field(None, description="the fullest, the fullest first; 20 at most")
 
 
-class RedisStatus(Document):
-    """The server that keeps everything; empty while it is away."""
+class RedisNode(Document):
+    """A server that keeps something."""
 
+    address: str | None = Field(None, description="host and port")
     version: str | None = None
     role: str | None = None
     used_memory: int | None = None
@@ -206,6 +207,14 @@ class RedisStatus(Document):
     aof_enabled: bool | None = None
     persistence: Literal["ok", "failing", "off"] | None = None
     latency_ms: float | None = Field(None, ge=0, description="of one round trip, just now")
+
+
+class RedisStatus(RedisNode):
+    """What keeps everything; empty while it is away. Of the masters of a cluster it says the worst."""
+
+    nodes: list[RedisNode] | None = Field(
+        None, description="the masters of a cluster, or the one that sentinels name; absent for a single server"
+    )
 
 
 class ReplicaTold(Document):

@@ -160,6 +160,11 @@ def redis_document(server: ServerNumbers) -> dict[str, Any]:
         "aof_enabled": server.aof_enabled,
         "persistence": "failing" if server.failing else kept,
         "latency_ms": round(server.took * 1000, 2),
+        **(
+            {"nodes": [{"address": node.address} | redis_document(node) for node in server.nodes]}
+            if server.nodes
+            else {}
+        ),
     }
 
 

@@ -1,17 +1,16 @@
 """Every secret that the settings hold, for who has to keep them out of what is written."""
 
 from collections.abc import Iterator
-from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
+from gateway.settings.redis_url import passwords_in
 from gateway.settings.sections import Settings
 
 
 def secrets_of(settings: Settings) -> set[str]:
     """Return the tokens, signing secrets and passwords in SETTINGS; of API keys only hashes are there."""
-    password = urlsplit(settings.redis.url).password or ""
-    return {*_secrets_in(settings), password, unquote(password)} - {""}
+    return {*_secrets_in(settings), *passwords_in(settings.redis.url)} - {""}
 
 
 def _secrets_in(value: object) -> Iterator[str]:

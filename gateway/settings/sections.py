@@ -21,6 +21,7 @@ from gateway.model.verdict import Implementation, Rule
 from gateway.model.words import LogText
 from gateway.settings.hooks import Hook
 from gateway.settings.kinds import Bytes, Rates, Secret, Section, TargetPattern, at_least, form, veiled
+from gateway.settings.redis_url import RedisAddress
 
 VERSION = 1
 """Of how settings are written: counted up when a setting gets another meaning, or another name."""
@@ -31,8 +32,13 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 class Redis(Section):
     """Where everything that matters is kept."""
 
-    url: Annotated[str, PlainSerializer(veiled, return_type=str)] = Field(
-        "", repr=False, description="redis://, rediss:// or unix://; empty: the embedded server"
+    url: Annotated[RedisAddress, PlainSerializer(veiled, return_type=str)] = Field(
+        "",
+        repr=False,
+        description="redis://, rediss:// (TLS) or unix://; redis+sentinel://host:port,host:port/service: the master "
+        "that these sentinels name (?sentinel_password= where they want one); redis+cluster://host:port,host:port: "
+        "accounts are spread over the masters of a cluster, and a few of its nodes are enough to find the others. When "
+        "another server becomes master, the gateway follows within seconds. Empty: the embedded server",
     )
     prefix: Annotated[str, form(r"[A-Za-z0-9_.-]{1,32}", "1 to 32 letters, digits, _ . or -")] = Field(
         "gw", description="every key starts with it"

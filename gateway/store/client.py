@@ -2,21 +2,19 @@
 
 import asyncio
 import re
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from functools import partial
 
-from redis import DriverInfo
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.connection import HiredisRespSerializer
-from redis.exceptions import ConnectionError as Disconnected
+from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from gateway.model.errors import SettingsInvalid, StoreRefuses, StoreUnavailable
+from gateway.settings.redis_url import Kind, RedisUrl, read_redis_url
+from gateway.store.cluster import ClusterClient
+from gateway.store.connections import client
+from gateway.store.sentinels import Sentinels, led_by
+from gateway.store.slots import SlotMap
 
 _TAKES_NO_WRITES = re.compile(
     r"\b(OOM|READONLY|NOREPLICAS|MISCONF)\b|used memory|read only replica|not enough good replicas", re.IGNORECASE
@@ -24,16 +22,14 @@ _TAKES_NO_WRITES = re.compile(
 """How Redis says that it is full, a replica, without its replicas, or unable to save."""
 
 
-_PATIENCE = 30.0  # seconds anybody waits for a connection while Redis answers others
-
-_DRIVER = DriverInfo()  # once: for each connection redis-py would look up its own version on disk
-
-
 class Clients:
     """Three clients of one Redis: `commands` and `lanes` answer, `blocking` may wait for as long as it asks to.
 
     What callers want goes by `commands`, what moves the lanes by `lanes`, so that no crowd of callers holds up what was
     accepted. None repeats a command by itself: a lost reply may be a write that happened, so the caller decides.
+
+    Each is used like the client of one server, whatever the URL leads to: a master that sentinels name, or the masters
+    of a cluster, of which the one is asked that answers for a command's key. `kind` says which it is.
     """
 
     def __init__(self, url: str, answer: float = 5.0) -> None:
@@ -41,93 +37,47 @@ class Clients:
 
         Raises SettingsInvalid for a URL that is none.
         """
+        try:
+            address = read_redis_url(url)
+        except ValueError as error:
+            raise SettingsInvalid(f"redis.url: {error}") from None
         self.url = url
-        self.commands = _client(url, answer, socket_timeout=answer, connections=16)
-        self.lanes = _client(url, answer, socket_timeout=answer, connections=16)
-        self.blocking = _client(url, answer, socket_timeout=None, connections=64)
+        self.kind: Kind = address.kind
+        self._slots = SlotMap(address) if address.kind == "cluster" else None
+        self._sentinels = Sentinels(address, self._leave) if address.kind == "sentinel" else None
+        self.commands = self._client(address, answer, socket_timeout=answer, connections=16)
+        self.lanes = self._client(address, answer, socket_timeout=answer, connections=16)
+        self.blocking = self._client(address, answer, socket_timeout=None, connections=64)
+
+    def _client(self, address: RedisUrl, answer: float, *, socket_timeout: float | None, connections: int) -> Redis:
+        dial = partial(client, answer=answer, socket_timeout=socket_timeout, connections=connections)
+        if self._slots is not None:
+            return ClusterClient(self._slots, lambda node: dial(address.of(node)))
+        if self._sentinels is not None:  # which say where each connection leads
+            return dial(address.of(address.nodes[0]), mixin=led_by(self._sentinels))
+        return dial(address.text)
+
+    async def masters(self) -> dict[str, Redis]:
+        """Return a plain client of each server that takes writes, by its address; "" where `url` is the address."""
+        if self._slots is None or not isinstance(self.commands, ClusterClient):
+            known = self._sentinels.known if self._sentinels is not None else None
+            return {str(known or ""): self.commands}
+        await self._slots.look()
+        return {str(node): self.commands.node(node) for node in self._slots.masters}
 
     async def close(self) -> None:
         """Close every connection."""
+        for asking in (self._slots, self._sentinels):
+            if asking is not None:
+                await asking.close()
         await self.blocking.aclose()
         await self.lanes.aclose()
         await self.commands.aclose()
 
-
-class _Pool(BlockingConnectionPool):
-    """Lets everyone wait for a connection for as long as Redis answers others.
-
-    That many wait says nothing about Redis: a crowd of callers is served late, and not told that Redis is away.
-    """
-
-    _answers = 0
-    _waiting = 0
-
-    async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> AbstractConnection:
-        """Return a connection; raises redis' ConnectionError when Redis has answered nobody for `timeout` seconds."""
-        if not self._waiting and self.can_get_connection():
-            return await self._free_connection()
-        self._waiting += 1
-        try:
-            return await self._freed_connection()
-        finally:
-            self._waiting -= 1
-
-    async def _free_connection(self) -> AbstractConnection:
-        """Return one that is free, without the steps of waiting for it."""
-        connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
-        try:
-            await self.ensure_connection(connection)
-        except BaseException:
-            await self.release(connection)
-            raise
-        return connection
-
-    async def _freed_connection(self) -> AbstractConnection:
-        ends_at = time.monotonic() + _PATIENCE
-        while True:
-            answers = self._answers
-            try:
-                connection: AbstractConnection = await super().get_connection()  # type: ignore[no-untyped-call]
-                return connection
-            except Disconnected:
-                if self._answers == answers or time.monotonic() > ends_at:
-                    raise
-
-    async def release(self, connection: AbstractConnection) -> None:
-        """Take a connection back, and note whether Redis answered on it."""
-        if connection.is_connected:  # one on which no answer came is closed by now
-            self._answers += 1
-        await super().release(connection)
-
-
-class _Packed(AbstractConnection):
-    """A connection whose commands hiredis packs; redis-py does it argument by argument."""
-
-    _serializer = HiredisRespSerializer()
-
-    def pack_command(self, *args: Any) -> list[bytes]:
-        """Return a command as it is sent."""
-        packed: list[bytes] = self._serializer.pack(*args)
-        return packed
-
-
-def _client(url: str, answer: float, socket_timeout: float | None, connections: int) -> Redis:
-    try:
-        pool = _Pool.from_url(
-            url,
-            max_connections=connections,
-            timeout=answer,
-            socket_timeout=socket_timeout,
-            socket_connect_timeout=3.0,
-            socket_keepalive=True,
-            retry=Retry(NoBackoff(), 0),
-            legacy_responses=False,
-            driver_info=_DRIVER,
-        )
-    except ValueError as error:
-        raise SettingsInvalid(f"redis.url: {error}") from None
-    pool.connection_class = type("Connection", (_Packed, pool.connection_class), {})
-    return Redis.from_pool(pool)
+    async def _leave(self) -> None:
+        """Break the connections to the master of before: what waits there would wait for ever."""
+        for one in (self.blocking, self.lanes, self.commands):
+            await one.connection_pool.disconnect()
 
 
 @contextmanager

@@ -1,10 +1,14 @@
 """The receipts streams, followed: what became of jobs, as it happens."""
 
+import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gateway.store.client import Clients, answered_within, translated
 from gateway.store.keys import RING, Keys
+
+_FIRST_LOOK, _LONGEST_LOOK = 0.01, 0.1  # seconds between two looks at streams that cannot be waited for together
 
 
 class Told(NamedTuple):
@@ -41,17 +45,41 @@ class Feed:
 
         Waits up to WAIT_MS for the first one of any account.
         """
+        if self._clients.kind == "cluster" and len(after) > 1:
+            return await self._looked_up(after, most, wait_ms)
         streams = {self._stream(account): account for account in after}
         # mypy: a dict's key type is not covariant
         positions: dict[Any, Any] = {stream: after[account] for stream, account in streams.items()}
         async with answered_within(wait_ms / 1000 + 5):
             with translated():
                 reply: Any = await self._clients.blocking.xread(positions, count=most, block=wait_ms)
-        return [
-            Told(streams[stream.decode()], entry.decode(), fields.get(b"receipt", b"{}"))
-            for stream, entries in (reply or {}).items()
-            for entry, fields in entries
-        ]
+        return _told(reply, streams)
+
+    async def _looked_up(self, after: Mapping[str, str], most: int, wait_ms: int) -> list[Told]:
+        """Do the same in a cluster, where no read waits for streams of several slots: look, and look again."""
+        streams = {self._stream(account): account for account in after}
+        ends_at, pause = time.monotonic() + wait_ms / 1000, _FIRST_LOOK
+        while True:
+            with translated():
+                async with self._clients.commands.pipeline(transaction=False) as pipe:
+                    for stream, account in streams.items():
+                        pipe.xread({stream: after[account]}, count=most)
+                    replies: list[Any] = await pipe.execute()
+            told = [one for reply in replies for one in _told(reply, streams)]
+            left = ends_at - time.monotonic()
+            if told or left <= 0:
+                return told
+            await asyncio.sleep(min(pause, left))
+            pause = min(2 * pause, _LONGEST_LOOK)
 
     def _stream(self, account: str) -> str:
         return self._keys.account(account)[RING.index("receipts")]
+
+
+def _told(reply: Any, streams: Mapping[str, str]) -> list[Told]:
+    """Return the entries of a reply to a read; STREAMS says of which account each stream is."""
+    return [
+        Told(streams[stream.decode()], entry.decode(), fields.get(b"receipt", b"{}"))
+        for stream, entries in (reply or {}).items()
+        for entry, fields in entries
+    ]

@@ -7,7 +7,7 @@ from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.settings import Redis
 from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server, state_dir
-from gateway.store.server import OLDEST, server_numbers
+from gateway.store.server import OLDEST, mode, server_numbers
 from gateway.telemetry import Event, Log
 
 _REMEDY = (
@@ -29,9 +29,25 @@ async def opened(settings: Redis) -> AsyncIterator[Clients]:
             Log().info(Event.SERVER_EMBEDDED, url=url, data=str(folder), fsync="everysec")
         try:
             clients = await stack.enter_async_context(connected(url))
+            if clients.kind == "server":
+                _insist_on(await mode(clients))
             version = (await server_numbers(clients)).compatible
         except StoreUnavailable as error:
             raise SettingsInvalid(f"redis.url: {error}; {_REMEDY}") from None
         if version < OLDEST:
             raise SettingsInvalid(f"redis.url: Redis {version} is too old; 6.2 or newer is needed")
         yield clients
+
+
+def _insist_on(found: str) -> None:
+    """Refuse a URL of one server that leads to something else than it says."""
+    if found == "cluster":
+        raise SettingsInvalid(
+            "redis.url: the server there is a node of a cluster; write redis+cluster://host:port (or rediss+cluster), "
+            "without a database number"
+        )
+    if found == "sentinel":
+        raise SettingsInvalid(
+            "redis.url: a sentinel listens there; write redis+sentinel://host:port/<service> (or rediss+sentinel), "
+            "with the name of the master behind it"
+        )

@@ -1,10 +1,13 @@
 """The Redis server behind the gateway, as the status page tells it."""
 
+import asyncio
 import json
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
 
 from gateway.model.instant import format_instant
 from gateway.store.client import Clients, translated
@@ -12,6 +15,9 @@ from gateway.store.keys import Keys
 
 OLDEST = (6, 2)
 """The oldest Redis that knows every command used here (BLMOVE, LPOP with a count)."""
+
+MASTERS = frozenset({"master", "primary"})
+"""The roles of a server that takes writes."""
 
 MOST_MEMORY = 0.85
 """Of `maxmemory` before intake waits; the rest is for what the jobs that are in already still need."""
@@ -24,6 +30,10 @@ class ServerNumbers:
     now      epoch milliseconds by its clock
     failing  what it could not save last, "" when it could: the append-only file (`aof`) or a snapshot (`rdb`)
     took     seconds it took to answer
+    mode     `standalone`, `cluster` or `sentinel`
+    address  where it listens, "" when only `redis.url` tells
+    nodes    the masters of a cluster, or the one that sentinels name; of several, the other fields say the worst:
+             of memory that of the one which has least left
     """
 
     version: str
@@ -35,6 +45,14 @@ class ServerNumbers:
     failing: str
     now: int
     took: float
+    mode: str = "standalone"
+    address: str = ""
+    nodes: tuple["ServerNumbers", ...] = ()
+
+    @property
+    def fullness(self) -> tuple[float, int]:
+        """How full it is, to compare it with others: of its limit, and where there is none in bytes."""
+        return (self.used_memory / self.maxmemory if self.maxmemory else 0.0, self.used_memory)
 
 
 class Replica(NamedTuple):
@@ -59,19 +77,48 @@ async def ping(clients: Clients) -> None:
 
 
 async def memory(clients: Clients) -> tuple[int, int]:
-    """Return used and most memory of the server in bytes, the latter 0 when it is not limited."""
+    """Return used and most memory in bytes, the latter 0 when it is not limited; of several servers the fullest's.
+
+    One of several that does not answer says so to who needs it.
+    """
     with translated():
-        info: dict[str, Any] = await clients.commands.info("memory")
-    return int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+        masters = (await clients.masters()).values()
+        answers = await asyncio.gather(*(master.info("memory") for master in masters), return_exceptions=True)
+        told: list[dict[str, Any]] = [answer for answer in answers if isinstance(answer, dict)]
+        for answer in answers if not told else ():
+            if isinstance(answer, BaseException):
+                raise answer
+    numbers = [(int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))) for info in told]
+    return max(numbers, key=lambda pair: (pair[0] / pair[1] if pair[1] else 0.0, pair[0]))
 
 
 async def server_numbers(clients: Clients) -> ServerNumbers:
-    """Return what the server says of itself; raises StoreUnavailable."""
+    """Return what the server says of itself, or the masters together; raises StoreUnavailable."""
     with translated():
-        began = time.monotonic()
-        seconds, microseconds = await clients.commands.time()
-        took = time.monotonic() - began
-        info: dict[str, Any] = await clients.commands.info()
+        masters = await clients.masters()
+        told = await asyncio.gather(*(_numbers(address, redis) for address, redis in masters.items()))
+    if [one.address for one in told] == [""]:
+        return told[0]
+    fullest = max(told, key=lambda one: one.fullness)
+    oldest = min(told, key=lambda one: one.compatible)
+    return replace(
+        fullest,
+        version=oldest.version,
+        compatible=oldest.compatible,
+        role=next((one.role for one in told if one.role not in MASTERS), fullest.role),
+        aof_enabled=all(one.aof_enabled for one in told),
+        failing=next((one.failing for one in told if one.failing), ""),
+        took=max(one.took for one in told),
+        address="",
+        nodes=tuple(told),
+    )
+
+
+async def _numbers(address: str, redis: Redis) -> ServerNumbers:
+    began = time.monotonic()
+    seconds, microseconds = await redis.time()
+    took = time.monotonic() - began
+    info: dict[str, Any] = await redis.info()
     # Redis as a service leaves some fields out: what it does not tell is no reason to worry.
     saved = {"aof": info.get("aof_last_write_status", "ok"), "rdb": info.get("rdb_last_bgsave_status", "ok")}
     return ServerNumbers(
@@ -84,7 +131,16 @@ async def server_numbers(clients: Clients) -> ServerNumbers:
         failing=next((what for what, status in saved.items() if status != "ok"), ""),
         now=seconds * 1000 + microseconds // 1000,
         took=took,
+        mode=str(info.get("redis_mode") or info.get("server_mode", "standalone")),
+        address=address,
     )
+
+
+async def mode(clients: Clients) -> str:
+    """Return whether the server at a `redis://` URL is `standalone`, part of a `cluster`, or a `sentinel`."""
+    with translated():
+        info: dict[str, Any] = await clients.commands.info("server")
+    return str(info.get("redis_mode") or info.get("server_mode", "standalone"))
 
 
 async def replicas(clients: Clients, keys: Keys) -> list[Replica]:

@@ -1,4 +1,4 @@
-"""What a job costs does not grow: with the targets, with what is queued, with the accounts, with the replicas.
+"""What a job costs does not grow: with targets, with what is queued, with accounts, replicas, the masters of a cluster.
 
 In each case so many jobs are queued beforehand, through the gateway's own door, over so many targets; then gateways
 send, and for every job that has gone another comes, so that as many stay queued all the while. What the jobs meanwhile
@@ -9,7 +9,8 @@ that holds most, at the end.
 New jobs come through the stream, which the gateways read; only where targets vary they come through the door, since
 what reading costs is the same for every number of targets, and would make the ratio look better. 64 calls in flight are
 shared by the accounts. Ratios are to the case marked *: with 10 queued, few jobs share a round trip, which costs more a
-job than anything that a longer queue could.
+job than anything that a longer queue could. Redis' CPU on a cluster is that of all its masters together; what one of
+them uses a second is told as well, since a single server has no more than one core for it.
 """
 
 import argparse
@@ -38,6 +39,7 @@ class Case(NamedTuple):
     targets: int = GROUPS
     accounts: int = 1
     replicas: int = 1
+    masters: int = 0  # of a cluster; 0: a single server
     door: bool = False
 
     @property
@@ -52,6 +54,7 @@ class Cost(NamedTuple):
     own: float
     redis: float
     rate: float
+    busiest: float  # of a core, the Redis server that used most
 
 
 _CASES = (
@@ -59,6 +62,8 @@ _CASES = (
     *(Case(f"{number:,} queued", queued=number) for number in (1_000, 10, 100_000, 1_000_000)),
     *(Case(f"{number} accounts", accounts=number) for number in (1, 10, 100)),
     *(Case(f"{number} replicas", replicas=number) for number in (1, 2, 4)),
+    Case("30 accounts, no cluster", accounts=30),
+    Case("30 accounts, 3-master cluster", accounts=30, masters=3),
 )
 _DIMENSIONS = tuple(dict.fromkeys(case.dimension for case in _CASES))
 
@@ -74,17 +79,26 @@ async def measure(arguments: argparse.Namespace) -> Report:
     report = Report(
         "scaling",
         f"{_SLICES} slices of {arguments.jobs} jobs a case",
-        ("case", "own ÷ *", "Redis ÷ *", "own CPU µs a job", "Redis CPU µs a job", "jobs/s", "MB a gateway"),
+        (
+            "case",
+            "own ÷ *",
+            "Redis ÷ *",
+            "own CPU µs a job",
+            "Redis CPU µs a job",
+            "jobs/s",
+            "MB a gateway",
+            "cores of a server",
+        ),
     )
     for dimension in arguments.only:
         first: Cost | None = None
         for case in (case for case in _CASES if case.dimension == dimension):
             costs, memory = await _case(case, arguments.jobs)
-            own, redis, rate = (spread(list(values)) for values in zip(*costs, strict=True))
-            first = first or Cost(own.median, redis.median, rate.median)
+            own, redis, rate, busiest = (spread(list(values)) for values in zip(*costs, strict=True))
+            first = first or Cost(own.median, redis.median, rate.median, busiest.median)
             ratios = own.median / first.own, redis.median / first.redis
             star = "*" * (first.own == own.median)
-            report.rows.append((f"{case.name}{star}", *ratios, own, redis, rate, memory / 1e6))
+            report.rows.append((f"{case.name}{star}", *ratios, own, redis, rate, memory / 1e6, busiest))
             if case.door and not star:
                 report.bounds += [
                     Bound(f"{what} CPU a job with {case.name} ÷ *", ratio, _MUST)
@@ -97,7 +111,7 @@ async def _case(case: Case, slice_: int) -> tuple[list[Cost], int]:
     """Return what each slice cost, and the bytes of the gateway that holds most."""
     account = {"max_in_flight": max(1, AT_ONCE // case.accounts)}
     others = [f"account{number}" for number in range(1, case.accounts)]
-    async with world(account=account, others=others, intake={"max_queued": 2_000_000}) as here:
+    async with world(account=account, others=others, intake={"max_queued": 2_000_000}, masters=case.masters) as here:
         groups = case.targets // case.accounts
         await here.fill(case.queued, groups, deadline=_FILLING_S)
         coming = jobs(count(case.queued), groups, here.accounts)
@@ -108,7 +122,8 @@ async def _case(case: Case, slice_: int) -> tuple[list[Cost], int]:
 
 async def _slice(here: World, case: Case, coming: Iterator[str], least: int) -> Cost:
     """Let at least LEAST jobs go while as many come; return what one cost."""
-    before, own, redis, began = await here.stub.count(), here.gateway_cpu(), await here.redis_cpu(), time.monotonic()
+    before, own, began = await here.stub.count(), here.gateway_cpu(), time.monotonic()
+    redis = await here.server_cpu()
     gone = come = 0
     async with asyncio.timeout(_SLICE_S):
         while gone < least:
@@ -120,4 +135,5 @@ async def _slice(here: World, case: Case, coming: Iterator[str], least: int) -> 
             elif new:
                 await here.producer.add(*new)
     took = time.monotonic() - began
-    return Cost((here.gateway_cpu() - own) / gone * 1e6, (await here.redis_cpu() - redis) / gone * 1e6, gone / took)
+    used = [now - then for now, then in zip(await here.server_cpu(), redis, strict=True)]
+    return Cost((here.gateway_cpu() - own) / gone * 1e6, sum(used) / gone * 1e6, gone / took, max(used) / took)

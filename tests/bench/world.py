@@ -22,6 +22,7 @@ from tests.bench import meters
 from tests.bench.door import Door
 from tests.bench.program import ours
 from tests.bench.receiver import Seen, Stub, stub
+from tests.topologies import cluster
 from tests.world import WIDE
 
 __all__ = ["Seen", "World", "world"]
@@ -114,8 +115,12 @@ class World:
 
     async def redis_cpu(self) -> float:
         """Return the seconds of CPU the server has used, in user and system mode, all its threads together."""
-        info: dict[str, Any] = await self._clients.commands.info("cpu")
-        return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
+        return sum(await self.server_cpu())
+
+    async def server_cpu(self) -> list[float]:
+        """Return the same of each master, if Redis is a cluster."""
+        told = [await master.info("cpu") for _, master in sorted((await self._clients.masters()).items())]
+        return [float(info["used_cpu_user"]) + float(info["used_cpu_sys"]) for info in told]
 
     async def redis_memory(self) -> int:
         """Return the bytes the server holds for keys and their values: without buffers and the receipts streams."""
@@ -136,14 +141,19 @@ async def world(
     account: dict[str, Any] | None = None,
     others: Sequence[str] = (),
     intake: dict[str, Any] | None = None,
+    masters: int = 0,
 ) -> AsyncIterator[World]:
     """Yield a world whose stub answers after ANSWER_MS, and never to the HANGING groups; no gateway runs yet.
 
+    Redis is a single server, or a cluster of so many MASTERS.
     What LIMITS, ACCOUNT and INTAKE do not say is as the gateway's defaults say. OTHERS are accounts like the first.
     """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="gateway-bench-")))
-        url = await stack.enter_async_context(embedded_server(folder / "redis"))
+        if masters:
+            url = (await stack.enter_async_context(cluster(folder / "redis", masters))).url
+        else:
+            url = await stack.enter_async_context(embedded_server(folder / "redis"))
         clients = await stack.enter_async_context(connected(url))
         napcat = await stack.enter_async_context(stub(answer_ms, hanging))
         accounts = [{"name": name, "endpoint": napcat.url, **(account or {})} for name in (_ACCOUNT, *others)]

@@ -45,6 +45,7 @@ class Cluster:
     """A cluster of one node, on which a key of a slot that is not served here is an error, in scripts too."""
 
     def __init__(self, port: int) -> None:
+        self.port = port
         self.url = f"redis://127.0.0.1:{port}/0"
         self._redis = Redis(port=port)
         self._served: set[int] = set()
@@ -315,7 +316,7 @@ async def test_a_gateway_serves_stream_list_and_http_on_a_cluster(
     cluster: Cluster, clients: Clients, world: World
 ) -> None:
     cluster.serve_only("main", "gw:jobs", "gw:jobs:list", "gw:invalid", "gw:replicas", "gw:format")
-    gateway = await world.gateway(redis={"url": cluster.url})
+    gateway = await world.gateway(redis={"url": f"redis+cluster://127.0.0.1:{cluster.port}"})
     texts = ["stream", "list", "http"]
     jobs = [{"group_id": "1", "message": text, "key": text} for text in texts]
     producer = Producer(clients)

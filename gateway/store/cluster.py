@@ -1,0 +1,276 @@
+"""A client of a cluster that is used like one of a single server: each command goes to who answers for its key.
+
+redis-py has one, too. It repeats what may have happened, and cannot send a script and a WAIT behind it on one
+connection; so here redis-py talks to single servers only, and this says to which.
+
+While the keys of a slot are moved one by one, no script of an account runs: among its KEYS are beginnings of names,
+which are no keys, so that neither side has all of them, and both refuse (TRYAGAIN). Nothing sees half an account.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline, PubSub
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MovedError,
+    NoScriptError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import TimeoutError as Silent
+
+from gateway.settings.redis_url import Node
+from gateway.store.slots import SlotMap, slot_of, told_by
+
+_TURNS = 24  # answers that a command may get which are none, before the caller is told
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.2  # seconds before a command is tried again that nobody takes yet
+_NOT_DONE = (MovedError, AskError, TryAgainError, NoScriptError)
+"""What a node says that has not done what it was told, and would do it, or knows who would."""
+
+_KEYLESS = frozenset((
+    "ACL", "BGREWRITEAOF", "BGSAVE", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DBSIZE", "DEBUG", "ECHO", "FLUSHALL",
+    "FLUSHDB", "HELLO", "INFO", "KEYS", "LASTSAVE", "LATENCY", "PING", "PUBLISH", "RANDOMKEY", "ROLE", "SCAN", "SCRIPT",
+    "SLOWLOG", "TIME", "WAIT", "WAITAOF",
+))  # fmt: skip
+"""What any master may answer: each speaks of itself alone."""
+
+_SCRIPTED = frozenset(("EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"))
+
+
+class Command(NamedTuple):
+    """One command, and what redis-py needs to read its reply."""
+
+    words: tuple[Any, ...]
+    options: Mapping[str, Any]
+
+    @property
+    def waits(self) -> bool:
+        """Whether it asks how far the command before it has gone, and so belongs behind that."""
+        return _name(self.words[0]) in {"WAIT", "WAITAOF"}
+
+    @property
+    def slot(self) -> int | None:
+        """The slot of its first key; None when any master may answer."""
+        return _slot(self.words)
+
+
+def _slot(words: Sequence[Any]) -> int | None:
+    key = key_of(words)
+    return None if key is None else slot_of(key)
+
+
+def key_of(words: Sequence[Any]) -> str | bytes | None:
+    """Return the first key that a command names, None when it names none."""
+    name = _name(words[0])
+    place = 1
+    if name in _KEYLESS:
+        return None
+    if name in _SCRIPTED:
+        if not int(words[2]):
+            return None
+        place = 3
+    elif name in {"XREAD", "XREADGROUP"}:
+        options = 4 if name == "XREADGROUP" else 1  # behind names that may be anything
+        place = 1 + next(at for at in range(options, len(words)) if words[at] in {"STREAMS", b"STREAMS"})
+    elif name == "OBJECT":
+        place = 2
+    key: str | bytes = words[place]
+    return key
+
+
+@lru_cache(256)
+def _name(word: str | bytes) -> str:
+    """Return the name of a command by its first WORD; redis-py writes `XINFO STREAM` as one, and the key behind it."""
+    name = word.decode() if isinstance(word, bytes) else str(word)
+    return name.partition(" ")[0].upper()
+
+
+class ClusterClient(Redis):
+    """One kind of client for all masters of a cluster: each has its own plain client and connections.
+
+    A command that a node did not do because it is not the one is repeated at once at the one that is, and a script that
+    a node does not know is told to it. What met a broken connection may have been done, and is not repeated.
+    """
+
+    def __init__(self, slots: SlotMap, dial: Callable[[Node], Redis]) -> None:
+        """Go by SLOTS; DIAL makes the client of one node. Nothing connects yet."""
+        self._slots = slots
+        self._dial = dial
+        self._nodes: dict[Node, Redis] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._known: tuple[Node, ...] = ()
+        self._texts: dict[str, str] = {}
+        super().__init__(connection_pool=dial(slots.guess()).connection_pool)  # for its encoder; nothing connects
+
+    def node(self, node: Node) -> Redis:
+        """Return the plain client of one node."""
+        if self._known is not self._slots.masters:
+            self._retire()
+        client = self._nodes.get(node)
+        if client is None:
+            client = self._nodes[node] = self._dial(node)
+        return client
+
+    def _retire(self) -> None:
+        """Close the connections to nodes that are masters no more."""
+        self._known = self._slots.masters
+        for gone in self._nodes.keys() - set(self._known):
+            closing = asyncio.create_task(self._nodes.pop(gone).aclose(), name=f"leave {gone}")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        """Close every connection."""
+        for client in self._nodes.values():
+            await client.aclose()
+        if self._closing:
+            await asyncio.wait(self._closing)
+        await super().aclose(close_connection_pool)
+
+    def register_script(self, script: Any) -> Any:
+        """Return a script that every node learns when it first runs there."""
+        registered: Any = super().register_script(script)
+        self._texts[registered.sha] = script
+        return registered
+
+    def pubsub(self, **options: Any) -> PubSub:
+        """Return a subscription at some master: what is published reaches all of them."""
+        return self.node(self._slots.guess()).pubsub(**options)
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> "ClusterPipeline":
+        """Return commands to be sent together, to each master its own; there are no transactions."""
+        if transaction:
+            raise NotImplementedError("no transaction spans the masters of a cluster")
+        return ClusterPipeline(self)
+
+    async def execute_command(self, *words: Any, **options: Any) -> Any:
+        """Let who answers for the command's key do it."""
+        asked = await self._slots.owner(_slot(words))
+        try:
+            return await self.node(asked).execute_command(*words, **options)  # type: ignore[no-untyped-call]
+        except _NOT_DONE as error:
+            (reply,) = await self._again([Command(words, options)], error, asked)
+            if isinstance(reply, Exception):
+                raise reply from None
+            return reply
+        except (RedisError, OSError) as error:
+            self._suspect(asked, error)
+            raise
+
+    async def together(self, commands: Sequence[Command]) -> list[Any]:
+        """Send COMMANDS, those of one node in one go; return their replies, errors among them.
+
+        Raises what broke a connection; the commands of other nodes are done then.
+        """
+        places: dict[Node, list[int]] = {}
+        chunks: list[list[int]] = []
+        asked: list[Node] = []
+        for place, command in enumerate(commands):
+            if command.waits and chunks:
+                chunks[-1].append(place)
+            else:
+                slot = command.slot
+                # What any master may answer goes with the others, as it would to a single server.
+                asked.append(asked[-1] if slot is None and asked else await self._slots.owner(slot))
+                chunks.append([place])
+            places.setdefault(asked[-1], []).append(place)
+        replies: list[Any] = [None] * len(commands)
+        sent = (self._send(node, [commands[place] for place in there]) for node, there in places.items())
+        answers = await asyncio.gather(*sent, return_exceptions=True)
+        for there, answer in zip(places.values(), answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            for place, reply in zip(there, answer, strict=True):
+                replies[place] = reply
+        for node, chunk in zip(asked, chunks, strict=True):
+            error = replies[chunk[0]]
+            if isinstance(error, _NOT_DONE):
+                answer = await self._again([commands[place] for place in chunk], error, node)
+                for place, reply in zip(chunk, answer, strict=True):
+                    replies[place] = reply
+            elif isinstance(error, RedisError):
+                self._suspect(node, error)
+        return replies
+
+    async def _again(self, commands: list[Command], error: Exception, asked: Node) -> list[Any]:
+        """Repeat what was not done because of ERROR, and the WAITs behind it, until it is done or fails otherwise."""
+        replies: list[Any] = [error, *[None] * (len(commands) - 1)]
+        pause, asking = _FIRST_PAUSE, False
+        for turn in range(_TURNS):
+            # Keys that are on their way arrive; and masters that each name the other, after an election, soon agree.
+            if isinstance(error, TryAgainError) or turn > 1:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            if isinstance(error, MovedError):
+                asked, asking = self._slots.moved(error, asked), False
+            elif isinstance(error, AskError):
+                asked, asking = told_by(error, asked), True
+            elif isinstance(error, TryAgainError):
+                asking = False
+                asked = await self._slots.owner(commands[0].slot)
+            elif isinstance(error, NoScriptError) and (told := self._told(commands[0])) is not None:
+                commands = [told, *commands[1:]]
+            else:
+                break
+            replies = await self._send(asked, commands, asking=asking)
+            error = replies[0]
+        if isinstance(error, RedisError):
+            self._suspect(asked, error)
+        return replies
+
+    def _told(self, command: Command) -> Command | None:
+        """Return the same command with the script's text; None when that is not known."""
+        name, sha, *rest = command.words
+        text = self._texts.get(sha.decode() if isinstance(sha, bytes) else str(sha))
+        if text is None or _name(name) != "EVALSHA":
+            return None
+        return Command(("EVAL", text, *rest), command.options)
+
+    async def _send(self, node: Node, commands: Sequence[Command], *, asking: bool = False) -> list[Any]:
+        """Send COMMANDS to NODE in one go and return their replies; ASKING: it is about to get their slot."""
+        try:
+            async with self.node(node).pipeline(transaction=False) as pipe:
+                if asking:
+                    pipe.execute_command("ASKING")
+                for command in commands:
+                    pipe.execute_command(*command.words, **command.options)
+                replies: list[Any] = await pipe.execute(raise_on_error=False)
+        except (RedisError, OSError) as error:
+            self._suspect(node, error)
+            raise
+        return replies[asking:]
+
+    def _suspect(self, node: Node, error: Exception) -> None:
+        """Look who answers for what before the next command, if ERROR says that NODE may not."""
+        broken = isinstance(error, (Disconnected, Silent, ClusterDownError, OSError))
+        if broken or (isinstance(error, ResponseError) and str(error).startswith("READONLY")):
+            self._slots.doubt(node)
+
+
+class ClusterPipeline(Pipeline):
+    """Commands of many keys that are sent together."""
+
+    def __init__(self, client: ClusterClient) -> None:
+        """Gather commands for CLIENT."""
+        self._client = client
+        super().__init__(client.connection_pool, client.response_callbacks, transaction=False, shard_hint=None)
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        """Send what was gathered and return the replies; what was never done is repeated where it can be done."""
+        commands = [Command(words, options) for words, options in self.command_stack]
+        try:
+            replies = await self._client.together(commands) if commands else []
+        finally:
+            await self.reset()  # type: ignore[no-untyped-call]
+        if raise_on_error:
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+        return replies
