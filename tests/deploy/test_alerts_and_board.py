@@ -163,7 +163,7 @@ def test_each_alert_says_what_it_means_and_what_to_do() -> None:
     assert len(set(names)) == len(names) > 15
     for rule in alerts():
         assert set(rule) <= RULE, rule["alert"]
-        assert set(rule["annotations"]) == {"summary", "description", "action"}, rule["alert"]
+        assert set(rule["annotations"]) == {"summary", "description", "action", "runbook_url"}, rule["alert"]
         assert all(isinstance(words, str) and words for words in rule["annotations"].values()), rule["alert"]
         assert rule["labels"]["severity"] in {"critical", "warning"}
         assert re.fullmatch(r"[1-9][0-9]*[smh]", rule.get("for", "1m")), rule["alert"]

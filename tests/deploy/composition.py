@@ -1,0 +1,115 @@
+"""`deploy/compose.yaml` as plain processes: the commands and environments it names, with hosts and paths of this machine.
+
+A container's network and folders are what is replaced; nothing else is.
+"""
+
+import json
+import os
+import re
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gateway.sandbox.process import free_port
+from gateway.store.embedded import find_server
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+_INSTRUCTION = re.compile(r"^([A-Z]+) (.*)$")
+_VARIABLE = re.compile(r"(\w+)=(\"[^\"]*\"|\S+)")
+
+
+def dockerfile() -> list[tuple[str, str]]:
+    """Return the instructions of the image's last stage, in order; one on several lines is joined."""
+    lines = (DEPLOY / "Dockerfile").read_text("utf-8").replace("\\\n", " ").splitlines()
+    found = [match.groups() for line in lines if (match := _INSTRUCTION.match(line))]
+    last = max(number for number, (name, _) in enumerate(found) if name == "FROM")
+    return [(name, words) for name, words in found[last:]]
+
+
+def image_environment() -> dict[str, str]:
+    """Return the variables the image sets."""
+    words = " ".join(words for name, words in dockerfile() if name == "ENV")
+    return {name: value.strip('"') for name, value in _VARIABLE.findall(words)}
+
+
+def instruction(name: str) -> Any:
+    """Return what one instruction of the last stage says: a list where it is one, else text."""
+    (words,) = [words for one, words in dockerfile() if one == name]
+    return json.loads(words) if words.startswith("[") else words
+
+
+def services() -> dict[str, Any]:
+    """Return the services of compose.yaml, with what they take over from each other."""
+    document: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    found: dict[str, Any] = document["services"]
+    return found
+
+
+@dataclass
+class Composition:
+    """The services in FOLDER: which port each has here, and how it is started."""
+
+    folder: Path
+    ports: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Lay out what would be mounted, beside the secrets that are in `compose/secrets` already."""
+        self.ports = {name: free_port() for name in services()}
+        (self.folder / "data").mkdir()
+        for file in (self.folder / "compose" / "secrets").iterdir():
+            file.write_text(self._here(file.read_text()))
+        for name in ("config.yaml", "Caddyfile"):
+            (self.folder / name).write_text(self._here((DEPLOY / "compose" / name).read_text("utf-8")))
+
+    def url(self, service: str) -> str:
+        """Where a service is reached."""
+        return f"http://127.0.0.1:{self.ports[service]}"
+
+    def words(self, service: str) -> list[str]:
+        """Return the command of SERVICE."""
+        told = services()[service]["command"]
+        words = shlex.split(told.replace("$$", "$")) if isinstance(told, str) else list(told)
+        words = [self._here(word) for word in words]
+        match service:
+            case "valkey":
+                return [find_server(), *words[1:], "--bind", "127.0.0.1", "--port", str(self.ports[service])]
+            case "balancer":
+                return words
+            case "sandbox":
+                words[words.index("0.0.0.0")] = "127.0.0.1"
+                words[words.index("3000")] = str(self.ports[service])
+        assert instruction("ENTRYPOINT") == ["gateway"]
+        return [sys.executable, "-m", "gateway", *words]
+
+    def environment(self, service: str) -> dict[str, str]:
+        """Return the variables of SERVICE, and those without which no program runs here."""
+        told = services()[service]
+        image = image_environment() if told["image"].startswith("napcat-gateway:") else {}
+        mine = {name: self._here(value) for name, value in {**image, **told.get("environment", {})}.items()}
+        mine.pop("PATH", None)
+        if "GATEWAY_HTTP__HOST" in mine:
+            assert mine["GATEWAY_HTTP__HOST"] == "0.0.0.0"
+            mine |= {"GATEWAY_HTTP__HOST": "127.0.0.1", "GATEWAY_HTTP__PORT": str(self.ports[service])}
+        if service == "balancer":
+            mine["LISTEN"] = f"127.0.0.1:{self.ports[service]}"
+        given = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+        return {**given, "HOME": "/nonexistent", "PYTHONPATH": str(DEPLOY.parent), **mine}
+
+    def _here(self, text: str) -> str:
+        """Return TEXT with the addresses and folders of this machine."""
+        hosts = {"napcat:3000": "sandbox", "valkey:6379": "valkey"} | {
+            f"{name}:8080": name for name in ("gateway-1", "gateway-2")
+        }
+        for address, service in hosts.items():
+            text = text.replace(address, f"127.0.0.1:{self.ports[service]}")
+        for inside, here in (
+            ("/run/secrets", self.folder / "compose" / "secrets"),
+            ("/etc/caddy", self.folder),
+            ("/data", self.folder / "data"),
+        ):
+            text = text.replace(inside, str(here))
+        return text
