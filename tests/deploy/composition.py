@@ -60,10 +60,20 @@ class Composition:
         """Lay out what would be mounted, beside the secrets that are in `compose/secrets` already."""
         self.ports = {name: free_port() for name in services()}
         (self.folder / "data").mkdir()
-        for file in (self.folder / "compose" / "secrets").iterdir():
-            file.write_text(self._here(file.read_text()))
-        for name in ("config.yaml", "Caddyfile"):
-            (self.folder / name).write_text(self._here((DEPLOY / "compose" / name).read_text("utf-8")))
+        for service, told in services().items():
+            secrets = self.place(service) / "secrets"
+            secrets.mkdir(parents=True)
+            for name in told.get("secrets", ()):
+                text = (self.folder / "compose" / "secrets" / name).read_text()
+                (secrets / name).write_text(self._here(service, text))
+            for volume in told.get("volumes", ()):
+                if not isinstance(volume, str):
+                    source = DEPLOY / volume["source"]
+                    (self.place(service) / source.name).write_text(self._here(service, source.read_text("utf-8")))
+
+    def place(self, service: str) -> Path:
+        """Return the folder SERVICE works in, with its settings and its secrets."""
+        return self.folder / service
 
     def url(self, service: str) -> str:
         """Where a service is reached."""
@@ -73,7 +83,7 @@ class Composition:
         """Return the command of SERVICE."""
         told = services()[service]["command"]
         words = shlex.split(told.replace("$$", "$")) if isinstance(told, str) else list(told)
-        words = [self._here(word) for word in words]
+        words = [self._here(service, word) for word in words]
         match service:
             case "valkey":
                 return [find_server(), *words[1:], "--bind", "127.0.0.1", "--port", str(self.ports[service])]
@@ -89,7 +99,7 @@ class Composition:
         """Return the variables of SERVICE, and those without which no program runs here."""
         told = services()[service]
         image = image_environment() if told["image"].startswith("napcat-gateway:") else {}
-        mine = {name: self._here(value) for name, value in {**image, **told.get("environment", {})}.items()}
+        mine = {name: self._here(service, value) for name, value in {**image, **told.get("environment", {})}.items()}
         mine.pop("PATH", None)
         if "GATEWAY_HTTP__HOST" in mine:
             assert mine["GATEWAY_HTTP__HOST"] == "0.0.0.0"
@@ -99,17 +109,17 @@ class Composition:
         given = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
         return {**given, "HOME": "/nonexistent", "PYTHONPATH": str(DEPLOY.parent), **mine}
 
-    def _here(self, text: str) -> str:
+    def _here(self, service: str, text: str) -> str:
         """Return TEXT with the addresses and folders of this machine."""
         hosts = {"napcat:3000": "sandbox", "valkey:6379": "valkey"} | {
             f"{name}:8080": name for name in ("gateway-1", "gateway-2")
         }
-        for address, service in hosts.items():
-            text = text.replace(address, f"127.0.0.1:{self.ports[service]}")
+        for address, other in hosts.items():
+            text = text.replace(address, f"127.0.0.1:{self.ports[other]}")
         for inside, here in (
-            ("/run/secrets", self.folder / "compose" / "secrets"),
-            ("/etc/caddy", self.folder),
+            ("/run/secrets", self.place(service) / "secrets"),
+            ("/usr/local/etc/haproxy", self.place(service)),
             ("/data", self.folder / "data"),
         ):
-            text = text.replace(inside, str(here))
+            text = re.sub(rf"^{inside}(?=/|$)", str(here), text)
         return text
