@@ -1,4 +1,4 @@
-"""`deploy/compose.yaml` as plain processes: the commands and environments it names, with hosts and paths of this machine.
+"""`deploy/compose.yaml` as plain processes: its commands and environments, with hosts and paths of this machine.
 
 A container's network and folders are what is replaced; nothing else is.
 """

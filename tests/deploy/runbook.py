@@ -125,7 +125,9 @@ class Terminal:
             try:
                 code, printed = await self.types(step.command)
             except TimeoutError as error:
-                return [*wrong, f"README.md:{step.line}: {step.command}\n  {error}"]
+                raise AssertionError(
+                    "\n\n".join([*wrong, f"README.md:{step.line}: {step.command}\n  {error}"])
+                ) from None
             fault = f"exit code {code}" if code else missing(step.prints, printed)
             if fault:
                 wrong.append(f"README.md:{step.line}: {step.command}\n  {fault}: {printed[-1500:]}")

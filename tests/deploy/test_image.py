@@ -87,7 +87,9 @@ async def test_the_health_check_is_green_while_it_lives_and_red_after(world: Wor
 
     async def code(url: str) -> int | None:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gateway", *words[:-1], url), env={"PATH": "", "PYTHONPATH": str(ROOT)}, cwd=tmp_path
+            *(sys.executable, "-m", "gateway", *words[:-1], url),
+            env={"PATH": "", "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
         )
         return await process.wait()
 
@@ -106,7 +108,15 @@ async def test_it_needs_nothing_that_can_be_written_to(world: World, tmp_path: P
     prepared = GatewayProcess(world.settings(), tmp_path)
     environ = {**os.environ, **image_environment(), "PATH": os.environ["PATH"], "HOME": "/nonexistent",
                "PYTHONPATH": str(ROOT), "GATEWAY_HTTP__HOST": "127.0.0.1"}  # fmt: skip
-    words = (*alone, sys.executable, "-m", "gateway", "run", "--config", str(tmp_path / f"gateway-{prepared.port}.yaml"))
+    words = (
+        *alone,
+        sys.executable,
+        "-m",
+        "gateway",
+        "run",
+        "--config",
+        str(tmp_path / f"gateway-{prepared.port}.yaml"),
+    )
     async with Programs(tmp_path, environ, _nothing).started(*words) as program:
         while not await listens(prepared.port):
             assert program.process.returncode is None, program.complaints
