@@ -2,7 +2,6 @@
 
 import email
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -90,11 +89,10 @@ def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) ->
     here.mkdir()
     _run(sys.executable, "-m", "venv", "--without-pip", str(environment), at=here)
     python = environment / "bin" / "python"
-    pip = shutil.which("pip3") or shutil.which("pip")
-    assert pip is not None
+    installer = Path(sys.base_prefix) / "bin" / "python3"  # an environment made by it has no pip of its own
     _run(
-        pip, "--python", str(python), "install", "--quiet", "--constraint", str(ROOT / "deploy" / "constraints.txt"),
-        f"napcat-gateway[embedded] @ {wheel.as_uri()}", at=here,
+        str(installer), "-m", "pip", "--python", str(python), "install", "--quiet", "--constraint",
+        str(ROOT / "deploy" / "constraints.txt"), f"napcat-gateway[embedded] @ {wheel.as_uri()}", at=here,
     )  # fmt: skip
     command = str(environment / "bin" / "gateway")
     assert _run(command, "version", at=here).strip() == gateway.__version__
