@@ -27,6 +27,8 @@ def _takes(name: str, value: str) -> bool:
     return True
 
 
+REASONS = {"account_absent", "data_newer", "redis_not_replicated"}
+"""Reasons of /status that parts give which this tree may not have yet."""
 PARTS = {
     "online": lambda: _offers("check", "--online"),
     "live": lambda: _offers("check", "--live"),

@@ -17,7 +17,7 @@ import yaml
 import gateway
 from gateway.sandbox.process import free_port
 from gateway.store.embedded import embedded_server, find_server
-from tests.deploy.awaited import awaits
+from tests.deploy.awaited import REASONS, awaits
 from tests.deploy.composition import DEPLOY, services
 from tests.deploy.runbook import (
     README,
@@ -43,8 +43,6 @@ DOCKER = {"build", "run"}
 COMPOSE = {"up", "ps", "logs", "build", "kill", "exec"}
 KUBECTL = {"kustomize", "apply", "rollout", "exec", "port-forward", "label", "scale"}
 SYSTEMCTL = {"daemon-reload", "enable", "status", "restart", "reload"}
-AWAITED = {"data_newer"}
-"""Reasons that a part gives which this tree may not have yet."""
 
 
 class Operator:
@@ -237,7 +235,7 @@ def test_every_alert_has_a_section_that_it_leads_to() -> None:
 def test_every_reason_of_status_has_a_section() -> None:
     given = set(codes())
     assert {"redis_unavailable", "stopping", "task_failing", "events_lost"} <= given, "codes() reads them no more"
-    assert set(sections_under("What to do for each reason in /status")) - AWAITED == given - AWAITED
+    assert set(sections_under("What to do for each reason in /status")) - REASONS == given - REASONS
 
 
 def codes() -> Iterator[str]:
