@@ -2,6 +2,7 @@
 
 import asyncio
 import configparser
+import json
 import os
 import re
 import shlex
@@ -17,7 +18,7 @@ from tests.debian import program_of, run
 from tests.deploy.awaited import awaits
 from tests.deploy.composition import DEPLOY
 from tests.readme.programs import Programs
-from tests.world import World
+from tests.world import World, until
 
 UNIT = DEPLOY / "gateway.service"
 EXPOSED = 1.6
@@ -78,6 +79,29 @@ def test_it_stays_down_with_wrong_settings_and_has_the_time_to_end() -> None:
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read(UNIT)
     assert parser["Install"]["WantedBy"] == "multi-user.target"
+
+
+async def test_after_a_boot_it_waits_for_redis(world: World, tmp_path: Path) -> None:
+    awaits("online")
+    (words,) = service()["ExecStartPre"]
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps(world.settings()))
+    for there, here in (
+        ("/opt/napcat-gateway/bin/gateway", f"{sys.executable} -m gateway"),
+        ("/etc/napcat-gateway/config.yaml", str(config)),
+    ):
+        assert there in words
+        words = words.replace(there, here)
+    assert "$" not in words, "systemd would put something there"
+    assert "%" not in words
+    await world.stop_redis()
+    programs = Programs(tmp_path, {**os.environ, "PYTHONPATH": str(DEPLOY.parent)}, _nothing)
+    async with programs.started(*shlex.split(words)) as waiting:
+        await until(lambda: "redis.url" in waiting.out)  # which is what the journal says
+        assert waiting.process.returncode is None
+        await world.start_redis()
+        assert await waiting.ends_within(20)
+        assert waiting.process.returncode == 0
 
 
 async def test_what_the_unit_says_starts_a_gateway_that_tells_systemd(world: World, tmp_path: Path) -> None:
