@@ -19,7 +19,7 @@ from gateway.model.verdict import Implementation
 from gateway.openapi import openapi_document
 from gateway.sandbox.demo import run_demo
 from gateway.sandbox.napcat import StandIn
-from gateway.settings import Key
+from gateway.settings import LOOPBACK, Key
 from gateway.settings.reference import example_yaml, key_line, settings_table
 from gateway.web import new_secret, sha256_of
 
@@ -95,19 +95,32 @@ def demo(
 
 def sandbox(
     port: Annotated[int, typer.Option(help="0 takes a free one")] = 3000,
+    host: Annotated[str, typer.Option(help="where it listens; beyond loopback only with a token")] = "127.0.0.1",
     token: Annotated[str, typer.Option(help="access token to ask for")] = "",
+    token_file: Annotated[Path | None, typer.Option("--token-file", help="file that holds it")] = None,
     events_url: Annotated[str, typer.Option(help="where to post message_sent events")] = "",
     events_secret: Annotated[str, typer.Option(help="secret that signs them")] = "",
     answer_ms: Annotated[int, typer.Option(help="how long a send takes")] = 0,
 ) -> None:
-    """Run the stand-in NapCat on loopback; POST /_sandbox/behave makes it misbehave."""
-    stand_in = StandIn(port=port, token=token, events_url=events_url, events_secret=events_secret, answer_ms=answer_ms)
+    """Run the stand-in NapCat; POST /_sandbox/behave, which asks for no token, makes it misbehave."""
+    if token_file is not None:
+        if token:
+            refuse("--token, --token-file: give one of them")
+        try:
+            token = token_file.read_text("utf-8").strip()
+        except (OSError, UnicodeError) as error:
+            refuse(f"--token-file {token_file}: cannot be read ({getattr(error, 'strerror', None) or error})")
+    if host not in LOOPBACK and not token:
+        refuse(f"--host: {host!r} is reachable from other machines; give --token-file, or listen on 127.0.0.1")
+    stand_in = StandIn(
+        host=host, port=port, token=token, events_url=events_url, events_secret=events_secret, answer_ms=answer_ms
+    )
     try:
         asyncio.run(stand_in.run_forever(started=lambda url: typer.echo(f"stand-in NapCat at {url}")))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
     except OSError as error:
-        refuse(f"--port: cannot listen on 127.0.0.1:{port} ({error}); choose another")
+        refuse(f"--port: cannot listen on {host}:{port} ({error.strerror or error}); choose another, or another --host")
 
 
 def version() -> None:

@@ -67,6 +67,7 @@ ILL: dict[str, Series] = {
     "GatewayRestarts": {f"process_start_time_seconds{{{OF}}}": rising(100)},
     "GatewayRedisAway": {f"gateway_redis_up{{{OF}}}": steady(0)},
     "GatewayRedisTakesNoWrites": reason("redis_takes_no_writes", ""),
+    "GatewayRedisNotReplicated": reason("redis_not_replicated", ""),
     "GatewayRedisNotSaving": {f"gateway_redis_saving{{{OF}}}": steady(0)},
     "GatewayRedisMemory": {f"gateway_redis_memory_limit_bytes{{{OF}}}": steady(110)},
     "GatewayRedisSlow": slow("gateway_redis_seconds", f'{OF},script="tick"', fast=0.9),

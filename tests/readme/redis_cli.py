@@ -12,6 +12,8 @@ def main(words: list[str]) -> int:
     if len(words) < 3 or words[0] != "-u":
         sys.exit("this stand-in for redis-cli understands: redis-cli -u URL COMMAND ARGUMENT…")
     with redis.from_url(words[1], socket_timeout=None) as client:
+        for name in ("BGSAVE", "INFO", "PING"):  # redis-cli shows what it is told
+            client.set_response_callback(name, lambda reply, **_: reply)
         try:
             show(client.execute_command(*words[2:]))
         except ResponseError as error:
