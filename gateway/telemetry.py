@@ -23,6 +23,7 @@ class Event(StrEnum):
     SERVER_EMBEDDED = "server.embedded"
     SERVER_RESTARTED = "server.restarted"
     SERVER_LOST = "server.lost"
+    SERVER_ADVISED = "server.advised"
     TASK_FAILED = "task.failed"
     TASK_RECOVERED = "task.recovered"
     SOURCE_TAKEN = "source.taken"

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +23,9 @@ from gateway.model.words import LogText
 from gateway.settings.hooks import Hook
 from gateway.settings.kinds import Bytes, Rates, Secret, Section, TargetPattern, at_least, form, veiled
 
+OWN_KEYS = frozenset({"bell", "invalid", "replicas", "secret"})
+"""The keys behind the prefix that are the gateway's own, beside those with a hash tag; see `gateway.store.keys`."""
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -35,6 +39,10 @@ class Redis(Section):
         "gw", description="every key starts with it"
     )
     durability: Literal["local"] = Field("local", description="how far a write must have gone to count as accepted")
+    persistence: Literal["required", "any"] = Field(
+        "required",
+        description="required: a Redis that keeps nothing on disk is refused; any: a restart of it may lose every job",
+    )
 
 
 class Http(Section):
@@ -53,6 +61,27 @@ class Http(Section):
     )
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _has_a_place(url: str) -> str:
+    """Refuse an address that no connection can be made to; it may hold a password, and is not repeated."""
+    if url and not _is_address(url):
+        raise ValueError("no usable address: see its host and its port, which is a number from 1 to 65535")
+    return url
+
+
+def _fits_a_header(token: SecretStr) -> SecretStr:
+    if not token.get_secret_value().isprintable():
+        raise ValueError("has a line break or another character no HTTP header can carry; remove it")
+    return token
+
+
 _EVENTS_URL = r"(wss?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?(/(?!api/?$)[^\s?#]*)?)?"
 _EVENTS_ADVICE = "write ws://host:port or wss://…, without query or user name, and not /api, which has no events"
 
@@ -64,9 +93,11 @@ class Account(Section):
         description="in keys, ids and logs"
     )
     endpoint: Annotated[
-        str, form(r"(https?|wss?)://[^\s/]+(/[^\s?#]*)?", "write http://host:port or ws://host:port, and no query")
+        str,
+        form(r"(https?|wss?)://[^\s/]+(/[^\s?#]*)?", "write http://host:port or ws://host:port, and no query"),
+        AfterValidator(_has_a_place),
     ] = Field(description="NapCat's HTTP server; with transport ws its WebSocket server")
-    token: Secret = Field(SecretStr(""), description="NapCat's access token")
+    token: Annotated[Secret, AfterValidator(_fits_a_header)] = Field(SecretStr(""), description="NapCat's access token")
     self_id: Annotated[str, form(r"([1-9][0-9]{4,19})?", "write the QQ number in quotes, or leave it out")] = Field(
         "", description="the QQ number that has to be logged in there; empty: the one seen first"
     )
@@ -76,7 +107,7 @@ class Account(Section):
     implementation: Implementation | Literal["auto"] = Field(
         "auto", description="the program that answers there, whose failures are read its way; auto: it is asked"
     )
-    events_url: Annotated[str, form(_EVENTS_URL, _EVENTS_ADVICE)] = Field(
+    events_url: Annotated[str, form(_EVENTS_URL, _EVENTS_ADVICE), AfterValidator(_has_a_place)] = Field(
         "", description="NapCat's WebSocket server, for events; one replica listens; with transport ws not needed"
     )
     events_secret: Secret = Field(SecretStr(""), description="token of NapCat's HTTP client that posts events here")
@@ -84,6 +115,13 @@ class Account(Section):
     markdown: Literal["markdown", "record"] = Field(
         "markdown", description="the type under which it takes markdown; NapCat 4.18: markdown, published pages: record"
     )
+
+    @field_validator("token")
+    @classmethod
+    def _is_the_only_one(cls, token: SecretStr, info: ValidationInfo) -> SecretStr:
+        if token.get_secret_value() and "@" in info.data.get("endpoint", ""):
+            raise ValueError("the endpoint has a user name, and only one of both can be sent; drop one")
+        return token
 
     @field_validator("transport")
     @classmethod
@@ -305,6 +343,12 @@ class Log(Section):
     )
 
 
+def _private(prefix: str, source: str) -> bool:
+    """Return whether SOURCE is, or may become, a key of our own."""
+    beginning, _, name = source.partition(":")
+    return beginning == prefix and (name.startswith("{") or name in OWN_KEYS)
+
+
 class Settings(Section):
     """The whole configuration of one gateway."""
 
@@ -342,6 +386,11 @@ class Settings(Section):
         sources = [*self.intake.streams, *self.intake.lists]
         for source in sorted({source for source in sources if sources.count(source) > 1}):
             raise ValueError(f"intake: {source!r} is named twice; a source is one stream or one list")
+        for source in (source for source in sources if _private(self.redis.prefix, source)):
+            raise ValueError(
+                f"intake: {source!r} is a key of the gateway's own; name the source otherwise, "
+                f"such as {self.redis.prefix}:jobs, or change redis.prefix"
+            )
         if self.http.host not in LOOPBACK and not self.auth.keys:
             raise ValueError(
                 f"http.host: {self.http.host!r} is reachable from other machines and auth.keys is empty; "

@@ -1,0 +1,76 @@
+"""Asking a running gateway whether it lives: by a container every few seconds, so with next to nothing imported."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+
+PATIENCE_S = 5.0
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - where it is reached that listens everywhere
+_EXPECTED = {"/healthz/live": "lives", "/healthz/ready": "is ready"}
+
+
+def address(config: Path | None, environ: Mapping[str, str], overrides: Mapping[str, str]) -> str:
+    """Return where the settings let the gateway listen; of all settings only these two are looked at.
+
+    Raises ValueError, which says why, when they do not tell.
+    """
+    http: dict[str, object] = {"host": "127.0.0.1", "port": 8080}
+    if config is not None:
+        try:
+            document = yaml.safe_load(config.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ValueError(f"{config}: cannot be read ({type(error).__name__}); `gateway check` says why") from None
+        section = document.get("http") if isinstance(document, dict) else None
+        http |= section if isinstance(section, dict) else {}
+    for name in ("host", "port"):
+        http[name] = overrides.get(f"http.{name}") or environ.get(f"GATEWAY_HTTP__{name.upper()}") or http[name]
+    port = str(http["port"])
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65535:
+        raise ValueError(f"http.port: {port!r:.20} says not where the gateway listens; give --url")
+    host = _ANY.get(str(http["host"]), str(http["host"]))
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def ask(url: str, path: str) -> tuple[bool, str]:
+    """Ask the gateway at URL for PATH; return whether all is well there, and a line about it.
+
+    Raises ValueError, which says why, when that is no address.
+    """
+    if not _is_address(url):
+        raise ValueError("--url: write http://host:port")
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=PATIENCE_S)
+    place = f"{parts.scheme}://{parts.hostname}:{connection.port}"
+    try:
+        connection.request("GET", parts.path.rstrip("/") + path, headers={"Connection": "close"})
+        answer = connection.getresponse()
+        body = answer.read(64 * 1024)
+    except (OSError, http.client.HTTPException) as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return False, f"no gateway answers at {place} ({why}); is it running there? else give --url"
+    finally:
+        connection.close()
+    if answer.status == 200:
+        return True, f"the gateway at {place} {_EXPECTED[path]}"
+    return False, f"{place}{path} answered {answer.status}: {_reasons(body)}"
+
+
+def _is_address(url: str) -> bool:
+    """Return whether a gateway can be asked at URL."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _reasons(body: bytes) -> str:
+    try:
+        return "; ".join(f"{reason['code']}: {reason['detail']}" for reason in json.loads(body)["reasons"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "no answer of a gateway"
