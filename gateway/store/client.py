@@ -119,7 +119,7 @@ def _client(url: str, answer: float, socket_timeout: float | None, connections: 
             timeout=answer,
             socket_timeout=socket_timeout,
             socket_connect_timeout=3.0,
-            socket_keepalive=True,
+            **({} if url.startswith("unix:") else {"socket_keepalive": True}),  # where redis-py knows none
             retry=Retry(NoBackoff(), 0),
             legacy_responses=False,
             driver_info=_DRIVER,

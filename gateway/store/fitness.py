@@ -12,7 +12,6 @@ from itertools import chain
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import NoPermissionError, ResponseError
 
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
@@ -27,13 +26,16 @@ _UNREACHED = (
     "start Redis there, set redis.url to a running Redis or Valkey, or leave redis.url empty for the embedded server"
 )
 _REMEDIES = (
-    (("auth", "wrongpass", "username-password"), "put the right user and password into redis.url"),
+    (("authenticat", "username-password"), "put the right user and password into redis.url"),
     (("nopermission",), "let the user of redis.url run every command on every key and channel (~* &* +@all)"),
+    (("db index",), "write a database number that the server has, mostly 0 to 15"),
     (("loading",), "wait until it has read its data, then start again"),
     (("wrong_version_number", "ssl", "certificate"), "write redis:// for a server without TLS, rediss:// for one with"),
     (("protocol", "invalid response"), "set redis.url to a Redis or Valkey; something else listens there"),
 )
 """What to do about a server that cannot be used, by a word of what went wrong."""
+
+_ROLES = {"slave": "replica"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +147,11 @@ async def examine(settings: RedisSettings) -> list[Finding]:
 def _unreachable(error: StoreUnavailable) -> Finding:
     cause = error.__cause__
     words = f"{type(cause).__name__} {error}".lower()
-    # "Connection closed by server", and what else says nothing, gets the general remedy.
-    fitting = (remedy for signs, remedy in _REMEDIES if any(sign in words for sign in signs))
-    detail = str(error)
-    if isinstance(cause, Disconnected) and not cause.args:
-        detail = "Redis: no connection"
-    return Finding("fault", "redis.url", detail, next(fitting, _UNREACHED), refuses=True)
+    detail = str(error).rstrip(".")
+    if "hello must be called" in words:  # what Redis says to who brings no password is two lines long
+        detail = "Redis: it asks for a password"
+    remedy = next((remedy for signs, remedy in _REMEDIES if any(sign in words for sign in signs)), _UNREACHED)
+    return Finding("fault", "redis.url", detail, remedy, refuses=True)
 
 
 def _program(told: Told) -> Iterator[Finding]:
@@ -159,7 +160,9 @@ def _program(told: Told) -> Iterator[Finding]:
         yield _refusal("redis.url", f"{told.name} is too old", f"use Redis {need} or newer, or Valkey")
     elif told.role not in {"master", "primary"}:
         yield _refusal(
-            "redis.url", f"leads to a {told.role}, which takes no writes", "let redis.url lead to its master"
+            "redis.url",
+            f"leads to a {_ROLES.get(told.role, told.role)}, which takes no writes",
+            "let redis.url lead to its master",
         )
     else:
         yield Finding("fine", "redis.url", f"{told.name}, a {told.role}")
