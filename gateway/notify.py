@@ -57,7 +57,10 @@ class Service:
             return
         # An abstract address is spelled with an @ for its NUL byte.
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
-        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        with (
+            suppress(OSError, ValueError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel,
+        ):
             channel.setblocking(False)
             channel.sendto("\n".join(lines).encode(), address)
 
@@ -66,7 +69,5 @@ def _beat(environ: Mapping[str, str]) -> float | None:
     """Return the seconds between two beats; None when nobody waits for them, or for those of another process."""
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
-    try:
-        return int(environ["WATCHDOG_USEC"]) / 2e6 or None
-    except (KeyError, ValueError):
-        return None
+    asked = environ.get("WATCHDOG_USEC", "")
+    return int(asked) / 2e6 or None if asked.isascii() and asked.isdigit() else None

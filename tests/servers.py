@@ -12,7 +12,7 @@ from tests.world import listens, until
 @asynccontextmanager
 async def server(folder: Path, *options: str) -> AsyncIterator[int]:
     """Run a server with OPTIONS on its command line and its data in FOLDER; yield its port."""
-    folder.mkdir(parents=True)
+    await asyncio.to_thread(folder.mkdir, parents=True)
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         find_server(),
