@@ -4,14 +4,12 @@ What a kind of check needs is imported when it is asked for: the one for livenes
 """
 
 import json
-import os
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from gateway.cli.live import address, ask
 from gateway.cli.usage import Config, Set, file_of, overrides_of, refuse
+from gateway.liveness import answer
 from gateway.model.finding import Finding, worst
 
 
@@ -33,7 +31,8 @@ def check(
     if live or ready:
         if online:
             refuse("--online asks others, --live and --ready a running gateway: give one of both")
-        _ask_running(config, set_, url, "/healthz/ready" if ready else "/healthz/live", as_json=as_json)
+        path = "/healthz/ready" if ready else "/healthz/live"
+        raise typer.Exit(answer(url, file_of(config), overrides_of(set_), path, as_json=as_json))
     from gateway.cli.checking import check_all  # noqa: PLC0415 - --live does without all that this brings
 
     checked = check_all(config, set_, online=online)
@@ -65,16 +64,3 @@ def _write(findings: list[Finding]) -> None:
         for finding in findings
     ]
     typer.echo(json.dumps({"status": worst(findings), "findings": told}, ensure_ascii=True, indent=2))
-
-
-def _ask_running(config: Path | None, set_: list[str] | None, url: str | None, path: str, *, as_json: bool) -> NoReturn:
-    """End the command with what the running gateway answers."""
-    try:
-        fine, told = ask(url or address(file_of(config), os.environ, overrides_of(set_)), path)
-    except ValueError as error:
-        refuse(str(error))
-    if as_json:
-        typer.echo(json.dumps({"ok": fine, "detail": told}))
-    else:
-        typer.echo(told, err=not fine)
-    raise typer.Exit(0 if fine else 1)

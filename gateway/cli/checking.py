@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from gateway.cli.showing import shown
-from gateway.cli.usage import load
+from gateway.cli.usage import file_of, read_settings
 from gateway.forward.inspection import Inspected, inspect
 from gateway.forward.rules import load_rules
 from gateway.intake.hooks.hooks import compiled
@@ -41,7 +41,7 @@ class Checked:
 def check_all(config: Path | None, set_: list[str] | None, *, online: bool) -> Checked:
     """Check settings, rules and templates, and, when they can be used, ONLINE who they lead to."""
     try:
-        settings = load(config, set_)
+        settings = read_settings(file_of(config), set_)
     except SettingsInvalid as error:
         return Checked(None, str(error).splitlines())
     if faults := list(_templates(settings)):
@@ -79,7 +79,7 @@ async def _redis(settings: Settings) -> list[Finding]:
         return [_embedded()]
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            return await examine(settings.redis)
+            return await examine(settings)
     except TimeoutError:
         return [Finding("fault", "redis.url", "no answer in time", "see that Redis runs there and is not stuck")]
     except SettingsInvalid as error:

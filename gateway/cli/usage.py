@@ -33,22 +33,22 @@ def read_file(path: Path | None) -> bytes:
 def settings_of(config: Path | None, set_: list[str] | None) -> "Settings":
     """Return the settings; ends the command with one line for each fault."""
     try:
-        return load(config, set_)
+        return read_settings(file_of(config), set_)
     except SettingsInvalid as error:
         refuse(str(error))
 
 
-def load(config: Path | None, set_: list[str] | None) -> "Settings":
-    """Return the settings; raises SettingsInvalid with one line for each fault."""
-    from gateway.settings import load_settings  # noqa: PLC0415 - there are commands that need none, and want to be fast
-
-    return load_settings(file_of(config), os.environ, overrides_of(set_))
-
-
 def file_of(config: Path | None) -> Path | None:
-    """Return the settings' file: the one that is named, or the default one if it exists."""
+    """Return the file that the settings are read from, if there is one; it stays the same, whatever becomes of it."""
     default = Path("config.yaml")
     return config or (default if default.exists() else None)
+
+
+def read_settings(file: Path | None, set_: list[str] | None) -> "Settings":
+    """Return the settings in FILE, overlaid by the environment and the command line; raises SettingsInvalid."""
+    from gateway.settings import load_settings  # noqa: PLC0415 - there are commands that need none, and want to be fast
+
+    return load_settings(file, os.environ, overrides_of(set_))
 
 
 def overrides_of(set_: list[str] | None) -> dict[str, str]:

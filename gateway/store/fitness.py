@@ -6,7 +6,7 @@ told as advice, and refuses nothing.
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -16,6 +16,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.model.finding import Finding
+from gateway.settings import Intake, Settings
 from gateway.settings import Redis as RedisSettings
 from gateway.store.client import connected, translated
 from gateway.store.server import MOST_MEMORY, OLDEST
@@ -132,16 +133,32 @@ def unreachable(error: StoreUnavailable) -> str:
     return str(_unreachable(error))
 
 
-async def examine(settings: RedisSettings) -> list[Finding]:
-    """Return what is to be said of the server at `redis.url`, also when it does not answer.
+async def examine(settings: Settings) -> list[Finding]:
+    """Return what is to be said of the server at `redis.url` and of the sources there, also when it does not answer.
 
     Raises SettingsInvalid for an address that is none.
     """
     try:
-        async with connected(settings.url) as clients:
-            return findings(await told_by(clients.commands), settings)
+        async with connected(settings.redis.url) as clients:
+            found = findings(await told_by(clients.commands), settings.redis)
+            return found + [one async for one in _sources(clients.commands, settings.intake)]
     except StoreUnavailable as error:
         return [_unreachable(error)]
+
+
+async def _sources(redis: Redis, intake: Intake) -> AsyncIterator[Finding]:
+    """Yield a fault for each source whose key holds something else."""
+    for kind, names in (("stream", intake.streams), ("list", intake.lists)):
+        for position, name in enumerate(names):
+            with translated():
+                found = _text(await redis.type(name))
+            if found not in {"none", kind}:
+                yield Finding(
+                    "fault",
+                    f"intake.{kind}s.{position}",
+                    f"{name} is a {found} in Redis, and no {kind}",
+                    "move that key away, or name another source",
+                )
 
 
 def _unreachable(error: StoreUnavailable) -> Finding:

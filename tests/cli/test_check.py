@@ -178,6 +178,13 @@ async def test_a_redis_that_is_away_or_unfit_is_told_beside_the_accounts(world: 
         assert found["accounts.0.endpoint"][0] == "fine"
 
 
+async def test_a_source_whose_key_holds_something_else_is_told(world: World) -> None:
+    await world.clients.commands.set("gw:jobs:list", "a text")
+    code, found = await online(world.folder, world.settings())
+    assert (code, found["intake.lists.0"][0]) == (1, "fault")
+    assert "gw:jobs:list is a string in Redis, and no list; move that key away" in found["intake.lists.0"][1]
+
+
 async def test_without_redis_url_it_says_where_the_embedded_server_would_keep_its_data(world: World) -> None:
     code, found = await online(world.folder, world.settings(redis={}))
     assert code == 0
@@ -205,7 +212,8 @@ async def test_live_and_ready_ask_the_gateway_that_the_settings_name(world: Worl
     everywhere = {"GATEWAY_HTTP__HOST": "0.0.0.0", "GATEWAY_HTTP__PORT": str(port)}
     (world.folder / "port.yaml").write_text(json.dumps({"http": {"port": port}, "acounts": []}))
     (world.folder / "broken.yaml").write_text("http: {")
-    file, ready, url, environ, set_, wrong, none, document = await asyncio.gather(
+    plain, file, ready, url, environ, set_, wrong, none, document = await asyncio.gather(
+        asked("--live", GATEWAY_CONFIG="port.yaml"),
         asked("--live", "--config", "port.yaml"),
         asked("--ready", "--config", "port.yaml"),
         asked("--live", "--url", gateway.url),
@@ -215,7 +223,7 @@ async def test_live_and_ready_ask_the_gateway_that_the_settings_name(world: Worl
         asked("--live", "--set", f"http.port={free_port()}"),
         asked("--ready", "--json", "--url", gateway.url),
     )
-    for ended in (file, url, environ, set_):
+    for ended in (plain, file, url, environ, set_):
         assert (ended.code, ended.out, ended.err) == (0, f"the gateway at {gateway.url} lives\n", "")
     assert (ready.code, ready.out) == (0, f"the gateway at {gateway.url} is ready\n")
     assert json.loads(document.out) == {"ok": True, "detail": f"the gateway at {gateway.url} is ready"}
@@ -244,6 +252,20 @@ async def test_what_cannot_be_asked_is_wrong_use(tmp_path: Path, words: tuple[st
     assert (ended.code, ended.out) == (2, "")
     assert told in ended.err
     assert len(ended.err.splitlines()) == 1
+
+
+async def test_in_its_plainest_form_it_says_the_same_as_in_others(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "config.yaml").write_text(f"http: {{host: '::', port: {port}}}")
+    for words in ("--live", "--ready"):
+        plain, other = await asyncio.gather(
+            command(tmp_path, "", "check", words), command(tmp_path, "", "check", words, "--config", "config.yaml")
+        )
+        assert plain == other
+        assert (plain.code, plain.out) == (1, "")
+        assert f"no gateway answers at http://[::1]:{port} (" in plain.err
+    missing = await command(tmp_path, "", "check", "--live", GATEWAY_CONFIG="none.yaml")
+    assert (missing.code, missing.err.partition(" ")[0]) == (2, "none.yaml:")
 
 
 async def test_a_server_that_is_no_gateway_or_hangs_does_not_live(tmp_path: Path) -> None:
@@ -276,5 +298,5 @@ async def test_live_imports_nothing_of_what_it_does_not_use(tmp_path: Path) -> N
     imported = {
         line.rpartition("|")[2].strip() for line in err.decode().splitlines() if line.startswith("import time:")
     }
-    assert "gateway.cli.live" in imported
-    assert imported & {"aiohttp", "redis", "jinja2", "structlog", "gateway.app", "gateway.settings"} == set()
+    assert "gateway.liveness" in imported
+    assert imported & {"aiohttp", "redis", "pydantic", "typer", "rich", "asyncio", "gateway.settings"} == set()
