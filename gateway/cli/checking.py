@@ -19,7 +19,7 @@ from gateway.model.finding import Finding
 from gateway.model.veil import Veil
 from gateway.settings import Settings, secrets_of
 from gateway.store.embedded import find_server, state_dir
-from gateway.store.fitness import examine
+from gateway.store.examination import examine
 
 _PATIENCE_S = 10.0  # for all that Redis is asked
 

@@ -6,7 +6,7 @@ told as advice, and refuses nothing.
 
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -14,28 +14,14 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from gateway.model.errors import SettingsInvalid, StoreUnavailable
+from gateway.model.errors import SettingsInvalid
 from gateway.model.finding import Finding
-from gateway.settings import Intake, Settings
 from gateway.settings import Redis as RedisSettings
-from gateway.store.client import connected, translated
+from gateway.store.client import translated
 from gateway.store.server import MOST_MEMORY, OLDEST
 from gateway.telemetry import Event, Log
 
 _MOST_SKEW_MS = 2_000  # between the clocks of two machines that keep the same time
-_UNREACHED = (
-    "start Redis there, set redis.url to a running Redis or Valkey, or leave redis.url empty for the embedded server"
-)
-_REMEDIES = (
-    (("authenticat", "username-password"), "put the right user and password into redis.url"),
-    (("nopermission",), "let the user of redis.url run every command on every key and channel (~* &* +@all)"),
-    (("db index",), "write a database number that the server has, mostly 0 to 15"),
-    (("loading",), "wait until it has read its data, then start again"),
-    (("wrong_version_number", "ssl", "certificate"), "write redis:// for a server without TLS, rediss:// for one with"),
-    (("protocol", "invalid response"), "set redis.url to a Redis or Valkey; something else listens there"),
-)
-"""What to do about a server that cannot be used, by a word of what went wrong."""
-
 _ROLES = {"slave": "replica"}
 
 
@@ -126,49 +112,6 @@ async def assure(redis: Redis, settings: RedisSettings) -> None:
     for finding in found if settings.url else ():  # how the embedded server is set up is no business of the operator
         if finding.level != "fine":
             Log().warning(Event.SERVER_ADVISED, setting=finding.key, detail=finding.detail, advice=finding.remedy)
-
-
-def unreachable(error: StoreUnavailable) -> str:
-    """Return the line about a server that cannot be used, with the remedy that fits."""
-    return str(_unreachable(error))
-
-
-async def examine(settings: Settings) -> list[Finding]:
-    """Return what is to be said of the server at `redis.url` and of the sources there, also when it does not answer.
-
-    Raises SettingsInvalid for an address that is none.
-    """
-    try:
-        async with connected(settings.redis.url) as clients:
-            found = findings(await told_by(clients.commands), settings.redis)
-            return found + [one async for one in _sources(clients.commands, settings.intake)]
-    except StoreUnavailable as error:
-        return [_unreachable(error)]
-
-
-async def _sources(redis: Redis, intake: Intake) -> AsyncIterator[Finding]:
-    """Yield a fault for each source whose key holds something else."""
-    for kind, names in (("stream", intake.streams), ("list", intake.lists)):
-        for position, name in enumerate(names):
-            with translated():
-                found = _text(await redis.type(name))
-            if found not in {"none", kind}:
-                yield Finding(
-                    "fault",
-                    f"intake.{kind}s.{position}",
-                    f"{name} is a {found} in Redis, and no {kind}",
-                    "move that key away, or name another source",
-                )
-
-
-def _unreachable(error: StoreUnavailable) -> Finding:
-    cause = error.__cause__
-    words = f"{type(cause).__name__} {error}".lower()
-    detail = str(error).rstrip(".")
-    if "hello must be called" in words:  # what Redis says to who brings no password is two lines long
-        detail = "Redis: it asks for a password"
-    remedy = next((remedy for signs, remedy in _REMEDIES if any(sign in words for sign in signs)), _UNREACHED)
-    return Finding("fault", "redis.url", detail, remedy, refuses=True)
 
 
 def _program(told: Told) -> Iterator[Finding]:

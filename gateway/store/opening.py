@@ -7,7 +7,8 @@ from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.settings import Redis
 from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server, state_dir
-from gateway.store.fitness import assure, unreachable
+from gateway.store.fitness import assure
+from gateway.store.unreachable import unreachable
 from gateway.telemetry import Event, Log
 
 
@@ -27,5 +28,5 @@ async def opened(settings: Redis) -> AsyncIterator[Clients]:
             clients = await stack.enter_async_context(connected(url))
             await assure(clients.commands, settings)
         except StoreUnavailable as error:
-            raise SettingsInvalid(unreachable(error)) from None
+            raise SettingsInvalid(str(unreachable(error))) from None
         yield clients

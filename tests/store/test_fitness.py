@@ -7,7 +7,8 @@ import pytest
 
 from gateway.model.errors import StoreUnavailable
 from gateway.settings import Redis
-from gateway.store.fitness import Told, findings, told_by, unreachable
+from gateway.store.fitness import Told, findings, told_by
+from gateway.store.unreachable import unreachable
 from tests.world import World
 
 MIB = 1024**2
@@ -88,7 +89,7 @@ def test_every_fault_and_advice_says_what_to_change() -> None:
     ],
 )
 def test_a_server_that_cannot_be_used_is_told_with_the_remedy_that_fits(words: str, remedy: str) -> None:
-    line = unreachable(StoreUnavailable(words))
+    line = str(unreachable(StoreUnavailable(words)))
     assert line.startswith("redis.url: Redis: ")
     assert remedy in line
 
