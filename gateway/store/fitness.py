@@ -111,7 +111,7 @@ async def assure(redis: Redis, settings: RedisSettings) -> None:
         raise SettingsInvalid("\n".join(faults))
     for finding in found if settings.url else ():  # how the embedded server is set up is no business of the operator
         if finding.level != "fine":
-            Log().warning(Event.SERVER_ADVISED, setting=finding.key, detail=finding.detail, advice=finding.remedy)
+            Log().info(Event.SERVER_ADVISED, setting=finding.key, detail=finding.detail, advice=finding.remedy)
 
 
 def _program(told: Told) -> Iterator[Finding]:
