@@ -95,18 +95,19 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def findings(told: Told, settings: RedisSettings) -> list[Finding]:
-    """Return what is fine with a server, what could bite, and what must not be."""
+def findings(told: Told, settings: RedisSettings, where: str = "") -> list[Finding]:
+    """Return what is fine with a server, what could bite, and what must not be; WHERE it is, if it is one of several."""
     parts = (_program(told), _replicas(told, settings), _persistence(told, settings), _memory(told), _clock(told))
-    return list(chain.from_iterable(parts))
+    found = chain.from_iterable(parts)
+    return [one._replace(detail=f"{where}: {one.detail}") for one in found] if where else list(found)
 
 
-async def assure(redis: Redis, settings: RedisSettings) -> None:
+async def assure(redis: Redis, settings: RedisSettings, where: str = "") -> None:
     """Raise SettingsInvalid, a line for each fault, when the server behind REDIS must not be used; log the advice.
 
-    Raises StoreUnavailable when it does not answer.
+    WHERE it is, if it is one of several. Raises StoreUnavailable when it does not answer.
     """
-    found = findings(await told_by(redis), settings)
+    found = findings(await told_by(redis), settings, where)
     if faults := [str(finding) for finding in found if finding.refuses]:
         raise SettingsInvalid("\n".join(faults))
     for finding in found if settings.url else ():  # how the embedded server is set up is no business of the operator

