@@ -96,7 +96,7 @@ def _text(value: Any) -> str:
 
 
 def findings(told: Told, settings: RedisSettings, where: str = "") -> list[Finding]:
-    """Return what is fine with a server, what could bite, and what must not be; WHERE it is, if it is one of several."""
+    """Return what is fine with a server, what could bite, what must not be; WHERE it is, if it is one of several."""
     parts = (_program(told), _replicas(told, settings), _persistence(told, settings), _memory(told), _clock(told))
     found = chain.from_iterable(parts)
     return [one._replace(detail=f"{where}: {one.detail}") for one in found] if where else list(found)
