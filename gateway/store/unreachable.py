@@ -10,6 +10,8 @@ _REMEDIES = (
     (("authenticat", "username-password"), "put the right user and password into redis.url"),
     (("nopermission",), "let the user of redis.url run every command on every key and channel (~* &* +@all)"),
     (("db index",), "write a database number that the server has, mostly 0 to 15"),
+    (("no sentinel",), "see that the sentinels run, and let redis.url end in the name they have for the master"),
+    (("clusterdown", "slotnotcovered"), "see `CLUSTER INFO` there: a master is missing, or slots belong to none"),
     (("loading",), "wait until it has read its data, then start again"),
     (("wrong_version_number", "ssl", "certificate"), "write redis:// for a server without TLS, rediss:// for one with"),
     (("protocol", "invalid response"), "set redis.url to a Redis or Valkey; something else listens there"),
