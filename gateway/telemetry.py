@@ -24,6 +24,7 @@ class Event(StrEnum):
     SERVER_RESTARTED = "server.restarted"
     DATA_RAISED = "data.raised"
     SERVER_LOST = "server.lost"
+    SERVER_ADVISED = "server.advised"
     TASK_FAILED = "task.failed"
     TASK_RECOVERED = "task.recovered"
     SOURCE_TAKEN = "source.taken"

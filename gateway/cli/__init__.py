@@ -1,35 +1,75 @@
 """The `gateway` command.
 
 Exit codes: 0 fine, 1 failed, 2 wrong use or settings.
+
+A command is imported when it is called: `gateway check --live`, which a container calls every few seconds, must not
+pay for a web server and a Redis client it does not use.
 """
 
-import typer
+from importlib import import_module
+from typing import Any
 
-from gateway.cli.check import check
-from gateway.cli.hooks import hooks
-from gateway.cli.jobs import jobs
-from gateway.cli.local import config, demo, explain, keys, openapi, sandbox, version
-from gateway.cli.run import run
-from gateway.cli.schema import schema
-from gateway.cli.send import send
-from gateway.cli.status import status
+import typer
+from typer.core import TyperGroup
 
 __all__ = ["app", "main"]
 
+_COMMANDS = {
+    "run": "run",
+    "check": "check",
+    "explain": "local",
+    "config": "local",
+    "openapi": "local",
+    "demo": "local",
+    "sandbox": "local",
+    "version": "local",
+    "send": "send",
+    "status": "status",
+    "hooks": "hooks",
+    "jobs": "jobs",
+    "keys": "local",
+    "schema": "schema",
+}
+"""Each command, in the order in which they are listed, and the module that has a function or a Typer of its name."""
+
+
+class _Commands(TyperGroup):
+    """Finds a command when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command of a name, imported now."""
+        if cmd_name not in _COMMANDS:
+            for name in _COMMANDS:  # the nearest of them are told
+                self.get_command(ctx, name)
+            return None
+        if cmd_name not in self.commands:
+            found = getattr(import_module(f"gateway.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+            around = typer.Typer(add_completion=False, callback=_gateway)
+            if isinstance(found, typer.Typer):
+                around.add_typer(found, name=cmd_name)
+            else:
+                around.command(cmd_name)(found)
+            group = typer.main.get_group(around)
+            self.commands[cmd_name] = group.commands[cmd_name]
+        return super().get_command(ctx, cmd_name)
+
+
+def _gateway() -> None:
+    """Do nothing before a command: what makes Typer take even one of them for one of several."""
+
+
 app = typer.Typer(
+    cls=_Commands,
+    callback=_gateway,
     help="A message gateway in front of NapCat: queued, ordered, paced, retried by what an answer proves, tracked.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (run, check, explain, config, openapi, demo, sandbox, version):
-    app.command()(command)
-app.add_typer(keys, name="keys")
-app.command()(send)
-app.add_typer(jobs, name="jobs")
-app.add_typer(hooks, name="hooks")
-app.command()(status)
-app.add_typer(schema, name="schema")
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from gateway.app import create_app, wind_down
 from gateway.cli.usage import Config, Set, refuse, settings_of
 from gateway.model.errors import SettingsInvalid
 from gateway.model.veil import Veil
+from gateway.notify import Service
 from gateway.settings import Settings, secrets_of
 from gateway.telemetry import Event, Log, configure_logging
 
@@ -45,16 +46,18 @@ async def _serve(settings: Settings) -> None:
     try:
         await _listen(runner, settings.http.host, settings.http.port)
         port = runner.addresses[0][1]
-        names = [account.name for account in settings.accounts]
-        Log().info(
-            Event.GATEWAY_STARTED, url=f"http://{settings.http.host}:{port}", accounts=names, version=__version__
-        )
+        names, url = [account.name for account in settings.accounts], f"http://{settings.http.host}:{port}"
+        Log().info(Event.GATEWAY_STARTED, url=url, accounts=names, version=__version__)
         # What is here by now stays: later collections need not look at it, which would hold up the loop for 10-20 ms.
         gc.collect()
         gc.freeze()
         gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
-        await stopping.wait()
-        await wind_down(gateway)
+        service = Service()
+        service.ready(f"serving {', '.join(names)} at {url}")
+        async with service.watched():
+            await stopping.wait()
+            service.stopping("finishing what is in flight")
+            await wind_down(gateway)
     finally:
         await runner.cleanup()
     Log().info(Event.GATEWAY_STOPPED)

@@ -3,12 +3,14 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from gateway.model.errors import SettingsInvalid
-from gateway.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
 
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help="YAML file; default ./config.yaml")
@@ -28,18 +30,31 @@ def read_file(path: Path | None) -> bytes:
         refuse(f"{path}: cannot be read ({error.strerror}); name a file with one job as JSON, or - for standard input")
 
 
-def settings_of(config: Path | None, set_: list[str] | None) -> Settings:
+def settings_of(config: Path | None, set_: list[str] | None) -> "Settings":
     """Return the settings; ends the command with one line for each fault."""
-    default = Path("config.yaml")
     try:
-        return load_settings(config or (default if default.exists() else None), os.environ, _overrides(set_ or []))
+        return read_settings(file_of(config), set_)
     except SettingsInvalid as error:
         refuse(str(error))
 
 
-def _overrides(pairs: list[str]) -> dict[str, str]:
+def file_of(config: Path | None) -> Path | None:
+    """Return the file that the settings are read from, if there is one; it stays the same, whatever becomes of it."""
+    default = Path("config.yaml")
+    return config or (default if default.exists() else None)
+
+
+def read_settings(file: Path | None, set_: list[str] | None) -> "Settings":
+    """Return the settings in FILE, overlaid by the environment and the command line; raises SettingsInvalid."""
+    from gateway.settings import load_settings  # noqa: PLC0415 - there are commands that need none, and want to be fast
+
+    return load_settings(file, os.environ, overrides_of(set_))
+
+
+def overrides_of(set_: list[str] | None) -> dict[str, str]:
+    """Return what `--set` names; ends the command for what names nothing."""
     overrides = {}
-    for pair in pairs:
+    for pair in set_ or []:
         name, equals, value = pair.partition("=")
         if not equals:
             refuse(f"--set {pair}: write section.key=value")

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Literal, Self
 
 import aiohttp
 from aiohttp import WSCloseCode, WSMsgType
@@ -22,18 +22,26 @@ from gateway.telemetry import Event, Log
 LARGEST_FRAME = 2**20  # an event is text and addresses of media, never media
 _CONNECT_S = 5.0
 _CLOSE_S = 1.0  # how long a goodbye waits for the peer's
-_TOKEN_REFUSED = 1403  # NapCat takes the handshake, says this and closes (NapCat 4.18, websocket-server.ts)
+TOKEN_REFUSED = 1403  # NapCat takes the handshake, says this and closes (NapCat 4.18, websocket-server.ts)
 
 Loss = Literal["not_connected", "token_refused", "frame_too_large", "silent", "closed", "lease_lost", "redis_lost"]
 
 
-class _Frame(BaseModel):
+class Frame(BaseModel):
     """What tells an event from an answer."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     post_type: str = ""
     retcode: object = None
+
+    @classmethod
+    def read(cls, body: bytes) -> Self:
+        """Return the head of a frame; one that is neither has nothing."""
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError:
+            return cls()
 
 
 class Listener:
@@ -165,10 +173,10 @@ class Listener:
                     frame.data if frame.type is WSMsgType.ERROR else socket.exception(), socket.close_code
                 )
             body = frame.data.encode() if frame.type is WSMsgType.TEXT else b""
-            head = _head(body)
+            head = Frame.read(body)
             if head.post_type:
                 await self._event(body)
-            elif head.retcode == _TOKEN_REFUSED:
+            elif head.retcode == TOKEN_REFUSED:
                 return "token_refused", "NapCat takes another token than accounts[].token"
             else:
                 self.frames["ignored"] += 1
@@ -212,13 +220,6 @@ class Listener:
         if state != self.state.state:
             since, began = self._clock.epoch_ms(), self._clock.monotonic()
         self.state = Listening(state, since, began, error)
-
-
-def _head(body: bytes) -> _Frame:
-    try:
-        return _Frame.model_validate_json(body)
-    except ValidationError:
-        return _Frame()
 
 
 async def _next(socket: aiohttp.ClientWebSocketResponse) -> aiohttp.WSMessage:

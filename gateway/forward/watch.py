@@ -183,7 +183,7 @@ class Watch:
         login = await self._napcat.ask("get_login_info", {}, _ANSWER_MS)
         finding = self._read(login)
         if self._asks_who and not finding.reason and (self.implementation is None or not self._was_well()):
-            self.implementation = _implementation(await self._napcat.ask("get_version_info", {}, _ANSWER_MS))
+            self.implementation = implementation_of(await self._napcat.ask("get_version_info", {}, _ANSWER_MS))
         number = str(_field(login, "user_id"))
         return finding, number if _NUMBER.fullmatch(number) else ""
 
@@ -216,7 +216,8 @@ def _field(reply: Reply, name: str) -> Any:
     return reply.data.get(name) if isinstance(reply.data, dict) else None
 
 
-def _implementation(reply: Reply) -> Implementation | None:
+def implementation_of(reply: Reply) -> Implementation | None:
+    """Return which program answered `get_version_info`; None for one that is not known."""
     name = str(_field(reply, "app_name") or "").lower()
     if not name and _field(reply, "onebot_version") == "12":
         return "onebot12"

@@ -1,11 +1,11 @@
 """Every setting: frozen, sectioned, spelled with units, refusing what it does not know."""
 
+from gateway.settings.account import Account
 from gateway.settings.hooks import Hook
 from gateway.settings.loading import load_settings
 from gateway.settings.secret_values import secrets_of
 from gateway.settings.sections import (
     LOOPBACK,
-    Account,
     Auth,
     Callbacks,
     Delivery,

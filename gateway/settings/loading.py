@@ -26,6 +26,7 @@ _KUBERNETES = re.compile(r"GATEWAY_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT
 
 _ADVICE = {
     "missing": "is required",
+    "too_short": "must not be empty: write at least one",
     "tuple_type": "must be a list: write […], or one line `- …` for each item",
     "model_type": "must be a section: write `key: value` lines under it",
 }

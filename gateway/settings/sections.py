@@ -9,7 +9,6 @@ from pydantic import (
     Field,
     PlainSerializer,
     SecretStr,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -17,14 +16,18 @@ from pydantic import (
 from gateway.model.action import HARMLESS, why_not_passed
 from gateway.model.duration import Milliseconds, lasting
 from gateway.model.rate import RateField, parse_rate
-from gateway.model.verdict import Implementation, Rule
+from gateway.model.verdict import Rule
 from gateway.model.words import LogText
+from gateway.settings.account import Account
 from gateway.settings.hooks import Hook
 from gateway.settings.kinds import Bytes, Rates, Secret, Section, TargetPattern, at_least, form, veiled
 from gateway.settings.redis_url import RedisAddress
 
 VERSION = 1
 """Of how settings are written: counted up when a setting gets another meaning, or another name."""
+
+OWN_KEYS = frozenset({"bell", "format", "invalid", "replicas", "secret"})
+"""The keys behind the prefix that are the gateway's own, beside those with a hash tag; see `gateway.store.keys`."""
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -44,6 +47,10 @@ class Redis(Section):
         "gw", description="every key starts with it"
     )
     durability: Literal["local"] = Field("local", description="how far a write must have gone to count as accepted")
+    persistence: Literal["required", "any"] = Field(
+        "required",
+        description="required: a Redis that keeps nothing on disk is refused; any: a restart of it may lose every job",
+    )
 
 
 class Http(Section):
@@ -60,46 +67,6 @@ class Http(Section):
     keepalive: Annotated[Milliseconds, lasting(100)] = Field(
         120_000, description="a connection on which no complete request head comes for so long is closed"
     )
-
-
-_EVENTS_URL = r"(wss?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?(/(?!api/?$)[^\s?#]*)?)?"
-_EVENTS_ADVICE = "write ws://host:port or wss://…, without query or user name, and not /api, which has no events"
-
-
-class Account(Section):
-    """One NapCat login."""
-
-    name: Annotated[str, form(r"[a-z0-9][a-z0-9_-]{0,31}", "1 to 32 lower-case letters, digits, _ or -")] = Field(
-        description="in keys, ids and logs"
-    )
-    endpoint: Annotated[
-        str, form(r"(https?|wss?)://[^\s/]+(/[^\s?#]*)?", "write http://host:port or ws://host:port, and no query")
-    ] = Field(description="NapCat's HTTP server; with transport ws its WebSocket server")
-    token: Secret = Field(SecretStr(""), description="NapCat's access token")
-    self_id: Annotated[str, form(r"([1-9][0-9]{4,19})?", "write the QQ number in quotes, or leave it out")] = Field(
-        "", description="the QQ number that has to be logged in there; empty: the one seen first"
-    )
-    transport: Literal["http", "ws"] = Field(
-        "http", validate_default=True, description="how sends reach it: a request each, or one WebSocket for all"
-    )
-    implementation: Implementation | Literal["auto"] = Field(
-        "auto", description="the program that answers there, whose failures are read its way; auto: it is asked"
-    )
-    events_url: Annotated[str, form(_EVENTS_URL, _EVENTS_ADVICE)] = Field(
-        "", description="NapCat's WebSocket server, for events; one replica listens; with transport ws not needed"
-    )
-    events_secret: Secret = Field(SecretStr(""), description="token of NapCat's HTTP client that posts events here")
-    max_in_flight: int = Field(5, ge=1, le=1024, description="calls at once to this NapCat")
-    markdown: Literal["markdown", "record"] = Field(
-        "markdown", description="the type under which it takes markdown; NapCat 4.18: markdown, published pages: record"
-    )
-
-    @field_validator("transport")
-    @classmethod
-    def _fits_the_endpoint(cls, transport: str, info: ValidationInfo) -> str:
-        if transport == "http" and info.data.get("endpoint", "").startswith("ws"):
-            raise ValueError("the endpoint is a WebSocket address; write transport: ws, or an http:// endpoint")
-        return transport
 
 
 class Override(Section):
@@ -314,6 +281,12 @@ class Log(Section):
     )
 
 
+def _private(prefix: str, source: str) -> bool:
+    """Return whether SOURCE is, or may become, a key of our own."""
+    beginning, _, name = source.partition(":")
+    return beginning == prefix and (name.startswith("{") or name in OWN_KEYS)
+
+
 class Settings(Section):
     """The whole configuration of one gateway."""
 
@@ -352,6 +325,11 @@ class Settings(Section):
         sources = [*self.intake.streams, *self.intake.lists]
         for source in sorted({source for source in sources if sources.count(source) > 1}):
             raise ValueError(f"intake: {source!r} is named twice; a source is one stream or one list")
+        for source in (source for source in sources if _private(self.redis.prefix, source)):
+            raise ValueError(
+                f"intake: {source!r} is a key of the gateway's own; name the source otherwise, "
+                f"such as {self.redis.prefix}:jobs, or change redis.prefix"
+            )
         if self.http.host not in LOOPBACK and not self.auth.keys:
             raise ValueError(
                 f"http.host: {self.http.host!r} is reachable from other machines and auth.keys is empty; "

@@ -30,11 +30,19 @@ _RESTART_PAUSE = 1.0
 
 
 def state_dir() -> Path:
-    """Return where this user's gateway keeps its data: GATEWAY_STATE_DIR, else the XDG state directory."""
+    """Return where this user's gateway keeps its data: GATEWAY_STATE_DIR, else the XDG state directory.
+
+    Raises SettingsInvalid for a user without a home.
+    """
     given = os.environ.get("GATEWAY_STATE_DIR")
     if given:
         return Path(given)
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "napcat-gateway"
+    try:
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "napcat-gateway"
+    except RuntimeError:
+        raise SettingsInvalid(
+            "there is no home directory for the data of the embedded server; set GATEWAY_STATE_DIR or redis.url"
+        ) from None
 
 
 def find_server() -> str:
@@ -159,7 +167,14 @@ def _open_lock(folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return os.open(folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
     except OSError as error:
-        raise SettingsInvalid(f"{folder} cannot be written ({error}); set GATEWAY_STATE_DIR or redis.url") from None
+        raise _unwritable(folder, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> SettingsInvalid:
+    return SettingsInvalid(
+        f"the embedded server cannot keep its data: {folder} cannot be written ({error.strerror or error}); "
+        "set GATEWAY_STATE_DIR or redis.url"
+    )
 
 
 def free_port() -> int:
@@ -179,17 +194,28 @@ def free_port() -> int:
 def _port(folder: Path) -> int:
     """Return the port of last time if it is free, else a free one, and remember it."""
     note = folder / "port"
-    if note.exists() and note.read_text().isdigit():
-        with contextlib.suppress(OSError), socket.socket() as probe:
+    last = _read(note)
+    if last.isdigit():
+        with contextlib.suppress(OSError, OverflowError), socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", remembered := int(note.read_text())))
+            probe.bind(("127.0.0.1", remembered := int(last)))
             return remembered
     try:
         port = free_port()
     except OSError as error:
         raise SettingsInvalid(f"{error} for the embedded server; set redis.url") from None
-    note.write_text(str(port))
+    try:
+        note.write_text(str(port))
+    except OSError as error:
+        raise _unwritable(folder, error) from None
     return port
+
+
+def _read(note: Path) -> str:
+    try:
+        return note.read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 async def _answering(process: asyncio.subprocess.Process, port: int, folder: Path) -> None:

@@ -7,19 +7,17 @@ from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.settings import Redis
 from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server, state_dir
-from gateway.store.server import OLDEST, mode, server_numbers
+from gateway.store.fitness import assure
+from gateway.store.server import mode
+from gateway.store.unreachable import unreachable
 from gateway.telemetry import Event, Log
-
-_REMEDY = (
-    "start Redis there, set redis.url to a running Redis or Valkey, or leave redis.url empty for the embedded server"
-)
 
 
 @asynccontextmanager
 async def opened(settings: Redis) -> AsyncIterator[Clients]:
     """Yield the clients of the configured Redis, or of an embedded server of our own.
 
-    Raises SettingsInvalid when there is none, or none that is new enough.
+    Raises SettingsInvalid when there is none, or none that is fit to keep jobs.
     """
     async with AsyncExitStack() as stack:
         url = settings.url
@@ -31,11 +29,10 @@ async def opened(settings: Redis) -> AsyncIterator[Clients]:
             clients = await stack.enter_async_context(connected(url))
             if clients.kind == "server":
                 _insist_on(await mode(clients))
-            version = (await server_numbers(clients)).compatible
+            for address, master in (await clients.masters()).items():
+                await assure(master, settings, address)
         except StoreUnavailable as error:
-            raise SettingsInvalid(f"redis.url: {error}; {_REMEDY}") from None
-        if version < OLDEST:
-            raise SettingsInvalid(f"redis.url: Redis {version} is too old; 6.2 or newer is needed")
+            raise SettingsInvalid(str(unreachable(error))) from None
         yield clients
 
 

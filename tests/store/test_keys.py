@@ -6,6 +6,7 @@ from importlib.resources import files
 import pytest
 from redis.crc import key_slot
 
+from gateway.settings.sections import OWN_KEYS
 from gateway.store.keys import RING, Keys
 
 LUA = files("gateway.store") / "lua"
@@ -41,3 +42,8 @@ def test_the_stream_of_a_source_name_that_producers_know_is_never_a_private_key(
     keys = Keys("gw")
     assert keys.invalid == "gw:invalid"
     assert "gw:{main}:receipts" in keys.account("main")
+
+
+def test_the_settings_know_which_names_are_the_gateways_own() -> None:
+    ours = {getattr(Keys("gw"), name) for name, field in vars(Keys).items() if isinstance(field, property)}
+    assert ours <= {f"gw:{name}" for name in OWN_KEYS}, "bring OWN_KEYS of the settings up to date"

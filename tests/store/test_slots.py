@@ -26,7 +26,8 @@ from gateway.model.attempt import Claim, Outcome
 from gateway.model.rate import parse_rate
 from gateway.model.verdict import Verdict, Widespread
 from gateway.sandbox.process import free_port
-from gateway.settings.sections import Account, Source
+from gateway.settings import Account
+from gateway.settings.sections import Source
 from gateway.store.client import Clients, connected
 from gateway.store.embedded import find_server
 from gateway.store.keys import RING, Keys

@@ -1,0 +1,103 @@
+"""Whether a server is fit to keep jobs, from what it tells of itself."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.model.errors import StoreUnavailable
+from gateway.settings import Redis
+from gateway.store.fitness import Told, findings, told_by
+from gateway.store.unreachable import unreachable
+from tests.world import World
+
+MIB = 1024**2
+WELL = Told(
+    name="Valkey 9.1.2",
+    version=(7, 2),
+    role="master",
+    replicas=0,
+    aof=True,
+    fsync="everysec",
+    saves="",
+    failing="",
+    policy="noeviction",
+    memory=(10 * MIB, 100 * MIB, 0),
+    clock_ms=3,
+)
+
+
+def about(settings: Redis | None = None, **told: Any) -> list[tuple[str, str, bool]]:
+    """Return level, key and whether it refuses, of all that is not fine."""
+    found = findings(replace(WELL, **told), settings or Redis())
+    return [(one.level, one.key, one.refuses) for one in found if one.level != "fine"]
+
+
+def test_a_server_that_keeps_everything_is_fine_in_every_respect() -> None:
+    found = findings(WELL, Redis())
+    assert {one.level for one in found} == {"fine"}
+    assert [one.key for one in found] == ["redis.url", "redis.persistence", "redis.url"]
+
+
+@pytest.mark.parametrize(
+    ("told", "level", "key", "refuses"),
+    [
+        ({"version": (6, 0)}, "fault", "redis.url", True),
+        ({"version": ()}, "fault", "redis.url", True),
+        ({"role": "slave"}, "fault", "redis.url", True),
+        ({"policy": "volatile-ttl"}, "fault", "redis.url", True),
+        ({"policy": "allkeys-lru", "memory": (MIB, 0, 0)}, "advice", "redis.url", False),
+        ({"policy": None}, "advice", "redis.url", False),
+        ({"memory": (MIB, 0, 64 * MIB)}, "advice", "redis.url", False),
+        ({"memory": (85 * MIB, 100 * MIB, 0)}, "fault", "redis.url", False),
+        ({"aof": False, "saves": ""}, "fault", "redis.persistence", True),
+        ({"aof": False, "saves": "3600 1"}, "advice", "redis.persistence", False),
+        ({"aof": False, "saves": None}, "advice", "redis.persistence", False),
+        ({"aof": None, "saves": ""}, "advice", "redis.persistence", False),
+        ({"fsync": "no"}, "advice", "redis.persistence", False),
+        ({"failing": "append-only file"}, "fault", "redis.persistence", False),
+        ({"clock_ms": -60_000}, "advice", "redis.url", False),
+    ],
+)
+def test_each_weakness_is_told_once_or_refuses_the_start(
+    told: dict[str, Any], level: str, key: str, refuses: bool
+) -> None:
+    assert (level, key, refuses) in about(**told)
+    assert [one for one in about(**told) if one[2]] == ([(level, key, True)] if refuses else [])
+
+
+def test_who_wants_a_redis_that_keeps_nothing_gets_it() -> None:
+    assert about(Redis(persistence="any"), aof=False, saves="") == [("advice", "redis.persistence", False)]
+
+
+def test_every_fault_and_advice_says_what_to_change() -> None:
+    worst = replace(WELL, role="slave", policy="volatile-ttl", aof=False, failing="snapshot", clock_ms=9_000)
+    found = findings(worst, Redis())
+    assert len([one for one in found if one.level != "fine"]) == 5
+    assert all(one.remedy for one in found if one.level != "fine")
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        ("Redis: Error 111 connecting to 127.0.0.1:1. Connection refused.", "start Redis there"),
+        ("Redis: invalid username-password pair or user is disabled.", "right user and password"),
+        ("Redis: Authentication required.", "right user and password"),
+        ("Redis: HELLO must be called with the client already authenticated, otherwise …", "right user and password"),
+        ("Redis: DB index is out of range", "a database number"),
+        ("Redis: [SSL: WRONG_VERSION_NUMBER] wrong version number", "rediss://"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_told_with_the_remedy_that_fits(words: str, remedy: str) -> None:
+    line = str(unreachable(StoreUnavailable(words)))
+    assert line.startswith("redis.url: Redis: ")
+    assert remedy in line
+
+
+async def test_a_real_server_tells_everything_that_is_asked(world: World) -> None:
+    told = await told_by(world.clients.commands)
+    assert (told.role, told.aof, told.fsync, told.saves, told.policy) == ("master", True, "everysec", "", "noeviction")
+    assert told.name.startswith(("Valkey ", "Redis "))
+    assert told.version >= (6, 2)
+    assert abs(told.clock_ms) < 2_000
+    assert told.memory[0] > 0
