@@ -13,13 +13,17 @@ from gateway.store.unreachable import unreachable
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Return what is to be said of the server at `redis.url` and of the sources there, also when it does not answer.
+    """Return what is to be said of each server that `redis.url` leads to and of the sources there, also when it does not answer.
 
     Raises SettingsInvalid for an address that is none.
     """
     try:
         async with connected(settings.redis.url) as clients:
-            found = findings(await told_by(clients.commands), settings.redis)
+            with translated():
+                masters = await clients.masters()
+            found: list[Finding] = []
+            for address, master in masters.items():
+                found += findings(await told_by(master), settings.redis, address)
             return found + [one async for one in _sources(clients.commands, settings.intake)]
     except StoreUnavailable as error:
         return [unreachable(error)]

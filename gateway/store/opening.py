@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.settings import Redis
-from gateway.store.client import Clients, connected
+from gateway.store.client import Clients, connected, translated
 from gateway.store.embedded import embedded_server, state_dir
 from gateway.store.fitness import assure
 from gateway.store.server import mode
@@ -29,7 +29,9 @@ async def opened(settings: Redis) -> AsyncIterator[Clients]:
             clients = await stack.enter_async_context(connected(url))
             if clients.kind == "server":
                 _insist_on(await mode(clients))
-            for address, master in (await clients.masters()).items():
+            with translated():
+                masters = await clients.masters()
+            for address, master in masters.items():
                 await assure(master, settings, address)
         except StoreUnavailable as error:
             raise SettingsInvalid(str(unreachable(error))) from None
