@@ -4,7 +4,8 @@ GatewayError
 ├── Refused            the caller's input can never work; says field, reason and remedy
 ├── SettingsInvalid    the service cannot start like this; says key, reason and remedy
 ├── StoreUnavailable   Redis did not answer; nothing is known to be lost, try again
-│   └── StoreRefuses   Redis answers, and takes no new jobs for now: short of memory, read-only; they wait outside
+│   ├── StoreRefuses   Redis answers, and takes no new jobs for now: short of memory, read-only; they wait outside
+│   └── NotReplicated  Redis did it, but too few replicas have it: nobody may rely on it yet; ask again
 └── NotSent            a call was given up before its body left: the attempt never began
 
 A NapCat call that fails is no exception: it is an `Answer` whose transport error class the verdict rules match on.
@@ -53,6 +54,18 @@ class StoreUnavailable(GatewayError):
 
 class StoreRefuses(StoreUnavailable):
     """Redis takes no new jobs for now; what it holds goes on, and what is not taken stays where it is."""
+
+
+class NotReplicated(StoreUnavailable):
+    """Too few replicas have what was written: with the master it may be lost. Asking again is safe, as ever.
+
+    `reply` is what the script said, None when it was not run.
+    """
+
+    def __init__(self, detail: str, reply: object = None) -> None:
+        """Say in DETAIL how many have it, and whether it was done."""
+        super().__init__(detail)
+        self.reply = reply
 
 
 class NotSent(GatewayError):

@@ -86,7 +86,8 @@ _REFUSALS = (
 )  # fmt: skip
 _TROUBLES = (*told.BODIED, told.NOT_FOUND, *told.ALWAYS)
 _SENDING = (
-    told.RATE_EXCEEDED, told.STOPPING, told.QUEUE_FULL, told.STORE_UNAVAILABLE, told.STORE_REFUSES, told.HEADER_INVALID,
+    told.RATE_EXCEEDED, told.STOPPING, told.QUEUE_FULL, told.STORE_UNAVAILABLE, told.STORE_REFUSES,
+    told.NOT_REPLICATED, told.HEADER_INVALID,
 )  # fmt: skip
 
 

@@ -114,6 +114,12 @@ INTERNAL = Trouble(500, "internal", "the gateway failed; its log says why")
 RECALL_FAILED = Trouble(502, "recall_failed", "NapCat would not take it back: the message is too old")
 STORE_UNAVAILABLE = Trouble(503, "store_unavailable", "Redis does not answer; try again", retry_after=1)
 STORE_REFUSES = Trouble(503, "store_refuses", "Redis uses 91% of its maxmemory; try again later", retry_after=5)
+NOT_REPLICATED = Trouble(
+    503,
+    "not_replicated",
+    "Redis: 0 of 1 replicas have what was written, after 1 s; nothing was taken; try again",
+    retry_after=2,
+)
 QUEUE_FULL = Trouble(
     503, "queue_full", "account 'main' has intake.max_queued jobs waiting; try again later", retry_after=5
 )
