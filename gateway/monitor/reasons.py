@@ -147,8 +147,8 @@ def _replicated(replication: Replication | None) -> Iterator[Reason]:
         yield reason(
             "redis_not_replicated",
             f"{missing}; nothing is sent, and what is submitted gets a 503 or stays in its source",
-            "start Redis' replicas again, or attach one to the new master, as many as redis.replicas says; it goes on by "
-            "itself. With redis.durability: local it does without, and a failover may lose jobs or send them twice",
+            "start Redis' replicas again, or attach some to the new master, as many as redis.replicas says; it goes on "
+            "by itself. With redis.durability: local it does without, and a failover may lose jobs or send them twice",
         )
 
 

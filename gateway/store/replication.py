@@ -27,7 +27,7 @@ _RECENT_S = 2.0  # what is asked for less than this after it was missing, is ref
 _KNOWN_S = 15.0  # a miss is told for this long: who met it asks again each second, unless another goes on with it
 
 VOUCHED_FOR = frozenset({"admit", "cancel", "replay", "hold"})
-"""Scripts that may find their work done already, and then write nothing. A tick, and a lease that is held, always do."""
+"""Scripts that may find their work done already, and then write nothing. A tick and a lease that is held always do."""
 
 
 class Replication:

@@ -628,9 +628,6 @@ end
 
 -- Another master ----------------------------------------------------------------------------------------------------
 
--- So many claims may have been made that a new master does not know of; they were not sent, but their numbers are out.
-local FORGOTTEN = 2 ^ 20
-
 -- A replica that took over, and a master that was started again, have another name for their data than before, and may
 -- not know the last of it; their clock may be another one, too.
 local function meet_master()
@@ -638,10 +635,13 @@ local function meet_master()
   local known = redis.call('HGET', LIMITS, 'master')
   if name == known then return end
   redis.call('HSET', LIMITS, 'master', name)
+  -- Claims may have been made that this one does not know of: they were not sent, but their numbers are out. Those it
+  -- gives out are larger, also where it does not know of any master before it.
+  local token = counter('token')
+  count(COUNTS, 'token', math.max(2 ^ 20, now * 1024 - token))
   if not known then return end
   full_since = now
   redis.call('HSET', LIMITS, 'full', whole(now))
-  count(COUNTS, 'token', FORGOTTEN)
   note('failed_over', 'account', '')
 end
 
