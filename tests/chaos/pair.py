@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from gateway.store.client import connected
 from tests.chaos.proxy import Proxy
 from tests.chaos.server import Server
+from tests.chaos.wire import Wire
 from tests.world import until
 
 
 class Pair:
-    """Two servers, `master` and `replica`, and a `proxy` that leads to the master."""
+    """Two servers, `master` and `replica`, the `wire` between them, and a `proxy` that leads clients to the master."""
 
     def __init__(self, folder: Path) -> None:
         """Prepare both, with their data in folders under FOLDER."""
@@ -20,15 +21,19 @@ class Pair:
         self.master = Server(folder / "one")
         self.replica = Server(folder / "other")
         self.proxy = Proxy(self.master.url)
+        self.wire = Wire(self.master.port)
+        self._wires = AsyncExitStack()
 
     async def start(self) -> None:
         """Start both, and return when the replica has what the master has."""
         await self.master.start()
-        await self.replica.start(self.master)
-        await self._followed()
+        await self._follow()
 
     async def fail_over(self) -> None:
-        """Kill the master and promote the replica, as a Sentinel does; nobody follows the new master yet."""
+        """Kill the master and promote the replica, as a Sentinel does; nobody follows the new master yet.
+
+        What was written since the wire was cut is lost.
+        """
         await self.master.kill()
         self.master, self.replica = self.replica, self.master
         async with connected(self.master.url) as clients:
@@ -37,15 +42,18 @@ class Pair:
 
     async def repair(self) -> None:
         """Start who was master before as the replica of who is now; what only that one knew is gone."""
-        await self.replica.start(self.master)
-        await self._followed()
+        await self._follow()
 
     async def kill(self) -> None:
         """End both at once."""
         await asyncio.gather(self.master.kill(), self.replica.kill())
+        await self._wires.aclose()
 
-    async def _followed(self) -> None:
-        """Wait until the replica has what was written before this."""
+    async def _follow(self) -> None:
+        """Start the replica, and wait until it has what was written before this."""
+        await self._wires.aclose()
+        self.wire = await self._wires.enter_async_context(Wire(self.master.port).serve())
+        await self.replica.start(self.wire.port)
         async with connected(self.master.url) as clients:
 
             async def followed() -> int:

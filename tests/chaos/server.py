@@ -28,9 +28,9 @@ class Server:
         )
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self, master: "Server | None" = None) -> None:
-        """Start it with what it has on disk, as a replica if it is given a MASTER, and return when it answers."""
-        follow = () if master is None else ("--replicaof", "127.0.0.1", str(master.port))
+    async def start(self, master: int | None = None) -> None:
+        """Start it with what it has on disk, as a replica if a port of its MASTER is given; return when it answers."""
+        follow = () if master is None else ("--replicaof", "127.0.0.1", str(master))
         self._process = await asyncio.create_subprocess_exec(*self._command, *follow, stdin=asyncio.subprocess.DEVNULL)
         await until(self._answers)
 

@@ -201,10 +201,10 @@ async def test_a_claim_that_was_lost_with_its_master_is_no_other_ones(
     for _ in range(ticks_before):
         await bench.tick()
     await bench.admit(job("a"))
-    pair.replica.freeze()
+    pair.wire.cut()
     lost = await bench.tick(replica="r1")
     assert not lost.replicated
-    await _replica_never_hears_of_it(pair)
+    await pair.fail_over()
     await pair.repair()
     await asyncio.gather(bench.reconnect(), other.reconnect())
     policy = paced(account=Rate(5, 1))
@@ -216,16 +216,6 @@ async def test_a_claim_that_was_lost_with_its_master_is_no_other_ones(
     assert (await other.state("a"))["state"] == "sending"
     await other.tick(Outcome(claim, **DELIVERED), replica="r2", policy=policy)
     assert (await other.state("a"))["state"] == "delivered"
-
-
-async def _replica_never_hears_of_it(of: Pair) -> None:
-    """Fail over to a replica that was frozen: what its master had written for it meanwhile lies in its socket."""
-    await of.master.kill()
-    # It reads what is there before it is told anything; so it starts again with what it had.
-    await of.replica.kill()
-    of.master, of.replica = of.replica, of.master
-    await of.master.start()
-    await of.proxy.lead_to(of.master.url)
 
 
 SETTLEMENTS: dict[str, dict[str, Any]] = {
@@ -253,9 +243,9 @@ async def test_an_outcome_may_be_told_again_until_the_replicas_have_it(bench: Be
 async def test_an_outcome_that_was_lost_with_its_master_is_told_to_the_next(pair: Pair, bench: Bench) -> None:
     await bench.admit(job("a"))
     claim: Claim = await bench.claim()
-    pair.replica.freeze()
+    pair.wire.cut()
     assert not (await bench.tick(Outcome(claim, **DELIVERED), most_claims=0)).replicated
-    await _replica_never_hears_of_it(pair)
+    await pair.fail_over()
     await pair.repair()
     await bench.reconnect()
     assert (await bench.state("a"))["state"] == "sending"
