@@ -104,6 +104,8 @@ class Metrics:
 
     def expect(self, accounts: Iterable[str]) -> None:
         """Begin at 0 what alerts watch: an increase is seen only of a series that was there before."""
+        for script in ("admit", "tick"):
+            self.unreplicated.labels(script)
         for account in accounts:
             self.master_changes.labels(account)
             for state in FINAL_STATES:

@@ -46,6 +46,13 @@ class Redis(Section):
         description="with durability replicated: how many must have it; the failover promotes one of them",
     )
 
+    @field_validator("durability")
+    @classmethod
+    def _has_replicas(cls, durability: str, info: ValidationInfo) -> str:
+        if durability == "replicated" and not info.data.get("url", "x"):
+            raise ValueError("the embedded server has no replicas; set redis.url to a Redis that has, or write local")
+        return durability
+
 
 class Http(Section):
     """Our own HTTP server."""

@@ -37,7 +37,7 @@ class Pair:
         await self.master.kill()
         self.master, self.replica = self.replica, self.master
         async with connected(self.master.url) as clients:
-            await clients.commands.execute_command("REPLICAOF", "NO", "ONE")
+            await clients.commands.replicaof("NO", "ONE")
         await self.proxy.lead_to(self.master.url)
 
     async def repair(self) -> None:

@@ -141,10 +141,11 @@ async def test_plain_durability_waits_for_nobody(pair: Pair) -> None:
 
 
 def paced(**scopes: Rate) -> TickPolicy:
-    return replace(POLICY, limits=replace(WIDE, **{scope: [rate] for scope, rate in scopes.items()}))
+    limits: dict[str, Any] = {scope: [rate] for scope, rate in scopes.items()}
+    return replace(POLICY, limits=replace(WIDE, **limits))
 
 
-SCOPES = {
+SCOPES: dict[str, tuple[str, dict[str, Any]]] = {
     "account": ("group:2", {}),
     "group": ("group:1", {}),
     "private": ("private:1", {}),
@@ -161,12 +162,12 @@ async def test_after_a_change_of_master_every_window_is_full(pair: Pair, bench: 
     await pair.fail_over()
     await pair.repair()
     await bench.reconnect()
-    changed = await bench.tick(policy=policy)
     began = await bench.redis_ms()
+    changed = await bench.tick(policy=policy)
     assert [noted.what for noted in changed.noted] == ["failed_over"]
     assert changed.claims == []
     tick: Tick = await until(lambda: bench.tick(policy=policy), lambda tick: tick.claims)
-    assert await bench.redis_ms() - began >= PERIOD - 50
+    assert await bench.redis_ms() - began >= PERIOD
     assert tick.noted == []
 
 

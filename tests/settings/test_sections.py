@@ -174,7 +174,11 @@ def test_a_hook_without_a_source_is_refused_by_name() -> None:
 @pytest.mark.parametrize(("name", "value"), [("durability", "everywhere"), ("replicas", 0)])
 def test_how_far_a_write_has_to_go_is_one_of_what_there_is(name: str, value: object) -> None:
     assert f"redis.{name}" in refusal(redis={name: value})
-    assert settings(redis={"durability": "replicated", "replicas": 2}).redis.replicas == 2
+    assert settings(redis={"url": "redis://a", "durability": "replicated", "replicas": 2}).redis.replicas == 2
+
+
+def test_the_embedded_server_has_no_replicas_to_wait_for() -> None:
+    assert "the embedded server has no replicas; set redis.url" in refusal(redis={"durability": "replicated"})
 
 
 @pytest.mark.parametrize(
