@@ -102,7 +102,11 @@ class Scripts:
         args: list[Any] = [source, most, keep, max_age, stream, *packed_submissions(submissions)]
         if self._replication is not None:
             self._replication.check(account)
-        reply, ended = await self._ending("admit", account, args, relied=True)
+        try:
+            reply, ended = await self._ending("admit", account, args, relied=True)
+        except NotReplicated as error:
+            self._ends.take(account, error.reply[1])
+            raise
         self._ends.take(account, ended)
         admitted: list[tuple[Admission, str]] = [(outcome.decode(), job_id.decode()) for outcome, job_id in reply]
         for outcome, number in Counter(outcome for outcome, _ in admitted).items():
@@ -223,7 +227,12 @@ class Scripts:
 
     async def cancel(self, account: str, policy: TickPolicy, job_id: str) -> Cancelled | None:
         """Cancel a job of which nothing may have been sent; None when there is no such job."""
-        reply = await self._ending("cancel", account, [job_id, policy.keep, policy.stream], relied=True)
+        try:
+            reply = await self._ending("cancel", account, [job_id, policy.keep, policy.stream], relied=True)
+        except NotReplicated as error:
+            if error.reply is not None:
+                self._ends.take(account, error.reply[3])
+            raise
         if reply is None:
             return None
         outcome, state, target, ended = reply
