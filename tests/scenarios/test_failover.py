@@ -147,6 +147,24 @@ async def test_who_dies_with_the_master_leaves_doubts_and_no_doubles(world: Worl
     assert broken(await jobs.evidence()) == []
 
 
+async def test_a_call_whose_answer_died_with_all_who_awaited_it_is_settled_by_evidence_and_not_made_again(
+    world: World, redis: Pair
+) -> None:
+    through = await gateways(world, delivery=SHORT)
+    world.napcat.behave("group:1", "delay", 1, ms=300)
+    await world.add({"group_id": 1, "message": "0.0", "key": "k0"}, {"group_id": 1, "message": "1.0", "key": "k1"})
+    await until(lambda: world.napcat.received)
+    await asyncio.gather(*(gateway.kill() for gateway in through), redis.fail_over())
+    await redis.repair()
+    await world.clients.commands.connection_pool.disconnect()
+    await through[0].start()
+    first, second = await world.ended(2)
+    assert (first.state, second.state) in {("unconfirmed", "delivered"), ("delivered", "delivered")}
+    told = [receipt for receipt in await world.receipts() if receipt.key == "k0"]
+    assert (told[0].state, told[0].code) == ("unknown", "lease_lapsed")
+    assert world.napcat.texts("group:1") == ["0.0", "1.0"]
+
+
 async def test_without_a_replica_nothing_is_sent_and_nothing_taken_until_there_is_one_again(
     world: World, redis: Pair
 ) -> None:
