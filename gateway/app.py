@@ -46,6 +46,7 @@ from gateway.store.keys import Keys
 from gateway.store.opening import opened
 from gateway.store.pressure import Pressure
 from gateway.store.raising import Raising
+from gateway.store.replication import Replication
 from gateway.store.scripts import Scripts
 from gateway.store.shared import shared_secret
 from gateway.store.sources import Sources
@@ -112,8 +113,11 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         await refuse_unknown(clients, keys, [account.name for account in settings.accounts])
         due, metrics, words = Due(), Metrics(), Words(settings.log.text, Veil(secrets_of(settings)))
         metrics.expect(account.name for account in settings.accounts)
-        scripts, sources = Scripts(clients.commands, keys, due.note, metrics, words), Sources(clients, keys)
-        inner = Scripts(clients.lanes, keys, due.note, metrics, words)
+        replicated = settings.redis.durability == "replicated"
+        replication = Replication(settings.redis.replicas, clock) if replicated else None
+        scripts = Scripts(clients.commands, keys, due.note, metrics, words, replication)
+        inner = Scripts(clients.lanes, keys, due.note, metrics, words, replication)
+        sources = Sources(clients, keys)
         policies = {account.name: tick_policy(settings, account) for account in settings.accounts}
 
         replica = clock.token()
@@ -153,7 +157,8 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         await work.enter_async_context(_present(supervisor, presence))
         supervisor.start("format", Raising(list(runners), clients, keys, inner, clock).run)
         hooks = _hooks(settings, admission, sources, guard, clock)
-        parts = Parts(supervisor, presence, listeners, watches, readers, Tallies(events.tallies, hooks.tallies))
+        tallies = Tallies(events.tallies, hooks.tallies)
+        parts = Parts(supervisor, presence, listeners, watches, readers, tallies, replication)
         looks = Looks(settings, policies, clients, keys, scripts, sources, clock)
         stack.push_async_callback(looks.close)
         monitor = Monitor(settings, clients, looks, parts, clock, stopping)

@@ -80,6 +80,18 @@ class Metrics:
             buckets=_SHORT,
             registry=self.registry,
         )
+        self.unreplicated = Counter(
+            "gateway_unreplicated",
+            "Scripts whose writes too few replicas had in time (redis.durability: replicated).",
+            ["script"],
+            registry=self.registry,
+        )
+        self.master_changes = Counter(
+            "gateway_master_changes",
+            "Times that the lanes met another Redis master than before (redis.durability: replicated).",
+            ["account"],
+            registry=self.registry,
+        )
         self.callbacks = Counter(
             "gateway_callbacks",
             "Posts of receipts, by what came of them: posted, again (put off), given_up, back (to anybody).",
@@ -92,7 +104,10 @@ class Metrics:
 
     def expect(self, accounts: Iterable[str]) -> None:
         """Begin at 0 what alerts watch: an increase is seen only of a series that was there before."""
+        for script in ("admit", "tick"):
+            self.unreplicated.labels(script)
         for account in accounts:
+            self.master_changes.labels(account)
             for state in FINAL_STATES:
                 self.ended.labels(account, state)
             for outcome in ("posted", "again", "given_up", "back"):

@@ -42,6 +42,7 @@ class Event(StrEnum):
     LANE_RELEASED = "lane.released"
     LANE_SLOWED = "lane.slowed"
     LANE_RECOVERED = "lane.recovered"
+    MASTER_CHANGED = "master.changed"
     ACCOUNT_PROBED = "account.probed"
     ANSWER_UNMATCHED = "answer.unmatched"
     EVENT_REFUSED = "event.refused"

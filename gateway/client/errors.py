@@ -79,7 +79,14 @@ def error_of(status: int, problem: dict[str, Any], retry_after: float | None = N
     return _REFUSALS.get(status, Refused)(code, detail, _faults(problem.get("errors")))
 
 
-_LATER = {"rate_exceeded": 429, "queue_full": 503, "stopping": 503, "store_unavailable": 503, "store_refuses": 503}
+_LATER = {
+    "rate_exceeded": 429,
+    "queue_full": 503,
+    "stopping": 503,
+    "store_unavailable": 503,
+    "store_refuses": 503,
+    "not_replicated": 503,
+}
 _STATUSES = {**_LATER, "forbidden": 403, "target_forbidden": 403, "job_not_found": 404, "job_gone": 410}
 """The HTTP status that each code has by itself, for the items of a batch, which have none."""
 

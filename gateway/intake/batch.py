@@ -10,9 +10,9 @@ from aiohttp import web
 
 from gateway.convert import split_document
 from gateway.intake.admission import Admission, Admitted, key_reused, out_of_reach, queue_full
-from gateway.model.errors import Fault, Refused, StoreUnavailable
+from gateway.model.errors import Fault, NotReplicated, Refused, StoreUnavailable
 from gateway.store.values import Submission
-from gateway.web import KEY, Guard, may_use
+from gateway.web import KEY, NOT_REPLICATED, Guard, may_use, why_not_replicated
 
 MOST_JOBS = 1_000
 _AT_ONCE = 128  # put into their lanes in one go: bounds the time Redis is held
@@ -68,6 +68,8 @@ class BatchIntake:
     async def _admit(self, submissions: Sequence[Submission]) -> list[Item]:
         try:
             admitted = await self._admission.admit(submissions)
+        except NotReplicated as error:
+            return [_refusal(Refused(NOT_REPLICATED, why_not_replicated(error)))] * len(submissions)
         except StoreUnavailable as error:
             lost = Refused("store_unavailable", f"{error}; send it again, with the same key")
             return [_refusal(lost)] * len(submissions)

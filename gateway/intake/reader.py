@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from gateway.clock import Clock
 from gateway.intake.admission import Admission, key_reused
-from gateway.model.errors import Refused, StoreRefuses, StoreUnavailable
+from gateway.model.errors import NotReplicated, Refused, StoreRefuses, StoreUnavailable
 from gateway.store.scripts import Scripts
 from gateway.store.sources import Entry, InvalidEntry, Sources
 from gateway.store.values import Submission
@@ -62,7 +62,7 @@ class SourceReader:
             while True:
                 try:
                     await self._turn()
-                except StoreRefuses as error:
+                except (StoreRefuses, NotReplicated) as error:
                     await self._wait_for_room(str(error))
         except StoreUnavailable:
             # One that fails is no reader: another may do better, and whoever looks is to know.
@@ -120,6 +120,9 @@ class SourceReader:
         self._known, self._full = self._full, {}
         after, began = START, self._clock.monotonic()
         while entries := await self._entries(after):
+            if not await self._scripts.secured(self.source, self.holder, LEASE_MS):
+                self._renew_at = 0.0
+                return
             for batch in self._batches(entries):
                 await self._take(batch)
                 if not await self._holds_lease():

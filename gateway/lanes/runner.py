@@ -22,12 +22,14 @@ _GATHER = 0.003  # seconds more that outcomes gather, while less than half of th
 _MANY = 8  # outcomes that are worth a tick at once, where they are of half of the calls
 _RECHECK = 5.0  # seconds between two looks at the account that somebody else wishes for
 _FIRST_PROBE = 10.0  # seconds that the first look at the account may take
+_BEHIND = 0.25  # seconds until it is asked again whether the replicas have it; the asking itself waits for them
 _IDLE = 30.0  # seconds between looks at an account that has none, and after which a NapCat unheard of is asked
 _NOTED = {
     "held": Event.LANE_HELD,
     "slowed": Event.LANE_SLOWED,
     "recovered": Event.LANE_RECOVERED,
     "resumed": Event.LANE_RELEASED,
+    "failed_over": Event.MASTER_CHANGED,
 }
 
 
@@ -77,6 +79,7 @@ class LaneRunner:
         self._unsent: tuple[int, list[Outcome], int, float] | None = None
         self._sequence = 0
         self._more = False
+        self._behind = False  # whether too few replicas have what the last tick did
         # Two halves take turns: one is sent while the other is settled, or this process and Redis would wait for
         # each other.
         self._cohort = (policy.most_in_flight + 1) // 2
@@ -175,7 +178,8 @@ class LaneRunner:
         """Settle and claim once; return how many seconds may pass before the next tick, unless woken."""
         if self._unsent is None:
             self._sequence += 1
-            room = min(self._policy.most_in_flight - len(self._flying), self._cohort) if self._claiming else 0
+            may_claim = self._claiming and not self._behind
+            room = min(self._policy.most_in_flight - len(self._flying), self._cohort) if may_claim else 0
             start_by = self._clock.monotonic() + START_WITHIN / 1000
             self._unsent = (self._sequence, self._outcomes, room, start_by)
             self._outcomes = []
@@ -185,6 +189,11 @@ class LaneRunner:
             self._account, self._policy, self._replica, sequence, outcomes, max(room, 0), start_by
         )
         self._unsent = None
+        caught_up = self._behind and tick.replicated
+        self._behind = not tick.replicated
+        if self._behind:
+            # Settled, but perhaps not on the master that comes after this one: told until the replicas know it.
+            self._outcomes = [*outcomes, *self._outcomes]
         self._tell(tick)
         if tick.probe:
             self._probe()
@@ -192,14 +201,16 @@ class LaneRunner:
             errand = self._errands.look(look) if look.job_id else self._errands.examine(look.target)
             self._run(errand, f"look {self._account} {look.target}")
         for claim in tick.claims:
-            if not self._claiming:
+            if self._behind or not self._claiming:
                 self._outcomes.append(Outcome(claim, "unstarted"))
                 continue
             task = asyncio.create_task(self._fly(claim), name=f"send {self._account} {claim.target}")
             self._flying.add(task)
             task.add_done_callback(self._landed)
         self._more = 0 < room == len(tick.claims) and len(self._flying) < self._policy.most_in_flight
-        if self._outcomes or self._more:
+        if self._behind:
+            return _BEHIND
+        if self._outcomes or self._more or (caught_up and self._claiming):
             return 0
         if not self._claiming:
             return _SAFETY if self._flying else 0
@@ -210,7 +221,7 @@ class LaneRunner:
     def _tell(self, tick: Tick) -> None:
         """Log what the tick held, slowed and let go."""
         for noted in tick.noted:
-            alarming = noted.name == "account" and noted.what in {"held", "slowed"}
+            alarming = noted.name == "account" and noted.what in {"held", "slowed", "failed_over"}
             (self._log.warning if alarming else self._log.info)(
                 _NOTED[noted.what],
                 name=noted.name,

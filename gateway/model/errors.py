@@ -6,6 +6,9 @@ GatewayError
 ├── StoreUnavailable   Redis did not answer; nothing is known to be lost, try again
 │   ├── StoreRefuses   Redis answers, and takes no new jobs for now: short of memory, read-only; they wait outside
 │   └── DataNewer      a newer gateway has raised the data of an account to a format that this one does not know
+
+
+│   └── NotReplicated  Redis did it, but too few replicas have it: nobody may rely on it yet; ask again
 └── NotSent            a call was given up before its body left: the attempt never began
 
 A NapCat call that fails is no exception: it is an `Answer` whose transport error class the verdict rules match on.
@@ -13,6 +16,7 @@ A NapCat call that fails is no exception: it is an `Answer` whose transport erro
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,18 @@ class StoreRefuses(StoreUnavailable):
 
 class DataNewer(StoreUnavailable):
     """The data of an account are of a newer format: this gateway neither reads nor writes them, others do."""
+
+
+class NotReplicated(StoreUnavailable):
+    """Too few replicas have what was written: with the master it may be lost. Asking again is safe, as ever.
+
+    `reply` is what the script said, None when it was not run, or found nothing to do.
+    """
+
+    def __init__(self, detail: str, reply: Any = None) -> None:
+        """Say in DETAIL how many have it, and whether it was done."""
+        super().__init__(detail)
+        self.reply = reply
 
 
 class NotSent(GatewayError):

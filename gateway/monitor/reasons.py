@@ -8,6 +8,7 @@ from gateway.model.instant import format_instant
 from gateway.model.listening import Listening
 from gateway.monitor.look import Look, Shared
 from gateway.store.overview import AccountNumbers
+from gateway.store.replication import Replication
 from gateway.store.server import MASTERS, MOST_MEMORY, ServerNumbers
 from gateway.store.sources import SourceNumbers
 
@@ -48,11 +49,15 @@ def reason(code: str, detail: str, advice: str, **more: str) -> Reason:
     return {"code": code, **more, "detail": detail, "advice": advice}
 
 
-def of_redis(look: Look, refused: str) -> list[Reason]:
-    """Return what is not well with Redis; REFUSED is why it last took no write, "" when it did."""
+def of_redis(look: Look, refused: str, replication: Replication | None = None) -> list[Reason]:
+    """Return what is not well with Redis; REFUSED is why it last took no write, "" when it did.
+
+    REPLICATION knows whether the replicas follow, where that matters.
+    """
     if look.shared is None:
         return [redis_lost(look.lost)]
-    return list(chain(_writes(look.shared.server, refused), _server(look.shared.server)))
+    server = look.shared.server
+    return list(chain(_writes(server, refused), _server(server), _replicated(replication)))
 
 
 def redis_lost(why: str) -> Reason:
@@ -147,6 +152,16 @@ def _server(server: ServerNumbers) -> Iterator[Reason]:
             "redis_not_persistent",
             "Redis keeps no append-only file: a restart loses queued jobs",
             "set `appendonly yes`",
+        )
+
+
+def _replicated(replication: Replication | None) -> Iterator[Reason]:
+    if replication is not None and (missing := replication.reason) is not None:
+        yield reason(
+            "redis_not_replicated",
+            f"{missing}; nothing is sent, and what is submitted gets a 503 or stays in its source",
+            "start Redis' replicas again, or attach some to the new master, as many as redis.replicas says; it goes on "
+            "by itself. With redis.durability: local it does without, and a failover may lose jobs or send them twice",
         )
 
 

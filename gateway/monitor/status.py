@@ -29,6 +29,7 @@ from gateway.monitor.presence import Presence
 from gateway.monitor.reasons import DOWN, Reason, reason
 from gateway.settings import Key, Settings
 from gateway.store.client import Clients
+from gateway.store.replication import Replication
 from gateway.store.server import ping
 from gateway.store.sources import SourceNumbers
 from gateway.supervise import Supervisor
@@ -79,6 +80,7 @@ class Parts(NamedTuple):
     watches: Mapping[str, Meets]
     readers: Sequence[Reads]
     tallies: Tallies
+    replication: Replication | None = None
 
 
 class Monitor:
@@ -195,7 +197,7 @@ class Monitor:
 
     def reasons(self, look: Look) -> list[Reason]:
         """Return what is not well, by LOOK and as this process knows it."""
-        found = self._own_reasons() + why.of_redis(look, self._parts.presence.refused)
+        found = self._own_reasons() + why.of_redis(look, self._parts.presence.refused, self._parts.replication)
         if look.shared is None:
             return found
         found += why.of_newer(look.shared)

@@ -109,7 +109,7 @@ _LINKS: dict[str, Any] = {
     "replay": {"operationId": "replayJob", "parameters": {"id": "$response.body#/id"}},
 }
 _OPENING = (*told.BODIED, told.JSON_INVALID)
-_TAKING = (*_OPENING, told.CONTENT_TYPE, *told.SENDING, told.STORE_REFUSES, *told.READING)
+_TAKING = (*_OPENING, told.CONTENT_TYPE, *told.SENDING, told.STORE_REFUSES, told.NOT_REPLICATED, *told.READING)
 _OF_ACCOUNT = told.Trouble(422, "account_unknown", "no account is named 'second'; known: main")
 
 JOBS = (
@@ -177,7 +177,10 @@ JOBS = (
         scope="send",
         parameters=(given.JOB, given.ACCOUNT, given.RECALL),
         answers=(Answer(200, "Its receipt.", Receipt, _CANCELLED),),
-        troubles=(told.JOB_NOT_FOUND, told.TOO_LATE, told.RECALL_FAILED, told.RATE_EXCEEDED, *told.READING),
+        troubles=(
+            told.JOB_NOT_FOUND, told.TOO_LATE, told.RECALL_FAILED, told.RATE_EXCEEDED, told.NOT_REPLICATED,
+            *told.READING,
+        ),
     ),
     Operation(
         "replayJob", "post", "/v1/jobs/{id}/replay", "Jobs", "Send a job again",
@@ -190,7 +193,7 @@ JOBS = (
         ),
         troubles=(
             told.JOB_NOT_FOUND, told.NOT_ENDED, told.NOTHING_LEFT, told.JOB_GONE, told.QUEUE_FULL, told.STORE_REFUSES,
-            *told.READING,
+            told.NOT_REPLICATED, *told.READING,
         ),
     ),
     Operation(
@@ -211,6 +214,6 @@ JOBS = (
                 {"count": 1, "items": [{"id": _OTHER, "replay_of": _ID}], "more": False},
             ),
         ),
-        troubles=(*_OPENING, told.REPLAY_INVALID, _OF_ACCOUNT, told.STORE_REFUSES, *told.READING),
+        troubles=(*_OPENING, told.REPLAY_INVALID, _OF_ACCOUNT, told.STORE_REFUSES, told.NOT_REPLICATED, *told.READING),
     ),
 )  # fmt: skip

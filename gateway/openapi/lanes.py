@@ -80,7 +80,7 @@ LANES = (
                 {"account": "main", "held": "group:123456", "reason": "quarrel", "until": _UNTIL},
             ),
         ),
-        troubles=(*_HOLDING, *_TARGETED),
+        troubles=(*_HOLDING, told.NOT_REPLICATED, *_TARGETED),
     ),
     Operation(
         "releaseTarget", "post", "/v1/targets/{kind}/{id}/release", "Targets", "Release a target",
@@ -92,7 +92,7 @@ LANES = (
                 200, "It may go on.", Released, {"account": "main", "released": "group:123456", "was_held": True}
             ),
         ),
-        troubles=_TARGETED,
+        troubles=(told.NOT_REPLICATED, *_TARGETED),
     ),
     Operation(
         "listAccounts", "get", "/v1/accounts", "Accounts", "See what the accounts hold",
@@ -114,7 +114,7 @@ LANES = (
                 {"account": "main", "held": "account", "reason": "upgrade of NapCat", "until": _UNTIL},
             ),
         ),
-        troubles=(*_HOLDING, told.WHOLE_ACCOUNT, _ACCOUNT_UNKNOWN, *told.READING),
+        troubles=(*_HOLDING, told.WHOLE_ACCOUNT, _ACCOUNT_UNKNOWN, told.NOT_REPLICATED, *told.READING),
     ),
     Operation(
         "resumeAccount", "post", "/v1/accounts/{name}/resume", "Accounts", "Resume an account",
@@ -123,6 +123,6 @@ LANES = (
         answers=(
             Answer(200, "It may go on.", Released, {"account": "main", "released": "account", "was_held": True}),
         ),
-        troubles=(told.WHOLE_ACCOUNT, _ACCOUNT_UNKNOWN, *told.READING),
+        troubles=(told.WHOLE_ACCOUNT, _ACCOUNT_UNKNOWN, told.NOT_REPLICATED, *told.READING),
     ),
 )  # fmt: skip

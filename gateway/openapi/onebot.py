@@ -87,7 +87,7 @@ _REFUSALS = (
 _TROUBLES = (*told.BODIED, told.NOT_FOUND, *told.ALWAYS)
 _SENDING = (
     told.RATE_EXCEEDED, told.STOPPING, told.QUEUE_FULL, told.STORE_UNAVAILABLE, told.DATA_NEWER, told.STORE_REFUSES,
-    told.HEADER_INVALID,
+    told.NOT_REPLICATED, told.HEADER_INVALID,
 )  # fmt: skip
 
 

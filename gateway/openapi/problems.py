@@ -121,6 +121,12 @@ DATA_NEWER = Trouble(
     "alone; ask another replica",
     retry_after=5,
 )
+NOT_REPLICATED = Trouble(
+    503,
+    "not_replicated",
+    "Redis: 0 of 1 replicas have what was written, after 1 s; nothing was taken; try again",
+    retry_after=2,
+)
 QUEUE_FULL = Trouble(
     503, "queue_full", "account 'main' has intake.max_queued jobs waiting; try again later", retry_after=5
 )

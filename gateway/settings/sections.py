@@ -46,11 +46,28 @@ class Redis(Section):
     prefix: Annotated[str, form(r"[A-Za-z0-9_.-]{1,32}", "1 to 32 letters, digits, _ . or -")] = Field(
         "gw", description="every key starts with it"
     )
-    durability: Literal["local"] = Field("local", description="how far a write must have gone to count as accepted")
+    durability: Literal["local", "replicated"] = Field(
+        "local",
+        description="how far a write must have gone before it counts: to Redis, or also to its replicas, so that a "
+        "failover neither loses nor doubles a job; needs a replica, and makes one round trip more",
+    )
+    replicas: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="with durability replicated: how many must have it; the failover promotes one of them",
+    )
     persistence: Literal["required", "any"] = Field(
         "required",
         description="required: a Redis that keeps nothing on disk is refused; any: a restart of it may lose every job",
     )
+
+    @field_validator("durability")
+    @classmethod
+    def _has_replicas(cls, durability: str, info: ValidationInfo) -> str:
+        if durability == "replicated" and not info.data.get("url", "x"):
+            raise ValueError("the embedded server has no replicas; set redis.url to a Redis that has, or write local")
+        return durability
 
 
 class Http(Section):

@@ -9,10 +9,11 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
 
 from gateway.metrics import Metrics
 from gateway.model.attempt import Outcome
-from gateway.model.errors import DataNewer, StoreUnavailable
+from gateway.model.errors import DataNewer, NotReplicated, StoreUnavailable
 from gateway.model.target import parse_target
 from gateway.model.words import Words
 from gateway.store.client import translated
@@ -21,6 +22,7 @@ from gateway.store.format import FORMAT, newer_data
 from gateway.store.keys import RING, Keys
 from gateway.store.overview import AccountNumbers, account_numbers, hold_of, slowed_of, windows_of
 from gateway.store.packing import or_empty, packed_outcomes, packed_submissions, read_claim
+from gateway.store.replication import VOUCHED_FOR, WAIT_MS, Replication
 from gateway.store.values import (
     Admission,
     Callback,
@@ -51,7 +53,7 @@ Role = Literal["reader", "listener"]
 SCRIPTS = (
     "admit", "tick", "evidence", "history", "recall", "whose", "cancel", "reject", "replay", "hold", "mute", "probed",
     "read", "message", "search", "overview", "lane", "forget", "lease", "move", "callback_claim", "callback_settle",
-    "presence", "raise",
+    "presence", "raise", "vouch",
 )  # fmt: skip
 
 
@@ -68,12 +70,15 @@ class Scripts:
         announce: Callable[[str], None] = lambda account: None,
         metrics: Metrics | None = None,
         words: Words | None = None,
+        replication: Replication | None = None,
     ) -> None:
         """Read the scripts; Redis learns each when it first runs. ANNOUNCE is told which account has a callback due.
 
-        WORDS know what the log may say of the messages of jobs that end.
+        WORDS know what the log may say of the messages of jobs that end. With REPLICATION those that somebody relies on
+        raise NotReplicated when too few replicas have what they did.
         """
         self._redis = redis
+        self._replication = replication
         self._metrics = metrics or Metrics()
         self._words = words or Words()
         self._ends = Ends(announce, self._metrics, self._words)
@@ -98,7 +103,13 @@ class Scripts:
     ) -> list[tuple[Admission, str]]:
         """Put SUBMISSIONS of one account into their lanes, in order; return outcome and job id of each."""
         args: list[Any] = [source, most, keep, max_age, stream, *packed_submissions(submissions)]
-        reply, ended = await self._ending("admit", account, args)
+        if self._replication is not None:
+            self._replication.check(account)
+        try:
+            reply, ended = await self._ending("admit", account, args, relied=True)
+        except NotReplicated as error:
+            self._ends.take(account, error.reply[1])
+            raise
         self._ends.take(account, ended)
         admitted: list[tuple[Admission, str]] = [(outcome.decode(), job_id.decode()) for outcome, job_id in reply]
         for outcome, number in Counter(outcome for outcome, _ in admitted).items():
@@ -116,6 +127,8 @@ class Scripts:
         start_by: float,
     ) -> Tick:
         """Settle OUTCOMES, then reap and claim. A repeat with the same SEQUENCE returns the same claims.
+
+        What is not `replicated` must not be sent, and its outcomes have to be told again: another master may not know.
 
         `start_by` is the local monotonic second after which no claimed request may start; the caller takes its clock
         before the call, so that a late reply can never outlive its lease.
@@ -135,9 +148,17 @@ class Scripts:
             policy.retries,
             policy.limits.packed,
             packed_outcomes(outcomes),
+            "" if self._replication is None else "replicated",
         ]
-        next_in, has_work, claims, ended, noted, looks, probe = await self._ending("tick", account, args)
+        replicated = True
+        try:
+            reply = await self._ending("tick", account, args, relied=True)
+        except NotReplicated as error:
+            reply, replicated = error.reply, False
+        next_in, has_work, claims, ended, noted, looks, probe = reply
         claimed = [read_claim(fields, start_by) for fields in claims]
+        if any(what == b"failed_over" for what, *_ in noted):
+            self._metrics.master_changes.labels(account).inc()
         queue_seconds = self._queue_seconds(account)
         for claim in claimed:
             if claim.waited_ms is not None:
@@ -150,6 +171,7 @@ class Scripts:
             noted=[Noted(what.decode(), name.decode(), why.decode(), int(until)) for what, name, why, until in noted],
             looks=[Look(job.decode(), parse_target(target.decode())) for job, target in looks],
             probe=bool(probe),
+            replicated=replicated,
         )
 
     async def evidence(
@@ -208,7 +230,12 @@ class Scripts:
 
     async def cancel(self, account: str, policy: TickPolicy, job_id: str) -> Cancelled | None:
         """Cancel a job of which nothing may have been sent; None when there is no such job."""
-        reply = await self._ending("cancel", account, [job_id, policy.keep, policy.stream])
+        try:
+            reply = await self._ending("cancel", account, [job_id, policy.keep, policy.stream], relied=True)
+        except NotReplicated as error:
+            if error.reply is not None:
+                self._ends.take(account, error.reply[3])
+            raise
         if reply is None:
             return None
         outcome, state, target, ended = reply
@@ -222,7 +249,7 @@ class Scripts:
         args: list[Any] = [most, max_age, len(jobs)]
         for pair in jobs:
             args += pair
-        reply = await self._account("replay", account, args)
+        reply = await self._account("replay", account, args, relied=True)
         return [Replayed(outcome.decode(), job_id.decode()) for outcome, job_id in reply]
 
     async def hold(
@@ -241,7 +268,7 @@ class Scripts:
         an operator holds it and this is an event (OPERATOR false).
         """
         args = [name, "hold", or_empty(milliseconds), or_empty(until), reason, int(operator)]
-        changed, ends = await self._account("hold", account, args)
+        changed, ends = await self._account("hold", account, args, relied=operator)
         return int(ends) if changed else None
 
     async def release(self, account: str, name: str, reason: str = "", *, operator: bool) -> bool:
@@ -249,7 +276,8 @@ class Scripts:
 
         REASON lets go only what is held for one of these reasons, parted by blanks.
         """
-        changed, _ = await self._account("hold", account, [name, "release", "", "", reason, int(operator)])
+        args = [name, "release", "", "", reason, int(operator)]
+        changed, _ = await self._account("hold", account, args, relied=operator)
         return bool(changed)
 
     async def read(self, account: str, job_id: str = "", key: str = "") -> bytes | None:
@@ -382,6 +410,17 @@ class Scripts:
         key = self._keys.reader(of) if role == "reader" else self._keys.listener(of)
         return bool(await self._run("lease", [key], [holder, milliseconds]))
 
+    async def secured(self, source: str, holder: str, milliseconds: int) -> bool:
+        """Return whether HOLDER is still to admit what it has read of SOURCE; the lease is renewed.
+
+        What was read may lie in another slot than the jobs it becomes: were it, or that something was taken out before,
+        forgotten by a failover there, the mark of what was admitted would look as if it were of another stream.
+        """
+        if self._replication is None:
+            return True
+        self._replication.check(source)
+        return bool(await self._run("lease", [self._keys.reader(source)], [holder, milliseconds], relied_by=source))
+
     async def present(self, replica: str, told: str, seconds: int) -> None:
         """Say that REPLICA lives and what it TELLS of itself (JSON); it is forgotten SECONDS after it last did."""
         await self._run("presence", [self._keys.replicas], [replica, told, seconds * 1000])
@@ -391,14 +430,14 @@ class Scripts:
         moved: int = await self._run("move", [source, self._keys.list_stream(source)], [most])
         return moved
 
-    async def _ending(self, name: str, account: str, args: Sequence[Any]) -> Any:
+    async def _ending(self, name: str, account: str, args: Sequence[Any], *, relied: bool = False) -> Any:
         """Run a script that can end jobs."""
-        return await self._account(name, account, [*args, "bodies" if self._words.wished else ""])
+        return await self._account(name, account, [*args, "bodies" if self._words.wished else ""], relied=relied)
 
-    async def _account(self, name: str, account: str, args: Sequence[Any]) -> Any:
+    async def _account(self, name: str, account: str, args: Sequence[Any], *, relied: bool = False) -> Any:
         """Run a script of ACCOUNT; raises DataNewer when its data are of a newer format."""
         try:
-            reply = await self._run(name, self._ring(account), args)
+            reply = await self._run(name, self._ring(account), args, relied_by=account if relied else "")
         except StoreUnavailable as error:
             if (newer := self._found_newer(account, error)) is not None:
                 raise newer from None
@@ -427,9 +466,38 @@ class Scripts:
             ring = self._rings[account] = [key.encode() for key in self._keys.account(account)]
         return ring
 
-    async def _run(self, name: str, keys: Sequence[str | bytes], args: Sequence[Any]) -> Any:
+    async def _run(self, name: str, keys: Sequence[str | bytes], args: Sequence[Any], relied_by: str = "") -> Any:
+        """Run a script; where somebody relies on it, RELIED_BY is the account or source whose slot it wrote in."""
         with translated(), self._redis_seconds(name).time():
-            return await self._scripts[name](keys=keys, args=args)
+            if not relied_by or self._replication is None:
+                return await self._scripts[name](keys=keys, args=args)
+            reply, reached = await self._waited_for(name, keys, args, self._replication.replicas)
+        if reached < self._replication.replicas:
+            self._metrics.unreplicated.labels(name).inc()
+        self._replication.require(relied_by, reached, reply)
+        return reply
+
+    async def _waited_for(
+        self, name: str, keys: Sequence[str | bytes], args: Sequence[Any], replicas: int
+    ) -> tuple[Any, int]:
+        """Run a script, and wait on its connection until REPLICAS have it; return its reply and how many have."""
+        wanted = [(self._scripts[name], [*keys], [*args])]
+        if name in VOUCHED_FOR:
+            wanted.append((self._scripts["vouch"], [keys[RING.index("limits")]], []))
+        while True:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for script, its_keys, its_args in wanted:
+                    pipe.evalsha(script.sha, len(its_keys), *its_keys, *its_args)
+                pipe.execute_command("WAIT", replicas, WAIT_MS)
+                replies = await pipe.execute(raise_on_error=False)
+            failed = next((reply for reply in replies if isinstance(reply, RedisError)), None)
+            if failed is None:
+                return replies[0], int(replies[-1])
+            if not isinstance(failed, NoScriptError):
+                raise failed
+            # What ran of it is safe to run again, as ever.
+            for script, _, _ in wanted:
+                await self._redis.script_load(script.script)
 
 
 @cache

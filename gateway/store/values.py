@@ -187,7 +187,8 @@ class Cancelled(NamedTuple):
 class Noted(NamedTuple):
     """What a tick did by itself to a target, or to the whole account (`name` is `account`).
 
-    what   `held`, `slowed`, `recovered` (from being slowed), `resumed` (after a pause)
+    what   `held`, `slowed`, `recovered` (from being slowed), `resumed` (after a pause), `failed_over` (Redis has
+           another master)
     until  epoch milliseconds; 0 where there is no end
     """
 
@@ -228,7 +229,8 @@ class Probed(NamedTuple):
 class Tick:
     """What a tick found: `next_in` milliseconds to the next turn, or None when there is nothing to wait for.
 
-    probe  whether this replica is to ask NapCat if the account works
+    probe       whether this replica is to ask NapCat if the account works
+    replicated  whether as many replicas have it as are asked for: only then may what was claimed be sent
     """
 
     next_in: int | None
@@ -238,6 +240,7 @@ class Tick:
     noted: list[Noted] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     probe: bool = False
+    replicated: bool = True
 
 
 class Hold(NamedTuple):

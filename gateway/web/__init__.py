@@ -1,7 +1,7 @@
 """What every HTTP path shares: who may call and how often, what a request may be, and errors as problem+json."""
 
 from gateway.web.guard import KEY, SESSION, Guard, may_use, reaches_all
-from gateway.web.problem import Handler, problem, speak_problem
+from gateway.web.problem import NOT_REPLICATED, Handler, problem, speak_problem, why_not_replicated
 from gateway.web.requests import add_routes, check_query, in_time, keep_private, only_header, server_limits, takes
 from gateway.web.secret import new_secret, sha256_of
 from gateway.web.session import COOKIE, Session, Sessions, is_of_own_page
@@ -9,6 +9,7 @@ from gateway.web.session import COOKIE, Session, Sessions, is_of_own_page
 __all__ = [
     "COOKIE",
     "KEY",
+    "NOT_REPLICATED",
     "SESSION",
     "Guard",
     "Handler",
@@ -28,4 +29,5 @@ __all__ = [
     "sha256_of",
     "speak_problem",
     "takes",
+    "why_not_replicated",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.model.errors import DataNewer, Fault, Refused, StoreRefuses, StoreUnavailable
+from gateway.model.errors import DataNewer, Fault, NotReplicated, Refused, StoreRefuses, StoreUnavailable
 from gateway.telemetry import Event, Log, told
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -22,7 +22,15 @@ _STATUS = {
     "too_large": 413,
     "content_type": 415,
 }
+NOT_REPLICATED = "not_replicated"
 _log = Log()
+
+
+def why_not_replicated(error: NotReplicated) -> str:
+    """Return what a caller is told whose wish too few replicas have, and what asking again does."""
+    if error.reply is None:
+        return f"{error}; try again"
+    return f"{error}; ask again: a job with its idempotency key is not sent twice, one without a key may be"
 
 
 def problem(
@@ -51,8 +59,13 @@ async def speak_problem(request: web.Request, handler: Handler) -> web.StreamRes
         return problem(_STATUS.get(refusal.code, 422), refusal.code, refusal.detail, refusal.errors)
     except StoreRefuses as error:
         return problem(503, "store_refuses", f"{error}; try again later", headers={"Retry-After": "5"})
+<<<<<<< HEAD
     except DataNewer as error:
         return problem(503, "data_newer", f"{error}; ask another replica", headers={"Retry-After": "5"})
+=======
+    except NotReplicated as error:
+        return problem(503, NOT_REPLICATED, why_not_replicated(error), headers={"Retry-After": "2"})
+>>>>>>> durable
     except StoreUnavailable as error:
         return problem(503, "store_unavailable", f"{error}; try again", headers={"Retry-After": "1"})
     except web.HTTPRequestEntityTooLarge as error:

@@ -50,8 +50,7 @@ class Proxy:
 
     def __init__(self, redis_url: str, seed: int = 0) -> None:
         """Lead to the Redis at REDIS_URL; nothing listens before `serve`."""
-        address = urlsplit(redis_url)
-        self._redis = (address.hostname or "127.0.0.1", address.port or 6379)
+        self._redis = _address(redis_url)
         self._chance = Random(seed)
         self._mishaps: list[Mishap] = []
         self._server: asyncio.Server | None = None
@@ -82,6 +81,12 @@ class Proxy:
     def befall(self, *mishaps: Mishap) -> None:
         """Let MISHAPS befall what fits them, beside those that are there already; the first that fits wins."""
         self._mishaps += mishaps
+
+    async def lead_to(self, redis_url: str) -> None:
+        """Lead to another Redis from now on; connections to the one before break."""
+        self._redis = _address(redis_url)
+        await self.refuse()
+        await self.heal()
 
     def black_hole(self) -> None:
         """From now on accept everything, and forward and answer nothing."""
@@ -194,6 +199,11 @@ class Proxy:
             if self._silent:
                 await asyncio.Event().wait()
             raise ConnectionAbortedError("it fell into the black hole")
+
+
+def _address(redis_url: str) -> tuple[str, int]:
+    address = urlsplit(redis_url)
+    return address.hostname or "127.0.0.1", address.port or 6379
 
 
 async def _frame(reader: asyncio.StreamReader) -> bytes:

@@ -1,6 +1,7 @@
 """A Redis that a test may end and start again; what it has acknowledged is on disk."""
 
 import asyncio
+import signal
 from pathlib import Path
 
 from gateway.model.errors import StoreUnavailable
@@ -16,20 +17,34 @@ class Server:
     def __init__(self, folder: Path) -> None:
         """Prepare a server with its data in FOLDER; it keeps its port over restarts."""
         folder.mkdir()
-        port = free_port()
+        self.port = port = free_port()
         self.url = f"redis://127.0.0.1:{port}/0"
         self._command = (
             find_server(),
             *("--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)),
             *("--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"),
+            *("--repl-diskless-sync-delay", "0"),
             *("--daemonize", "no", "--logfile", str(folder / "server.log")),
         )
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self) -> None:
-        """Start it with what it has on disk, and return when it answers."""
-        self._process = await asyncio.create_subprocess_exec(*self._command, stdin=asyncio.subprocess.DEVNULL)
+    async def start(self, master: int | None = None) -> None:
+        """Start it with what it has on disk, as a replica if a port of its MASTER is given; return when it answers."""
+        follow = () if master is None else ("--replicaof", "127.0.0.1", str(master))
+        self._process = await asyncio.create_subprocess_exec(*self._command, *follow, stdin=asyncio.subprocess.DEVNULL)
         await until(self._answers)
+
+    def freeze(self) -> None:
+        """Let it stand still (SIGSTOP), as a machine that swaps, or one behind a network that fails."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on (SIGCONT)."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
 
     async def stop(self) -> None:
         """End it in order (SIGTERM)."""

@@ -167,15 +167,18 @@ def test_a_bind_on_loopback_needs_no_key(host: str) -> None:
     assert settings(http={"host": host}).auth.keys == ()
 
 
-@pytest.mark.parametrize(
-    ("loc", "sections"),
-    [
-        ("hooks", {"hooks": [{"name": "a"}]}),
-        ("redis.durability", {"redis": {"durability": "replicated"}}),
-    ],
-)
-def test_what_is_not_served_yet_is_refused_by_name_and_not_ignored(loc: str, sections: dict[str, Any]) -> None:
-    assert loc in refusal(**sections)
+def test_a_hook_without_a_source_is_refused_by_name() -> None:
+    assert "hooks" in refusal(hooks=[{"name": "a"}])
+
+
+@pytest.mark.parametrize(("name", "value"), [("durability", "everywhere"), ("replicas", 0)])
+def test_how_far_a_write_has_to_go_is_one_of_what_there_is(name: str, value: object) -> None:
+    assert f"redis.{name}" in refusal(redis={name: value})
+    assert settings(redis={"url": "redis://a", "durability": "replicated", "replicas": 2}).redis.replicas == 2
+
+
+def test_the_embedded_server_has_no_replicas_to_wait_for() -> None:
+    assert "the embedded server has no replicas; set redis.url" in refusal(redis={"durability": "replicated"})
 
 
 @pytest.mark.parametrize(

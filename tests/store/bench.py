@@ -97,6 +97,14 @@ class Bench:
         seconds, _ = await self._redis.time()
         return int(seconds)
 
+    async def reconnect(self) -> None:
+        """Give up connections that lead nowhere any more."""
+        await self._redis.connection_pool.disconnect()
+
+    async def redis_ms(self) -> int:
+        seconds, microseconds = await self._redis.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
     async def state(self, name: str) -> dict[str, Any]:
         document = await self.scripts.read("main", job_id=name)
         assert document is not None

@@ -6,6 +6,9 @@
 
 local limits
 
+-- Since when another master answers, which may not know of all that was sent: from then on every window counts as full.
+local full_since
+
 -- Slowed ------------------------------------------------------------------------------------------------------------
 
 -- By how much the rates of a target, or of the account, are slowed: each time twice as much, and half as much again
@@ -101,8 +104,9 @@ local before, changed_at, last_token
 
 local function read_limits(packed)
   limits = cjson.decode(packed)
-  local known = redis.call('HMGET', LIMITS, 'now', 'since', 'before', 'token')
+  local known = redis.call('HMGET', LIMITS, 'now', 'since', 'before', 'token', 'full')
   if known[1] == packed then changed_at, before, last_token = tonumber(known[2]), known[3], tonumber(known[4]) end
+  full_since = tonumber(known[5] or nil)
   return known[1]
 end
 
@@ -138,6 +142,7 @@ local function opens_at(scope, rates, open)
   local key = RATE .. scope
   if placed[key] then write_places(key) end
   for _, rate in ipairs(rates) do
+    if full_since then at = math.max(at, full_since + rate[2] * factor) end
     local rank = rate[1] - 1 - (open or 0)
     local nth = rank < 0 and math.huge or redis.call('ZREVRANGE', key, rank, rank, 'WITHSCORES')[2]
     if nth then
@@ -164,6 +169,7 @@ local function windows_of(scope, rates, open)
   for i, rate in ipairs(rates) do
     local period = rate[2] * factor
     local used = redis.call('ZCOUNT', RATE .. scope, '(' .. whole(now - period), '+inf') + (open or 0)
+    if full_since and full_since + period > now then used = rate[1] end
     windows[i] = {rate[1], whole(period), used, whole(math.max(now, opens_at(scope, {rate}, open)))}
   end
   return windows

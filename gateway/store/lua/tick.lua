@@ -7,6 +7,7 @@
 --         settlement), rule, wait (ms), free (it costs no retry), effects {effect, hold, after, widespread:
 --         {targets, within, effect, hold, reason}} (times in ms), message_id, http, retcode, result, text, took (ms),
 --         unmatched (fingerprint of words no rule knows)} each; what is not known is not there
+--       13 'replicated': look whether the master is another one; or ''
 --       last: 'bodies' or ''
 -- Steps settle → reap → schedule → claim, in this order: what is settled here can be claimed here.
 -- Reply {ms to the next turn (-1: nothing to wait for), has the account work (0 or 1), claims, ended, noted, looks, probe
@@ -15,7 +16,7 @@
 --         none), how many in a row, ms from admission, or from when it was due, to this claim (-1: it is not the first),
 --         metadata (where it says of a trace), the part, packed in a list of its own}
 --       ended: as `told` tells it; a repeat tells it again
---       noted: {held | slowed | recovered | resumed, target or "account", reason, until (ms)}
+--       noted: {held | slowed | recovered | resumed | failed_over, target or "account", reason, until (ms)}
 --       look: {job, target}: ask for the history of this target; without a job: whether it is still muted
 
 local replica, sequence = ARGV[1], ARGV[2]
@@ -522,6 +523,7 @@ local function account_room()
   if changed_at then return nil end
   local room, factor = math.huge, factor_of('account')
   for _, rate in ipairs(limits.account) do
+    if full_since and full_since + rate[2] * factor > now then return nil end
     local since = '(' .. whole(now - rate[2] * factor)
     room = math.min(room, rate[1] - flights - redis.call('ZCOUNT', RATE .. 'account', since, '+inf'))
   end
@@ -624,6 +626,25 @@ local function earliest(...)
   return at
 end
 
+-- Another master ----------------------------------------------------------------------------------------------------
+
+-- A replica that took over, and a master that was started again, have another name for their data than before, and may
+-- not know the last of it; their clock may be another one, too.
+local function meet_master()
+  local name = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  local known = redis.call('HGET', LIMITS, 'master')
+  if name == known then return end
+  redis.call('HSET', LIMITS, 'master', name)
+  -- Claims may have been made that this one does not know of: they were not sent, but their numbers are out. Those it
+  -- gives out are larger, also where it does not know of any master before it.
+  local token = counter('token')
+  count(COUNTS, 'token', math.max(2 ^ 20, now * 1024 - token))
+  if not known then return end
+  full_since = now
+  redis.call('HSET', LIMITS, 'full', whole(now))
+  note('failed_over', 'account', '')
+end
+
 -- The tick ----------------------------------------------------------------------------------------------------------
 
 local function claims_of(jobs)
@@ -657,12 +678,15 @@ local function tick()
 
   local known, remembered = string.match(redis.call('GET', TICK .. replica) or '', '^(%d+)(.*)$')
   if known == sequence then
+    -- Written, so that it can be waited for until the replicas have what it says.
+    redis.call('PEXPIRE', TICK .. replica, 600000)
     return {0, 1, claims_of(open_claims(remembered)), ended_before(remembered), {}, {}, 0}
   end
   -- One that comes after its successor was given up by its replica long ago: nobody would take its claims.
   if known and tonumber(known) > tonumber(sequence) then return {-1, 0, {}, {}, {}, {}, 0} end
 
   remember_limits(ARGV[11])
+  if ARGV[13] == 'replicated' then meet_master() end
   recover()
   for _, item in ipairs(cmsgpack.unpack(ARGV[12])) do settle(item) end
   reap_lapsed()
