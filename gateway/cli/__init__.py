@@ -9,6 +9,7 @@ from gateway.cli.check import check
 from gateway.cli.hooks import hooks
 from gateway.cli.jobs import jobs
 from gateway.cli.local import config, demo, explain, keys, openapi, sandbox, version
+from gateway.cli.reload import reload
 from gateway.cli.run import run
 from gateway.cli.schema import schema
 from gateway.cli.send import send
@@ -29,6 +30,7 @@ app.command()(send)
 app.add_typer(jobs, name="jobs")
 app.add_typer(hooks, name="hooks")
 app.command()(status)
+app.command()(reload)
 app.add_typer(schema, name="schema")
 
 

@@ -10,11 +10,13 @@ from contextlib import suppress
 from aiohttp import web
 
 from gateway import __version__
-from gateway.app import create_app, wind_down
-from gateway.cli.usage import Config, Set, refuse, settings_of
+from gateway.app import RELOAD, create_app, wind_down
+from gateway.cli.usage import Config, Set, file_of, read_settings, refuse, settings_of
 from gateway.model.errors import SettingsInvalid
 from gateway.model.veil import Veil
+from gateway.reload import Again, Reload
 from gateway.settings import Settings, secrets_of
+from gateway.supervise import end
 from gateway.telemetry import Event, Log, configure_logging
 
 _BACKLOG = 4096  # connections that may wait to be accepted, where the system allows as many
@@ -22,27 +24,28 @@ _YOUNG = 20_000  # objects before a look for cycles among them; by default 700, 
 
 
 def run(config: Config = None, set_: Set = None) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C."""
-    settings = settings_of(config, set_)
+    """Run the gateway until SIGTERM or Ctrl-C; SIGHUP applies changed settings, as `gateway reload` does."""
+    settings, file = settings_of(config, set_), file_of(config)
     configure_logging(settings.log.level, settings.log.format, Veil(secrets_of(settings)))
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings))
+            runner.run(_serve(settings, lambda: read_settings(file, set_)))
     except SettingsInvalid as error:
         refuse(str(error))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, again: Again) -> None:
     """Serve until SIGTERM or SIGINT, then stop in order: no new jobs, sources, lanes, HTTP, Redis."""
-    gateway = create_app(settings)
+    gateway = create_app(settings, again=again)
     runner = web.AppRunner(gateway, access_log=None, shutdown_timeout=1)
     _allow_many_connections()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows ends a process its own way
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await runner.setup()
+    reloading = asyncio.create_task(_reload_when_told(gateway[RELOAD]), name="reload")
     try:
+        await runner.setup()
         await _listen(runner, settings.http.host, settings.http.port)
         port = runner.addresses[0][1]
         names = [account.name for account in settings.accounts]
@@ -56,8 +59,21 @@ async def _serve(settings: Settings) -> None:
         await stopping.wait()
         await wind_down(gateway)
     finally:
+        await end({reloading})
         await runner.cleanup()
     Log().info(Event.GATEWAY_STOPPED)
+
+
+async def _reload_when_told(reload: Reload) -> None:
+    """Apply changed settings with each SIGHUP; of those that come while one is served, one more is."""
+    if sys.platform == "win32":
+        return
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, told.set)
+    while True:
+        await told.wait()
+        told.clear()
+        await reload.signalled()
 
 
 def _allow_many_connections() -> None:

@@ -30,11 +30,21 @@ def read_file(path: Path | None) -> bytes:
 
 def settings_of(config: Path | None, set_: list[str] | None) -> Settings:
     """Return the settings; ends the command with one line for each fault."""
-    default = Path("config.yaml")
     try:
-        return load_settings(config or (default if default.exists() else None), os.environ, _overrides(set_ or []))
+        return read_settings(file_of(config), set_)
     except SettingsInvalid as error:
         refuse(str(error))
+
+
+def file_of(config: Path | None) -> Path | None:
+    """Return the file that the settings are read from, if there is one; it stays the same, whatever becomes of it."""
+    default = Path("config.yaml")
+    return config or (default if default.exists() else None)
+
+
+def read_settings(file: Path | None, set_: list[str] | None) -> Settings:
+    """Return the settings in FILE, overlaid by the environment and the command line; raises SettingsInvalid."""
+    return load_settings(file, os.environ, _overrides(set_ or []))
 
 
 def _overrides(pairs: list[str]) -> dict[str, str]:

@@ -89,6 +89,21 @@ class LaneRunner:
         self._rechecked = float("-inf")
         self._heard = clock.monotonic()
 
+    def become(self, policy: TickPolicy, errands: Errands) -> None:
+        """Apply POLICY and run ERRANDS from now on, after a look at the account by these; what is under way goes on."""
+        if errands.probe != self._errands.probe:
+            self._asked = True
+        self._policy, self._errands = policy, errands
+        self._cohort = (policy.most_in_flight + 1) // 2
+        if self._asked:
+            self._probe()
+        self.wake()
+
+    async def landed(self) -> None:
+        """Return when the calls and errands that are under way now have ended, each in its own time."""
+        if under_way := {*self._flying, *self._running}:
+            await asyncio.wait(under_way)
+
     def wake(self) -> None:
         """Look at the lanes now: work was admitted, or something may go on."""
         self._rung = True
@@ -141,8 +156,11 @@ class LaneRunner:
             if self._flying and not self._more:
                 await self._gather()
 
-    async def drain(self, grace: float) -> None:
-        """Claim no more and let what is in flight end within GRACE seconds; what has not ended then is unknown."""
+    async def drain(self, grace: float | None) -> None:
+        """Claim no more and let what is in flight end within GRACE seconds; what has not ended then is unknown.
+
+        None: each call ends in its own time.
+        """
         self._claiming = False
         self.wake()
         if self._flying:

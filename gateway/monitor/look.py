@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gateway.clock import Clock
@@ -12,6 +13,7 @@ from gateway.settings import Settings
 from gateway.store.client import Clients
 from gateway.store.keys import Keys
 from gateway.store.overview import AccountNumbers
+from gateway.store.roster import left_queued
 from gateway.store.scripts import Scripts
 from gateway.store.server import Replica, ServerNumbers, replicas, server_numbers
 from gateway.store.sources import SourceNumbers, Sources
@@ -23,12 +25,16 @@ _PATIENCE_S = 2.0  # a Redis that has not answered by then is told as away
 
 
 class Shared(NamedTuple):
-    """What was found in Redis, for all replicas; of these, those that live."""
+    """What was found in Redis, for all replicas; of these, those that live.
+
+    absent  jobs that wait for accounts which are no longer in the settings, by account
+    """
 
     accounts: dict[str, AccountNumbers]
     sources: dict[str, SourceNumbers]
     server: ServerNumbers
     replicas: list[Replica]
+    absent: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,11 @@ class Looks:
             self._taking.add_done_callback(self._taken)
         return await asyncio.shield(self._taking)
 
+    async def end(self) -> None:
+        """Return when no look is being taken: who asked for it is answered."""
+        if self._taking is not None:
+            await asyncio.wait({self._taking})
+
     async def close(self) -> None:
         """Give up a look that is being taken."""
         if self._taking is not None:
@@ -105,4 +116,5 @@ class Looks:
             accounts=await self._scripts.overviews(self._limits),
             sources=await self._sources.numbers(self._intake.streams, self._intake.lists),
             replicas=[one for one in await replicas(self._clients, self._keys) if one.seen_at >= remembered],
+            absent=await left_queued(self._clients, self._keys, self._limits),
         )

@@ -21,6 +21,7 @@ _STATUS = {
     "target_forbidden": 403,
     "too_large": 413,
     "content_type": 415,
+    "reload_unavailable": 409,
 }
 _log = Log()
 

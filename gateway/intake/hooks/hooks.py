@@ -3,7 +3,7 @@
 import asyncio
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -27,21 +27,41 @@ _STATUS = {"json_invalid": 400, "path_unknown": 404, "content_type": 415}
 
 
 class Hooks:
-    """Serves every configured hook. `tallies` counts by hook what was taken and what was refused, by reason."""
+    """Serves every configured hook.
+
+    tallies  counts by hook what was taken and what was refused, by reason
+    windows  what each hook has used of its limits
+    """
 
     def __init__(
-        self, settings: Sequence[HookSettings], admission: Admission, sources: Sources, guard: Guard, clock: Clock
+        self,
+        settings: Sequence[HookSettings],
+        admission: Admission,
+        sources: Sources,
+        guard: Guard,
+        clock: Clock,
+        before: "Hooks | None" = None,
     ) -> None:
-        """Admit through the one door; what a genuine sender sent and cannot be told goes to the refused entries."""
+        """Admit through the one door; what a genuine sender sent and cannot be told goes to the refused entries.
+
+        What was counted BEFORE, by those these replace, counts on. Raises Refused for a hook that cannot be.
+        """
         self._hooks = compiled(settings)
-        self._windows = {one.name: [Window(rate) for rate in one.limits] for one in settings}
+        known = {} if before is None else before.windows
+        self.windows: dict[str, list[Window]] = {
+            one.name: known[one.name]
+            if one.name in known and one.limits == tuple(window.rate for window in known[one.name])
+            else [Window(rate) for rate in one.limits]
+            for one in settings
+        }
         self._admission = admission
         self._sources = sources
         self._guard = guard
         self._clock = clock
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._log = Log()
-        self.tallies: Mapping[str, Counter[str]] = {name: Counter() for name in self._hooks}
+        self._counted: defaultdict[str, Counter[str]] = defaultdict(Counter) if before is None else before._counted
+        self.tallies: Mapping[str, Counter[str]] = {name: self._counted[name] for name in self._hooks}
 
     def routes(self) -> list[web.RouteDef]:
         """Return the paths served: of each hook its own, and what its product puts behind it."""
@@ -115,7 +135,7 @@ class Hooks:
         if (stopped := self._guard.turned_away(request, None)) is not None:
             return stopped
         now = self._clock.monotonic()
-        windows = self._windows[hook.settings.name]
+        windows = self.windows[hook.settings.name]
         full = [window for window in windows if not window.left(now)]
         if not full:
             for window in windows:
