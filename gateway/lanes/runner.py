@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.clock import Clock
 from gateway.lanes.policy import START_WITHIN
 from gateway.model.attempt import Claim, Outcome
-from gateway.model.errors import StoreUnavailable
+from gateway.model.errors import StoreRefuses, StoreUnavailable
 from gateway.model.instant import format_instant
 from gateway.model.target import Target
 from gateway.model.verdict import Verdict
@@ -81,6 +82,7 @@ class LaneRunner:
         # each other.
         self._cohort = (policy.most_in_flight + 1) // 2
         self._claiming = True
+        self._reconsiders = False  # lanes wait for instants that other limits have set
         self._rung = False
         self._enough = 1  # so many outcomes are worth a tick
         self._probed = False
@@ -93,6 +95,7 @@ class LaneRunner:
         """Apply POLICY and run ERRANDS from now on, after a look at the account by these; what is under way goes on."""
         if errands.probe != self._errands.probe:
             self._asked = True
+        self._reconsiders = self._reconsiders or policy.limits != self._policy.limits
         self._policy, self._errands = policy, errands
         self._cohort = (policy.most_in_flight + 1) // 2
         if self._asked:
@@ -191,6 +194,10 @@ class LaneRunner:
 
     async def _tick(self) -> float:
         """Settle and claim once; return how many seconds may pass before the next tick, unless woken."""
+        if self._reconsiders:
+            with suppress(StoreRefuses):  # there is no room for that: they wait as long as the former limits said
+                await self._scripts.reconsider(self._account)
+            self._reconsiders = False
         if self._unsent is None:
             self._sequence += 1
             room = min(self._policy.most_in_flight - len(self._flying), self._cohort) if self._claiming else 0
