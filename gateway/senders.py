@@ -13,7 +13,7 @@ from gateway.forward.watch import Watch
 from gateway.lanes.runner import Errands, LaneRunner
 from gateway.metrics import Metrics
 from gateway.model.action import Ask
-from gateway.model.errors import Refused
+from gateway.model.errors import Refused, SettingsInvalid
 from gateway.model.verdict import Answer
 from gateway.model.words import Words
 from gateway.settings import Account, Delivery, Settings
@@ -128,12 +128,16 @@ class Senders:
 
         Raises SettingsInvalid when an endpoint or token cannot be used.
         """
-        for account in settings.accounts:
+        for place, account in enumerate(settings.accounts):
             known = self._senders.get(account.name)
-            if known is None or not known.fits(account, settings.delivery):
+            if known is not None and known.fits(account, settings.delivery):
+                continue
+            try:
                 into[account.name] = Sender(
                     account, settings.delivery, self._scripts, self._clock, self._metrics, self._words
                 )
+            except SettingsInvalid as error:
+                raise SettingsInvalid(f"accounts.{place}.{error}") from None
 
     def become(self, settings: Settings, policies: Mapping[str, TickPolicy], fresh: Mapping[str, Sender]) -> None:
         """Send as SETTINGS and POLICIES say from now on, by FRESH senders where there are any.

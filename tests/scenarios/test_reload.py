@@ -144,7 +144,9 @@ async def test_an_account_that_is_added_sends_and_its_name_is_a_path(world: Worl
     assert (await gateway.post("/second/send_group_msg", JOB)).status == 404
     async with StandIn().serve() as other:
         second = {"name": "second", "endpoint": other.url}
-        told = await gateway.reload(accounts=[world.account(), second], routes=[{"target": "group:2*", "account": "second"}])
+        told = await gateway.reload(
+            accounts=[world.account(), second], routes=[{"target": "group:2*", "account": "second"}]
+        )
         assert told["accounts"] == {"added": ["second"], "removed": [], "changed": []}
         assert told["applied"] == ["accounts", "routes"]
         assert (await gateway.post("/v1/jobs", {**JOB, "group_id": "22"})).status == 202

@@ -41,7 +41,11 @@ def test_each_change_is_named_by_its_setting(sections: dict[str, Any], applied: 
 
 def test_what_needs_a_restart_stays_as_it_was() -> None:
     found = changes(settings(), settings(http={"port": 1}, redis={"prefix": "x"}, results={"keep": "1d"}))
-    assert (found.settings.http.port, found.settings.redis.prefix, found.settings.results.keep) == (8080, "gw", 86400000)
+    assert (found.settings.http.port, found.settings.redis.prefix, found.settings.results.keep) == (
+        8080,
+        "gw",
+        86400000,
+    )
 
 
 def test_it_says_which_accounts_come_go_and_change() -> None:
