@@ -93,6 +93,8 @@ class Running:
         self._stream = Stream(self._status, self._flow, clock, self.guard.knows)
         self._serving: Serving | None = None
         self._work = AsyncExitStack()
+        self._turn = asyncio.Lock()  # what has begun to end begins nothing more
+        self._ending = False
 
     async def start(self) -> None:
         """Begin to serve, read and send; raises SettingsInvalid when the settings turn out to be unusable."""
@@ -112,8 +114,18 @@ class Running:
         await self.become(self.settings)
 
     async def become(self, settings: Settings) -> None:
-        """Run by SETTINGS from now on; raises SettingsInvalid when that cannot be, and then all is as it was."""
+        """Run by SETTINGS from now on; raises SettingsInvalid when that cannot be, and then all is as it was.
+
+        Raises Refused `stopping` when the end has begun meanwhile. One that is called before the last one has returned
+        waits for that.
+        """
         await self._senders.returnable(settings)
+        async with self._turn:
+            if self._ending:
+                raise Refused("stopping", "this gateway is stopping")
+            await self._become(settings)
+
+    async def _become(self, settings: Settings) -> None:
         if settings.auth.keys and not self._secret:
             self._secret = await shared_secret(self._clients, self._keys)
         policies = {account.name: tick_policy(settings, account) for account in settings.accounts}
@@ -169,7 +181,9 @@ class Running:
 
     async def wind_down(self) -> None:
         """Take and send nothing more, and let what is in flight end; what is asked over HTTP is still answered."""
-        await self._work.aclose()
+        self._ending = True
+        async with self._turn:
+            await self._work.aclose()
 
     async def close(self) -> None:
         """End all."""

@@ -43,9 +43,10 @@ async def _serve(settings: Settings, again: Again) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows ends a process its own way
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    reloading = asyncio.create_task(_reload_when_told(gateway[RELOAD]), name="reload")
+    told = _told_to_reload()
+    await runner.setup()
+    reloading = asyncio.create_task(_reload(gateway[RELOAD], told), name="reload")
     try:
-        await runner.setup()
         await _listen(runner, settings.http.host, settings.http.port)
         port = runner.addresses[0][1]
         names = [account.name for account in settings.accounts]
@@ -64,12 +65,16 @@ async def _serve(settings: Settings, again: Again) -> None:
     Log().info(Event.GATEWAY_STOPPED)
 
 
-async def _reload_when_told(reload: Reload) -> None:
-    """Apply changed settings with each SIGHUP; of those that come while one is served, one more is."""
-    if sys.platform == "win32":
-        return
+def _told_to_reload() -> asyncio.Event:
+    """Return what SIGHUP sets from now on; it ends no gateway that is just starting."""
     told = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, told.set)
+    if sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, told.set)
+    return told
+
+
+async def _reload(reload: Reload, told: asyncio.Event) -> None:
+    """Apply changed settings whenever TOLD; of wishes that come while one is served, one more is."""
     while True:
         await told.wait()
         told.clear()

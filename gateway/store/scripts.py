@@ -324,8 +324,10 @@ class Scripts:
             for key, some in ((ring[RING.index("due")], None), (ring[RING.index("scheduled")], "aside:*")):
                 cursor: Any = None
                 while cursor != 0:
+                    found: Any
                     cursor, found = await self._redis.zscan(key, cursor or 0, match=some, count=1_000)
-                    if late := {member: now for member, at in found if at > now}:
+                    late: dict[Any, Any] = {member: now for member, at in found if at > now}
+                    if late:
                         await self._redis.zadd(key, late, xx=True, lt=True)
 
     async def callbacks_due(self, accounts: Sequence[str]) -> dict[str, int]:

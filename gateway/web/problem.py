@@ -22,6 +22,7 @@ _STATUS = {
     "too_large": 413,
     "content_type": 415,
     "reload_unavailable": 409,
+    "stopping": 503,
 }
 _log = Log()
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from gateway.app import create_app
 from gateway.sandbox.napcat import StandIn
 from tests.dashboard.test_stream import Watcher
 from tests.intake.test_auth import bearer, key
@@ -14,7 +16,7 @@ from tests.scenarios.test_limits import most_within
 from tests.world import WIDE, Gateway, World, serving, until
 
 JOB = {"group_id": "1", "message": "hello"}
-NOTHING = {"added": [], "removed": [], "changed": []}
+NOTHING: dict[str, list[str]] = {"added": [], "removed": [], "changed": []}
 SLOWLY = {**WIDE, "group": ["1/1h"]}
 
 
@@ -273,11 +275,10 @@ async def test_who_looks_on_goes_on_looking_until_the_key_is_gone(world: World) 
     boss, guest = key("boss", scopes=["admin", "read"]), key("guest", scopes=["read"])
     gateway = await world.gateway(auth={"keys": [boss, guest]})
     async with aiohttp.ClientSession() as session:
-        watchers = []
-        for name in ("boss", "guest"):
-            watchers.append(
-                Watcher(await session.get(f"{gateway.url}/dashboard/stream", headers=bearer(name), timeout=None))
-            )
+        watchers = [
+            Watcher(await session.get(f"{gateway.url}/dashboard/stream", headers=bearer(name), timeout=None))
+            for name in ("boss", "guest")
+        ]
         await until(lambda: all(watcher.count("status") for watcher in watchers))
         second = world.account(name="second")
         await gateway.reload(bearer("boss"), auth={"keys": [boss]}, accounts=[world.account(), second])
@@ -307,7 +308,7 @@ async def test_callbacks_are_signed_by_the_new_secrets(world: World) -> None:
 
     async def take(request: Any) -> Any:
         posted.append(request.headers["webhook-signature"])
-        return aiohttp.web.Response(status=204)
+        return web.Response(status=204)
 
     old, new = ("whsec_" + letter * 43 + "=" for letter in "AB")
     async with serving("POST", take) as url:
@@ -354,10 +355,6 @@ async def test_of_two_reloads_at_once_the_second_sees_what_the_first_has_done(wo
 
 
 async def test_a_gateway_that_was_given_its_settings_has_none_to_read_again(world: World) -> None:
-    from aiohttp import web  # noqa: PLC0415
-
-    from gateway.app import create_app  # noqa: PLC0415
-
     gateway: Gateway = await world.gateway()
     runner = web.AppRunner(create_app(gateway.settings), access_log=None)
     await runner.setup()

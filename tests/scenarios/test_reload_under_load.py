@@ -56,6 +56,16 @@ def varied(world: World, number: int) -> dict[str, Any]:
     }
 
 
+async def reloaded(gateway: GatewayProcess, times: int) -> None:
+    """Wait until the process has applied changed settings so many TIMES."""
+    await until(lambda: len(gateway.events("settings.reloaded")) == times)
+
+
+async def sent_on(world: World, since: int) -> None:
+    """Wait until every group got two more messages or so than SINCE."""
+    await until(lambda: len(world.napcat.received) > since + 2 * GROUPS)
+
+
 def left_open(gateway: GatewayProcess) -> Counter[str]:
     """Return what the process has open, by kind."""
     folder = f"/proc/{gateway.pid}/fd"
@@ -76,8 +86,8 @@ async def test_ten_reloads_in_a_row_lose_nothing_double_nothing_and_keep_order(w
             began = len(world.napcat.received)
             gateway.change(**varied(world, number))
             gateway.send_signal(signal.SIGHUP)
-            await until(lambda number=number: len(gateway.events("settings.reloaded")) == number + 1)
-            await until(lambda began=began: len(world.napcat.received) > began + 2 * GROUPS)
+            await reloaded(gateway, number + 1)
+            await sent_on(world, began)
     expected = sum(map(len, pushed.values()))
     await world.ended(expected)
     for target, texts in pushed.items():
@@ -99,7 +109,7 @@ async def test_reloads_leave_no_task_and_no_connection_behind(world: World) -> N
         await gateway.reload(**varied(world, number))
         process.change(**varied(world, number))
         process.send_signal(signal.SIGHUP)
-        await until(lambda: len(process.events("settings.reloaded")) == number + 1)
+        await reloaded(process, number + 1)
 
     await both(0)
     await both(1)
@@ -149,7 +159,7 @@ async def test_two_replicas_that_reload_one_after_the_other_keep_order_and_send_
             for gateway in gateways:
                 gateway.change(**varied(world, number))
                 gateway.send_signal(signal.SIGHUP)
-                await until(lambda gateway=gateway, n=number: len(gateway.events("settings.reloaded")) == n + 1)
+                await reloaded(gateway, number + 1)
     await world.ended(sum(map(len, pushed.values())))
     for target, texts in pushed.items():
         assert world.napcat.texts(target) == texts
