@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from aiohttp import web
 
-from gateway.intake.hooks.hooks import compiled
+from gateway.intake.hooks.hook import Hook
 from gateway.model.answers import AccountsReloaded, Reloaded
 from gateway.model.errors import Fault, Refused, SettingsInvalid, StoreUnavailable
 from gateway.running import Running
+from gateway.serving import hooks_of
 from gateway.settings import Settings, changes
 from gateway.telemetry import Event, Log
 from gateway.web import problem
@@ -66,9 +67,11 @@ class Reload:
                 raise
 
     async def _applied(self, running: Running, again: Again, wish: str) -> Reloaded:
-        found = changes(running.settings, await asyncio.to_thread(_checked, again))
+        # In a thread: reading much and compiling hooks takes its time, in which messages are sent.
+        settings, hooks = await asyncio.to_thread(_checked, again, running.serving.hooks.compiled)
+        found = changes(running.settings, settings)
         if found.applied:
-            await running.become(found.settings)
+            await running.become(found.settings, hooks)
         waiting: dict[str, int] = {}
         with suppress(StoreUnavailable):
             waiting = await running.waiting()
@@ -90,16 +93,14 @@ def faults(error: SettingsInvalid) -> list[Fault]:
     return [Fault(loc if msg else "settings", msg or loc, "invalid") for loc, _, msg in lines]
 
 
-def _checked(again: Again) -> Settings:
-    """Return the settings, checked as `gateway check` does; raises SettingsInvalid."""
+def _checked(again: Again, known: Mapping[str, Hook]) -> tuple[Settings, dict[str, Hook]]:
+    """Return the settings and their hooks, checked as `gateway check` does; raises SettingsInvalid."""
     settings = again()
-    try:
-        hooks = compiled(settings.hooks)
-    except Refused as refusal:
-        raise SettingsInvalid(refusal.detail) from None
-    if found := [fault for hook in hooks.values() if (fault := hook.fault(time.time(), settings)) is not None]:
+    hooks = hooks_of(settings, known)
+    fresh = [hook for name, hook in hooks.items() if hook is not known.get(name)]
+    if found := [fault for hook in fresh if (fault := hook.fault(time.time(), settings)) is not None]:
         raise SettingsInvalid("\n".join(found))
-    return settings
+    return settings, hooks
 
 
 def _told(applied: tuple[str, ...], needs_restart: tuple[str, ...]) -> str:

@@ -10,12 +10,13 @@ from aiohttp import web
 from gateway.clock import Clock
 from gateway.forward.events import Events
 from gateway.intake.admission import Admission
+from gateway.intake.hooks.hook import Hook
 from gateway.intake.hooks.hooks import Hooks
 from gateway.lanes.policy import tick_policy
 from gateway.leased import Listeners, Readers
 from gateway.loop_lag import measure_lag
 from gateway.metrics import Metrics
-from gateway.model.errors import Refused, SettingsInvalid, StoreUnavailable
+from gateway.model.errors import Refused, StoreUnavailable
 from gateway.model.veil import Veil
 from gateway.model.words import Words
 from gateway.monitor.dashboard import Page, SignIn, Stream
@@ -27,7 +28,7 @@ from gateway.posts import Posts
 from gateway.results.waiting import Endings
 from gateway.routes import Works, routes
 from gateway.senders import Sender, Senders
-from gateway.serving import Place, Serving
+from gateway.serving import Place, Serving, hooks_of
 from gateway.settings import Auth, Key, Settings, secrets_of
 from gateway.store.bell import Bell
 from gateway.store.client import Clients
@@ -111,28 +112,28 @@ class Running:
             ("presence", self._presence.run),
         ):
             self._supervisor.start(name, work)
-        await self.become(self.settings)
+        await self.become(self.settings, hooks_of(self.settings))
 
-    async def become(self, settings: Settings) -> None:
-        """Run by SETTINGS from now on; raises SettingsInvalid when that cannot be, and then all is as it was.
+    async def become(self, settings: Settings, hooks: Mapping[str, Hook]) -> None:
+        """Run by SETTINGS from now on, and by HOOKS, which are theirs.
 
-        Raises Refused `stopping` when the end has begun meanwhile. One that is called before the last one has returned
-        waits for that.
+        Raises SettingsInvalid when that cannot be, and then all is as it was, and Refused `stopping` once the end began.
+        To be called by one at a time.
         """
         await self._senders.returnable(settings)
         async with self._turn:
             if self._ending:
                 raise Refused("stopping", "this gateway is stopping")
-            await self._become(settings)
+            await self._become(settings, hooks)
 
-    async def _become(self, settings: Settings) -> None:
+    async def _become(self, settings: Settings, compiled: Mapping[str, Hook]) -> None:
         if settings.auth.keys and not self._secret:
             self._secret = await shared_secret(self._clients, self._keys)
         policies = {account.name: tick_policy(settings, account) for account in settings.accounts}
         fresh: dict[str, Sender] = {}
         try:
             self._senders.prepare(settings, fresh)
-            serving = self._served_by(settings, policies)
+            serving = self._served_by(settings, policies, compiled)
         except BaseException:
             for sender in fresh.values():
                 await sender.close()
@@ -192,13 +193,12 @@ class Running:
             await self._serving.looks.close()
         await self._senders.close()
 
-    def _served_by(self, settings: Settings, policies: Mapping[str, TickPolicy]) -> Serving:
-        """Return what requests are served with by SETTINGS; raises SettingsInvalid for a hook that cannot be."""
+    def _served_by(
+        self, settings: Settings, policies: Mapping[str, TickPolicy], compiled: Mapping[str, Hook]
+    ) -> Serving:
+        """Return what requests are served with by SETTINGS."""
         before = None if self._serving is None else self._serving.hooks
-        try:
-            hooks = Hooks(settings.hooks, self._admission, self._sources, self.guard, self._clock, before)
-        except Refused as refusal:
-            raise SettingsInvalid(refusal.detail) from None
+        hooks = Hooks(compiled, self._admission, self._sources, self.guard, self._clock, before)
         looks = Looks(settings, policies, self._clients, self._keys, self._scripts, self._sources, self._clock)
         parts = Parts(
             self._supervisor,

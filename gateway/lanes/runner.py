@@ -82,7 +82,7 @@ class LaneRunner:
         # each other.
         self._cohort = (policy.most_in_flight + 1) // 2
         self._claiming = True
-        self._reconsiders = False  # lanes wait for instants that other limits have set
+        self._reconsiders = True  # lanes may wait for instants that other limits have set
         self._rung = False
         self._enough = 1  # so many outcomes are worth a tick
         self._probed = False

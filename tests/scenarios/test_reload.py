@@ -57,6 +57,15 @@ async def test_a_narrow_limit_is_widened_for_what_waits(world: World) -> None:
     assert most_within([call.at for call in world.napcat.received], 0.4) == 2
 
 
+async def test_a_limit_that_is_widened_by_a_restart_counts_as_soon(world: World) -> None:
+    gateway = await world.gateway(limits=SLOWLY)
+    await world.add(*jobs(3))
+    await world.ended(1)
+    await gateway.stop()
+    await world.gateway(limits={**WIDE, "group": ["2/400ms"]})
+    await world.ended(3)
+
+
 async def test_what_was_sent_before_counts_in_the_window_of_a_limit_that_is_narrower(world: World) -> None:
     gateway = await world.gateway()
     await world.add(*jobs(5))
