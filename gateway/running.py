@@ -117,7 +117,7 @@ class Running:
     async def become(self, settings: Settings, hooks: Mapping[str, Hook]) -> None:
         """Run by SETTINGS from now on, and by HOOKS, which are theirs.
 
-        Raises SettingsInvalid when that cannot be, and then all is as it was, and Refused `stopping` once the end began.
+        Raises SettingsInvalid when that cannot be, and then all is as it was; once the end began, Refused `stopping`.
         To be called by one at a time.
         """
         await self._senders.returnable(settings)
