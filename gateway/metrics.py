@@ -6,7 +6,6 @@ Labels are bounded: accounts, states, rules, scripts; never a target, a job or a
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector
-from prometheus_client.registry import Collector
 
 from gateway import __version__
 from gateway.model.receipt import FINAL_STATES
@@ -112,7 +111,3 @@ class Metrics:
                 self.ended.labels(account, state)
             for outcome in ("posted", "again", "given_up", "back"):
                 self.callbacks.labels(account, outcome)
-
-    def add(self, collector: Collector) -> None:
-        """Let COLLECTOR tell more when the metrics are read."""
-        self.registry.register(collector)

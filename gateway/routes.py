@@ -35,7 +35,7 @@ from gateway.store.bell import Bell
 from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
 from gateway.store.values import TickPolicy
-from gateway.web import Guard, takes
+from gateway.web import Guard, Handler, takes
 
 _JOB = "{id:(?!batch$|replay$)[^/]+}"
 """A job in a path: none has the name of another path, which would then take methods that it does not take."""
@@ -59,10 +59,13 @@ class Works:
     exposition: Exposition
     hooks: Hooks
     stream: Stream
+    page: Page
+    sign_in: SignIn
+    reload: Handler
 
 
 def routes(works: Works, guard: Guard) -> list[web.RouteDef]:
-    """Return every path that is served, by whom, and for which scope."""
+    """Return every path that is served, by whom, and for which scope; the paths are the same for all settings."""
     settings, scripts, bell, monitor = works.settings, works.scripts, works.bell, works.monitor
     accounts = list(works.policies)
     jobs, receipts = JobsIntake(works.admission, scripts), Receipts(scripts, works.endings, accounts)
@@ -75,7 +78,7 @@ def routes(works: Works, guard: Guard) -> list[web.RouteDef]:
     take_back = RecallAction(scripts, recaller, accounts)
     onebot = OneBot(settings.onebot, accounts, guard, works.admission, works.endings.of, pass_through, take_back)
     documentation = Documentation(guard)
-    messages, page, sign_in = Messages(scripts, accounts), Page(guard), SignIn(guard, works.clock)
+    messages, page, sign_in = Messages(scripts, accounts), works.page, works.sign_in
     job = f"/v1/jobs/{_JOB}"
     return [
         web.post("/v1/jobs", guard("send", takes(jobs.post))),
@@ -92,6 +95,7 @@ def routes(works: Works, guard: Guard) -> list[web.RouteDef]:
         web.get("/v1/accounts", guard("read", takes(lanes.accounts))),
         web.post("/v1/accounts/{name}/pause", guard("admin", takes(operator.pause))),
         web.post("/v1/accounts/{name}/resume", guard("admin", takes(operator.resume))),
+        web.post("/v1/reload", guard("admin", takes(works.reload))),
         # Any parameter is passed over here: NapCat may add its token, and a probe what evades caches.
         web.post("/napcat/{account}/events", works.events.post),
         web.get("/v1/flow", guard("read", takes(monitor.get_flow))),

@@ -1,7 +1,7 @@
 """Every task has a name, an owner and an end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from gateway.clock import Clock
@@ -39,6 +39,13 @@ class Supervisor:
         if running:
             await asyncio.wait(running, timeout=seconds)
 
+    async def retire(self, *names: str) -> None:
+        """Stop the tasks of these names for good: nobody is told any more how they are."""
+        if names:
+            await self.stop(*names)
+        for name in names:
+            self.errors.pop(name, None)
+
     async def stop(self, *names: str) -> None:
         """Cancel the tasks of these names (all, when none is given) and wait for their end."""
         await end({self._tasks.pop(name) for name in names or list(self._tasks) if name in self._tasks})
@@ -62,9 +69,35 @@ class Supervisor:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _recovered(self, name: str) -> None:
-        if self.errors[name]:
+        if self.errors.get(name):
             self.errors[name] = None
             self._log.info(Event.TASK_RECOVERED, task=name)
+
+
+class Remains:
+    """What is still to be ended of what was replaced, each by a task of its own, beside everything else."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._ending: set[asyncio.Task[None]] = set()
+        self._log = Log()
+
+    def end(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do WORK, which ends what is called NAME."""
+        task = asyncio.create_task(work, name=f"end of {name}")
+        self._ending.add(task)
+        task.add_done_callback(self._ended)
+
+    async def close(self, seconds: float) -> None:
+        """Return when all of it has ended, at most SECONDS later: what has not by then is given up."""
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=seconds)
+        await end(set(self._ending))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._ending.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error(Event.TASK_FAILED, task=task.get_name(), error=told(error))
 
 
 async def end(tasks: set[asyncio.Task[Any]]) -> None:

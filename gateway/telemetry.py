@@ -3,8 +3,9 @@
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Protocol
 
 import structlog
@@ -20,6 +21,8 @@ class Event(StrEnum):
     GATEWAY_STARTED = "gateway.started"
     GATEWAY_STOPPING = "gateway.stopping"
     GATEWAY_STOPPED = "gateway.stopped"
+    SETTINGS_RELOADED = "settings.reloaded"
+    SETTINGS_REFUSED = "settings.refused"
     SERVER_EMBEDDED = "server.embedded"
     SERVER_RESTARTED = "server.restarted"
     DATA_RAISED = "data.raised"
@@ -95,25 +98,51 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _veiled(veil: Veil, _: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    if method != "info":
-        for name, value in fields.items():
-            if isinstance(value, str):
-                fields[name] = veil(value)
+@dataclass
+class _Tune:
+    """How the log of this process is written now; every logger looks here, since they remember how they were made."""
+
+    least: int = logging.INFO
+    veil: Veil = field(default_factory=Veil)
+
+
+_tune = _Tune()
+
+
+def tune_logging(level: str, veil: Veil) -> None:
+    """Write events of LEVEL and above from now on, what went wrong behind VEIL."""
+    _tune.least, _tune.veil = _number(level), veil
+
+
+def _number(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]
+
+
+def _heard(_: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if _number(method) < _tune.least:
+        raise structlog.DropEvent
     return fields
 
 
-def _writing(level: str, least: int) -> Callable[..., None]:
-    """Return the method that writes events of LEVEL, or does nothing below LEAST.
+def _veiled(_: Any, method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if method != "info":
+        for name, value in fields.items():
+            if isinstance(value, str):
+                fields[name] = _tune.veil(value)
+    return fields
+
+
+def _writing(level: str) -> Callable[..., None]:
+    """Return the method that writes events of LEVEL.
 
     structlog's own methods hand the fields on from one to the next and copy them each time.
     """
-    if logging.getLevelNamesMapping()[level.upper()] < least:
-        return lambda *_, **__: None
+    number = _number(level)
 
     def write(self: Any, event: Event, /, **fields: Any) -> None:
-        (line,), _ = self._process_event(level, event, fields)
-        self._logger.msg(line)
+        if number >= _tune.least:
+            (line,), _ = self._process_event(level, event, fields)
+            self._logger.msg(line)
 
     return write
 
@@ -123,28 +152,28 @@ def configure_logging(level: str, style: str, veil: Veil | None = None) -> None:
 
     What went wrong may be told in words of others: a VEIL is drawn over those.
     """
-    least = logging.getLevelNamesMapping()[level.upper()]
-    veiled = partial(_veiled, veil or Veil())
+    tune_logging(level, veil or Veil())
     if style == "console" or (style == "auto" and sys.stderr.isatty()):
         structlog.configure(
             processors=[
+                _heard,
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
-                veiled,
+                _veiled,
                 structlog.dev.ConsoleRenderer(),
             ],
-            wrapper_class=structlog.make_filtering_bound_logger(least),
+            wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
             logger_factory=structlog.PrintLoggerFactory(sys.stderr),
             cache_logger_on_first_use=True,
         )
         return
     writer = LineWriter(sys.stderr)
     structlog.configure(
-        processors=[veiled, JsonLine()],
+        processors=[_veiled, JsonLine()],
         wrapper_class=type(
             "Logger",
             (structlog.BoundLoggerBase,),
-            {name: _writing(name, least) for name in ("info", "warning", "error")},
+            {name: _writing(name) for name in ("info", "warning", "error")},
         ),
         logger_factory=lambda *_: writer,
         cache_logger_on_first_use=True,

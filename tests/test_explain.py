@@ -30,7 +30,6 @@ def explain(*words: str, job: Any = None, config: Path | None = None) -> Result:
 
 async def test_it_prints_for_each_demo_job_the_bytes_that_napcat_then_receives(world: World) -> None:
     gateway = await world.gateway()
-    config = world.folder / "gateway.yaml"
     fine = [act.job for act in ACTS if act.ends == "delivered"]
     await world.add(*fine)
     assert {receipt.state for receipt in await world.ended(len(fine))} == {"delivered"}
@@ -38,7 +37,7 @@ async def test_it_prints_for_each_demo_job_the_bytes_that_napcat_then_receives(w
     for call in world.napcat.received:
         received.setdefault(call.target, []).append(call.raw)
     for job in fine:
-        printed = explain("-", job=job, config=config).stdout_bytes.splitlines()
+        printed = explain("-", job=job, config=gateway.file).stdout_bytes.splitlines()
         target = f"group:{job['group_id']}" if "group_id" in job else f"private:{job['user_id']}"
         assert [line for line in printed if line.startswith(b'{"')] == received.pop(target)
     assert not received

@@ -1,6 +1,7 @@
 """A world for one test: a real server, a stand-in NapCat, and gateways on real sockets."""
 
 import asyncio
+import itertools
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -22,6 +23,7 @@ from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server
 from gateway.store.producer import Producer
 
+_NUMBERS = itertools.count(1)
 SECRET = "events-secret"
 WIDE = {"account": ["10000/1s"], "group": ["10000/1s"], "user": ["10000/1s"]}
 """Limits that never matter, for tests of something else."""
@@ -129,11 +131,12 @@ class Gateway:
     """A gateway inside the test's process."""
 
     def __init__(self, settings: dict[str, Any], folder: Path, clock: Clock | None = None) -> None:
-        file = folder / "gateway.yaml"
-        file.write_text(json.dumps(settings))
-        self.settings = load_settings(file, {})
+        self.file = folder / f"gateway-{next(_NUMBERS)}.yaml"
+        self._written = settings
+        self.change()
+        self.settings = load_settings(self.file, {})
         self.url = ""
-        self.app = create_app(self.settings, clock)
+        self.app = create_app(self.settings, clock, lambda: load_settings(self.file, {}))
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=0.1)
 
     async def start(self) -> None:
@@ -143,6 +146,19 @@ class Gateway:
 
     async def stop(self) -> None:
         await self._runner.cleanup()
+
+    def change(self, **sections: Any) -> None:
+        """Write other SECTIONS into the file of settings; nothing is told of it."""
+        self._written = {**self._written, **sections}
+        self.file.write_text(json.dumps(self._written))
+
+    async def reload(self, headers: dict[str, str] | None = None, **sections: Any) -> dict[str, Any]:
+        """Change SECTIONS, have them applied and return what is answered."""
+        self.change(**sections)
+        reply = await self.post("/v1/reload", b"", headers)
+        assert reply.status == 200, reply.body
+        document: dict[str, Any] = reply.json
+        return document
 
     async def post(self, path: str, document: Any, headers: dict[str, str] | None = None) -> "Reply":
         body = document if isinstance(document, bytes) else json.dumps(document).encode()

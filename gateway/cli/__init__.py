@@ -25,6 +25,7 @@ _COMMANDS = {
     "version": "local",
     "send": "send",
     "status": "status",
+    "reload": "reload",
     "hooks": "hooks",
     "jobs": "jobs",
     "keys": "local",

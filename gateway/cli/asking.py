@@ -32,7 +32,9 @@ def _visible(value: str | None) -> str | None:
 ApiKey = Annotated[str | None, typer.Option("--api-key", hidden=True, callback=_visible)]
 """Nobody may give it; who tries is told the ways that are safe."""
 
-_WRONG_USE = frozenset({"url_invalid", "key_invalid", "target_invalid", "query_invalid", "account_unknown"})
+_WRONG_USE = frozenset(
+    {"url_invalid", "key_invalid", "target_invalid", "query_invalid", "account_unknown", "settings_invalid"}
+)
 
 
 def ask(

@@ -187,6 +187,13 @@ class Gateway:
         items = (await self._over_http("accounts").document("/v1/accounts")).get("items")
         return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
+    async def reload(self) -> dict[str, Any]:
+        """Have the gateway apply its changed settings; return what became of them, as `/v1/reload` tells; HTTP only.
+
+        Raises Refused `settings_invalid`, with a fault each, when they are refused whole.
+        """
+        return await self._over_http("reload").reload()
+
     @property
     def _way(self) -> OverHttp | OverRedis:
         if self._http is not None:

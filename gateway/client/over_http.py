@@ -134,10 +134,12 @@ class OverHttp:
 
     async def document(self, path: str, query: Query | None = None, also: tuple[int, ...] = ()) -> dict[str, Any]:
         """Return what a path tells, as it is."""
-        document = (await self._repeated("GET", path, query=query, also=also)).document
-        if not isinstance(document, dict):
-            raise NotUnderstood(f"{path} answers no object; is this the address of a gateway?")
-        return document
+        return _object(path, (await self._repeated("GET", path, query=query, also=also)).document)
+
+    async def reload(self) -> dict[str, Any]:
+        """Have the settings applied, which may wait for the last calls of an account that left, and came back."""
+        path = "/v1/reload"
+        return _object(path, (await self._repeated("POST", path, wait_s=_LONGEST_WAIT_S)).document)
 
     async def _repeated(self, method: str, path: str, body: Any = None, **options: Any) -> Answer:
         return await repeated(lambda: self._call(method, path, body, **options), self._patience)
@@ -205,6 +207,12 @@ class OverHttp:
         return [
             _submitted(item, job) if "id" in item else item_error(item) for item, job in zip(items, jobs, strict=True)
         ]
+
+
+def _object(path: str, document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise NotUnderstood(f"{path} answers no object; is this the address of a gateway?")
+    return document
 
 
 def _submitted(document: Any, job: Mapping[str, Any]) -> Submitted:

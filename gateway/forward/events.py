@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -47,15 +47,18 @@ class Events:
 
     def __init__(
         self,
-        accounts: dict[str, Account],
-        policies: dict[str, TickPolicy],
+        accounts: Mapping[str, Account],
+        policies: Mapping[str, TickPolicy],
         scripts: Scripts,
         bell: Bell,
         clock: Clock,
         watches: Mapping[str, Watch],
         lanes: Mapping[str, LaneRunner],
     ) -> None:
-        """Act through SCRIPTS; ring the BELL when something may go on; WATCHES know who is logged in."""
+        """Act through SCRIPTS; ring the BELL when something may go on; WATCHES know who is logged in.
+
+        What is given by account may change meanwhile: a reload adds accounts and takes them away.
+        """
         self._accounts = accounts
         self._policies = policies
         self._scripts = scripts
@@ -67,7 +70,7 @@ class Events:
         self._bans: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._refused: dict[tuple[str, str], float] = {}
         self._log = Log()
-        self.tallies: Mapping[str, Counter[str]] = {name: Counter() for name in accounts}
+        self.tallies: Mapping[str, Counter[str]] = defaultdict(Counter)
         # Anybody can put these words into an event, as their nickname or as all they say; the models look closer.
         self._kinds: tuple[tuple[bytes, type[Report], Callable[..., Awaitable[None]]], ...] = (
             (b'"message_sent"', SentMessage, self._settle),
@@ -100,6 +103,8 @@ class Events:
 
         What is no event, or one that says nothing to the gateway, is passed over. Raises StoreUnavailable.
         """
+        if account not in self._accounts:  # it was removed while this event was on its way
+            return
         self.tallies[account]["taken"] += 1
         for word, model, act in self._kinds:
             if word in body and await self._read(account, body, model, act):

@@ -38,6 +38,10 @@ class Admission:
         self._pressure = pressure
         self._clock = clock
 
+    def become(self, settings: Settings) -> None:
+        """Admit by the rules of SETTINGS from now on; what was prepared before is admitted as it is."""
+        self._settings = settings
+
     async def prepare(self, raw: bytes, *, key: str | None = None, entry: str = "") -> Submission:
         """Return the job in RAW, checked and converted to the bytes NapCat will get.
 

@@ -27,6 +27,8 @@ TakeBack = Callable[[str | None, Fields, Any, Key | None], Awaitable[Envelope]]
 _SENDS = ("send_msg", "send_group_msg", "send_private_msg")
 _ACTION = r"{action:[._]?[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+}"
 """Every action of OneBot and its implementations has an underscore; no path of the gateway's own has one."""
+_ACCOUNT = "{account:[a-z0-9][a-z0-9_-]*}"
+"""Which accounts there are the settings say; they may change while the paths may not."""
 _FORM = "application/x-www-form-urlencoded"
 _LARGE = 64 * 1024  # bytes of a body that is read in a thread
 _OBJECT = re.compile(rb"\s*\{")
@@ -68,8 +70,7 @@ class OneBot:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the paths served; a path that begins as one of the gateway's own is never one of them."""
-        names = "|".join(map(re.escape, self._accounts))
-        paths = (f"/{_ACTION}{{slash:/?}}", f"/{{account:{names}}}/{_ACTION}{{slash:/?}}")
+        paths = (f"/{_ACTION}{{slash:/?}}", f"/{_ACCOUNT}/{_ACTION}{{slash:/?}}")
         return [
             web.RouteDef(method, path, self.serve, {"allow_head": False} if method == "GET" else {})
             for path in paths
@@ -79,6 +80,8 @@ class OneBot:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Answer one call."""
         action, account = request.match_info["action"], request.match_info.get("account")
+        if account is not None and account not in self._accounts:
+            raise web.HTTPNotFound
         fields: Fields = {}
         try:
             fields, key = await self._opened(request)

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.clock import Clock
 from gateway.lanes.policy import START_WITHIN
 from gateway.model.attempt import Claim, Outcome
-from gateway.model.errors import StoreUnavailable
+from gateway.model.errors import StoreRefuses, StoreUnavailable
 from gateway.model.instant import format_instant
 from gateway.model.target import Target
 from gateway.model.verdict import Verdict
@@ -84,6 +85,7 @@ class LaneRunner:
         # each other.
         self._cohort = (policy.most_in_flight + 1) // 2
         self._claiming = True
+        self._reconsiders = True  # lanes may wait for instants that other limits have set
         self._rung = False
         self._enough = 1  # so many outcomes are worth a tick
         self._probed = False
@@ -91,6 +93,22 @@ class LaneRunner:
         self._asking = False
         self._rechecked = float("-inf")
         self._heard = clock.monotonic()
+
+    def become(self, policy: TickPolicy, errands: Errands) -> None:
+        """Apply POLICY and run ERRANDS from now on, after a look at the account by these; what is under way goes on."""
+        if errands.probe != self._errands.probe:
+            self._asked = True
+        self._reconsiders = self._reconsiders or policy.limits != self._policy.limits
+        self._policy, self._errands = policy, errands
+        self._cohort = (policy.most_in_flight + 1) // 2
+        if self._asked:
+            self._probe()
+        self.wake()
+
+    async def landed(self) -> None:
+        """Return when the calls and errands that are under way now have ended, each in its own time."""
+        if under_way := {*self._flying, *self._running}:
+            await asyncio.wait(under_way)
 
     def wake(self) -> None:
         """Look at the lanes now: work was admitted, or something may go on."""
@@ -144,8 +162,11 @@ class LaneRunner:
             if self._flying and not self._more:
                 await self._gather()
 
-    async def drain(self, grace: float) -> None:
-        """Claim no more and let what is in flight end within GRACE seconds; what has not ended then is unknown."""
+    async def drain(self, grace: float | None) -> None:
+        """Claim no more and let what is in flight end within GRACE seconds; what has not ended then is unknown.
+
+        None: each call ends in its own time.
+        """
         self._claiming = False
         self.wake()
         if self._flying:
@@ -176,6 +197,10 @@ class LaneRunner:
 
     async def _tick(self) -> float:
         """Settle and claim once; return how many seconds may pass before the next tick, unless woken."""
+        if self._reconsiders:
+            with suppress(StoreRefuses):  # there is no room for that: they wait as long as the former limits said
+                await self._scripts.reconsider(self._account)
+            self._reconsiders = False
         if self._unsent is None:
             self._sequence += 1
             may_claim = self._claiming and not self._behind

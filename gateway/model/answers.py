@@ -67,6 +67,30 @@ class JobPage(Document):
     next_cursor: str | None = Field(description="`cursor` of the next page; null at the end, and only there")
 
 
+class AccountsReloaded(Document):
+    """The accounts that came, went, and stayed with other settings."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+
+
+class Reloaded(Document):
+    """What became of settings that were read again."""
+
+    detail: str = Field(description="one sentence for a person")
+    applied: list[str] = Field(
+        description="settings that count now, such as `limits.group` or `hooks`; none: as before"
+    )
+    needs_restart: list[str] = Field(
+        description="settings that differ from what counts, and that only a restart changes"
+    )
+    accounts: AccountsReloaded
+    waiting: dict[str, int] = Field(
+        description="jobs of accounts that are in the settings no more: they wait in Redis for its return"
+    )
+
+
 class ReplayedItem(Document):
     """A job that was sent again, as a new one."""
 

@@ -10,6 +10,7 @@ class Window:
 
     def __init__(self, rate: Rate) -> None:
         """Start with nothing counted."""
+        self.rate = rate
         self.limit = rate.count
         self._period = rate.period / 1000
         self._taken: deque[float] = deque()

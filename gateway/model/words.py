@@ -19,9 +19,13 @@ class Words:
 
     def __init__(self, how: LogText = "never", veil: Veil | None = None) -> None:
         """Tell them HOW; full words behind a VEIL."""
+        self.become(how, veil or Veil())
+
+    def become(self, how: LogText, veil: Veil) -> None:
+        """Tell them HOW from now on, full words behind VEIL: the settings were read again."""
         self.wished = how != "never"
         self._how = how
-        self._veil = veil or Veil()
+        self._veil = veil
 
     def of(self, bodies: Sequence[bytes]) -> str | None:
         """Return the words of the parts with these BODIES; None when they are not to be told, or cannot be read.

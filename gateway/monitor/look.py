@@ -13,6 +13,7 @@ from gateway.settings import Settings
 from gateway.store.client import Clients
 from gateway.store.keys import Keys
 from gateway.store.overview import AccountNumbers
+from gateway.store.roster import left_queued
 from gateway.store.scripts import Scripts
 from gateway.store.server import Replica, ServerNumbers, replicas, server_numbers
 from gateway.store.sources import SourceNumbers, Sources
@@ -27,6 +28,7 @@ class Shared(NamedTuple):
     """What was found in Redis, for all replicas; of these, those that live.
 
     newer  accounts of which the data are of a newer format, and so are not known here: why, by account
+    absent  jobs that wait for accounts which are no longer in the settings, by account
     """
 
     accounts: dict[str, AccountNumbers]
@@ -34,6 +36,7 @@ class Shared(NamedTuple):
     server: ServerNumbers
     replicas: list[Replica]
     newer: Mapping[str, str] = MappingProxyType({})
+    absent: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,11 @@ class Looks:
             self._taking.add_done_callback(self._taken)
         return await asyncio.shield(self._taking)
 
+    async def end(self) -> None:
+        """Return when no look is being taken: who asked for it is answered."""
+        if self._taking is not None:
+            await asyncio.wait({self._taking})
+
     async def close(self) -> None:
         """Give up a look that is being taken."""
         if self._taking is not None:
@@ -111,4 +119,5 @@ class Looks:
             sources=await self._sources.numbers(self._intake.streams, self._intake.lists),
             replicas=[one for one in await replicas(self._clients, self._keys) if one.seen_at >= remembered],
             newer={name: str(newer) for name, newer in self._scripts.newer.items() if name not in accounts},
+            absent=await left_queued(self._clients, self._keys, self._limits),
         )

@@ -1,6 +1,7 @@
 """`GET /metrics`: what this process counted, and what Redis holds right now, for Prometheus."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from aiohttp import web
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -27,7 +28,19 @@ _OF_ACCOUNT = {
 }
 
 
-class Exposition(Collector):
+class _All(Collector):
+    """What is told at once: what this process counted, and what was FOUND right now."""
+
+    def __init__(self, counted: Collector, found: Iterable[Metric]) -> None:
+        self._counted = counted
+        self._found = found
+
+    def collect(self) -> Iterable[Metric]:
+        """Return all of it."""
+        return chain(self._counted.collect(), self._found)
+
+
+class Exposition:
     """Serves the metrics; what Redis holds is asked for when they are read."""
 
     def __init__(self, looks: Looks, monitor: Monitor, parts: Parts, metrics: Metrics) -> None:
@@ -36,13 +49,11 @@ class Exposition(Collector):
         self._monitor = monitor
         self._parts = parts
         self._metrics = metrics
-        self._now: Sequence[Metric] = ()
-        metrics.add(self)
 
     async def get(self, request: web.Request) -> web.Response:
         """Answer in the text format of Prometheus, or OpenMetrics where the reader takes that."""
         look = await self._looks.latest()
-        self._now = [
+        found = [
             _gauge("gateway_redis_up", "1 while Redis answers.", int(look.shared is not None)),
             *_reasons(self._monitor.reasons(look)),
             *self._contacts(),
@@ -50,11 +61,7 @@ class Exposition(Collector):
             *self._counted(),
         ]
         encode, kind = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(self._metrics.registry), headers={"Content-Type": kind})
-
-    def collect(self) -> Iterable[Metric]:
-        """Return what was found when the metrics were last asked for."""
-        return self._now
+        return web.Response(body=encode(_All(self._metrics.registry, found)), headers={"Content-Type": kind})
 
     def _contacts(self) -> Iterator[Metric]:
         reachable = GaugeMetricFamily(

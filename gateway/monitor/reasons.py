@@ -103,6 +103,16 @@ def of_sources(shared: Shared, uptime_s: float, most_queued: int) -> list[Reason
     return found
 
 
+def absent(name: str, queued: int) -> Reason:
+    """Return the reason of an account that was served once, and has QUEUED jobs that nobody here sends."""
+    return reason(
+        "account_absent",
+        f"{queued} jobs wait for it, and it is none of accounts any more",
+        "put it back into accounts and reload: they are sent then; until that they stay where they are, in Redis",
+        account=name,
+    )
+
+
 def of_events(name: str, listening: Listening, monotonic: float) -> list[Reason]:
     """Return whether the events of an account have been missing for too long."""
     if listening.state != "connecting" or monotonic - listening.began < _DEAF_S:

@@ -87,17 +87,23 @@ class Monitor:
     """Tells monitors and operators how this gateway is."""
 
     def __init__(
-        self, settings: Settings, clients: Clients, looks: Looks, parts: Parts, clock: Clock, stopping: asyncio.Event
+        self,
+        settings: Settings,
+        clients: Clients,
+        looks: Looks,
+        parts: Parts,
+        clock: Clock,
+        stopping: asyncio.Event,
+        began: float,
     ) -> None:
-        """Tell what LOOKS find in Redis, and how the PARTS of this process are."""
+        """Tell what LOOKS find in Redis, and how the PARTS of this process are, which BEGAN then (monotonic)."""
         self._settings = settings
         self._clients = clients
         self._looks = looks
         self._parts = parts
         self._clock = clock
         self._stopping = stopping
-        self._began = clock.monotonic()
-        self._holders = {reader.source: reader.holder for reader in parts.readers}
+        self._began = began
 
     async def live(self, _request: web.Request) -> web.Response:
         """Answer `/healthz/live`: this loop turns."""
@@ -183,7 +189,8 @@ class Monitor:
 
     def _of_process(self, account: str) -> dict[str, Any]:
         listener = self._parts.listeners.get(account)
-        return contact_document(self._parts.watches[account].contact) | {
+        watch = self._parts.watches.get(account)  # None: it was removed while this look was taken
+        return contact_document(watch.contact if watch else Contact()) | {
             "events": {**_events(listener), **self._parts.tallies.events[account]}
         }
 
@@ -193,7 +200,8 @@ class Monitor:
     def _reader(self, name: str, source: SourceNumbers) -> str:
         if not source.holder:
             return "none"
-        return "here" if source.holder == self._holders[name] else "elsewhere"
+        here = {reader.holder for reader in self._parts.readers if reader.source == name}
+        return "here" if source.holder in here else "elsewhere"
 
     def reasons(self, look: Look) -> list[Reason]:
         """Return what is not well, by LOOK and as this process knows it."""
@@ -206,6 +214,7 @@ class Monitor:
             found += why.of_account(name, numbers, most, self._uptime)
             if listener := self._parts.listeners.get(name):
                 found += why.of_events(name, listener.state, self._clock.monotonic())
+        found += [why.absent(name, queued) for name, queued in look.shared.absent.items()]
         return found + why.of_sources(look.shared, self._uptime, most)
 
     def _own_reasons(self) -> list[Reason]:

@@ -49,6 +49,9 @@ EVENTS_OF_NOBODY = Trouble(404, "account_unknown", "no account has this name")
 HOOK_UNKNOWN = Trouble(404, "hook_unknown", "there is no such hook; see `hooks` in the settings")
 BODY_LATE = Trouble(408, "body_late", "the body did not come within 30000 ms (http.timeout)")
 TOO_LATE = Trouble(409, "too_late", "the job is sending: something of it may have been sent, or it has ended")
+RELOAD_UNAVAILABLE = Trouble(
+    409, "reload_unavailable", "this gateway was not started from settings that can be read again"
+)
 NOT_ENDED = Trouble(409, "not_ended", "it has not ended; what is under way is not sent again")
 NOTHING_LEFT = Trouble(409, "nothing_left", "all of it was delivered; nothing is left to send")
 JOB_GONE = Trouble(410, "job_gone", "its record has been dropped (results.keep), or there never was such a job")
@@ -102,6 +105,12 @@ REPLAY_INVALID = Trouble(
 )
 SESSION_INVALID = Trouble(
     422, "session_invalid", "this is no sign-in: give key", (("key", "Field required", "missing"),)
+)
+SETTINGS_INVALID = Trouble(
+    422,
+    "settings_invalid",
+    "the settings are refused, and those from before go on",
+    (("limits.grup", "unknown setting; did you mean 'group'?", "invalid"),),
 )
 EVENT_UNKNOWN = Trouble(422, "event_unknown", "GitHub has no message for the event 'ping2'")
 TEMPLATE_FAILED = Trouble(422, "template_failed", "the template failed at line 3: 'commit' is undefined")

@@ -1,5 +1,6 @@
 """The table, of the gateway itself: how it is, what NapCat tells it, and this description."""
 
+from gateway.model.answers import Reloaded
 from gateway.model.status import Fine, Flow, NotReady, Status
 from gateway.openapi import parameters as given
 from gateway.openapi import problems as told
@@ -90,6 +91,29 @@ SERVICE = (
             ),
         ),
         troubles=(*told.READING, told.STORE_UNAVAILABLE),
+    ),
+    Operation(
+        "reload", "post", "/v1/reload", "Service", "Apply changed settings",
+        "Reads the file, the secret files and the environment again, as at the start, and applies what differs without "
+        "dropping a job, a claim or a waiting request; SIGHUP does the same. Settings with a fault are refused whole. "
+        "What only a restart changes (`redis`, `http`, `log.format`) stays as it is, and is named.",
+        scope="admin",
+        answers=(
+            Answer(
+                200, "What counts now.", Reloaded,
+                {
+                    "detail": "applied: accounts, limits.group; only a restart changes http.port",
+                    "applied": ["accounts", "limits.group"],
+                    "needs_restart": ["http.port"],
+                    "accounts": {"added": ["second"], "removed": ["old"], "changed": []},
+                    "waiting": {"old": 12},
+                },
+            ),
+        ),
+        troubles=(
+            told.SETTINGS_INVALID, told.RELOAD_UNAVAILABLE, told.STOPPING, told.QUERY_UNREADABLE, told.QUERY_INVALID,
+            *told.KEYED,
+        ),
     ),
     Operation(
         "getMetrics", "get", "/metrics", "Service", "Read the metrics",

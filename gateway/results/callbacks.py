@@ -46,7 +46,7 @@ class Callbacks:
         clock: Clock,
         stopping: asyncio.Event,
     ) -> None:
-        """Post through OUTBOUND what is DUE, until STOPPING is set; sign with all secrets of SETTINGS."""
+        """Post through OUTBOUND what is DUE, until STOPPING is set or `halt`; sign with all secrets of SETTINGS."""
         self._settings = settings
         self._signers = [Webhook(secret.get_secret_value()) for secret in settings.secrets]
         self._accounts = accounts
@@ -55,6 +55,7 @@ class Callbacks:
         self._outbound = outbound
         self._clock = clock
         self._stopping = stopping
+        self._halted = False
         self._log = Log()
         self._turns: dict[str, float] = {}  # account → when its next callback is due (monotonic)
         self._crowded: set[str] = set()  # accounts with more for a host that has all its places taken
@@ -64,7 +65,7 @@ class Callbacks:
     async def run(self) -> None:
         """Post until the gateway stops; raises StoreUnavailable when Redis is lost, and can be run again."""
         survey_at = self._clock.monotonic()
-        while not self._stopping.is_set():
+        while not self._ends:
             now = self._clock.monotonic()
             if survey_at <= now:
                 waits = await self._scripts.callbacks_due(self._accounts)
@@ -75,6 +76,15 @@ class Callbacks:
             free = len(self._posting) < AT_ONCE
             wake_at = min([survey_at, *(self._turns.values() if free else ())])
             await self._due.wait(wake_at - self._clock.monotonic())
+
+    @property
+    def _ends(self) -> bool:
+        return self._halted or self._stopping.is_set()
+
+    def halt(self) -> None:
+        """Take nothing more: another takes over, and what is due stays due."""
+        self._halted = True
+        self._due.wake()
 
     async def drain(self) -> None:
         """Let the posts under way end, each within its own time; what does not is given back."""
@@ -88,7 +98,7 @@ class Callbacks:
     async def _claim(self) -> None:
         """Take what is due while there are places; the account that waited longest comes first."""
         lease = self._settings.timeout + _LEASE_SLACK
-        while self._turns and (free := AT_ONCE - len(self._posting)) > 0 and not self._stopping.is_set():
+        while self._turns and (free := AT_ONCE - len(self._posting)) > 0 and not self._ends:
             account = min(self._turns, key=self._turns.__getitem__)
             now = self._clock.monotonic()
             if self._turns[account] > now:

@@ -27,8 +27,8 @@ class GatewayProcess:
         self.log = folder / f"gateway-{self.port}.log"
         self._file = folder / f"gateway-{self.port}.yaml"
         http = {"host": "127.0.0.1", **settings.get("http", {}), "port": self.port}
-        # YAML takes JSON as it is.
-        self._file.write_text(json.dumps({**settings, "http": http}, indent=2))
+        self._settings = {**settings, "http": http}
+        self.change()
         self._environ = {**os.environ, **(environ or {})}
         self._process: asyncio.subprocess.Process | None = None
 
@@ -49,6 +49,12 @@ class GatewayProcess:
         except TimeoutError:
             await self.kill()
             raise RuntimeError(f"the gateway is not ready:\n{self.log.read_text()}") from None
+
+    def change(self, **sections: Any) -> None:
+        """Write other SECTIONS into its file of settings; it is told nothing of that."""
+        self._settings = {**self._settings, **sections}
+        # YAML takes JSON as it is.
+        self._file.write_text(json.dumps(self._settings, indent=2))
 
     async def _ready(self, session: aiohttp.ClientSession) -> bool:
         if self._running().returncode is not None:

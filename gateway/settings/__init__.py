@@ -1,6 +1,7 @@
 """Every setting: frozen, sectioned, spelled with units, refusing what it does not know."""
 
 from gateway.settings.account import Account
+from gateway.settings.changes import AccountChanges, Changes, changes
 from gateway.settings.hooks import Hook
 from gateway.settings.loading import load_settings
 from gateway.settings.secret_values import secrets_of
@@ -26,8 +27,10 @@ from gateway.settings.sections import (
 __all__ = [
     "LOOPBACK",
     "Account",
+    "AccountChanges",
     "Auth",
     "Callbacks",
+    "Changes",
     "Delivery",
     "Hook",
     "Http",
@@ -42,6 +45,7 @@ __all__ = [
     "Results",
     "Route",
     "Settings",
+    "changes",
     "load_settings",
     "secrets_of",
 ]

@@ -9,6 +9,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -26,7 +27,7 @@ from gateway.settings.redis_url import RedisAddress
 VERSION = 1
 """Of how settings are written: counted up when a setting gets another meaning, or another name."""
 
-OWN_KEYS = frozenset({"bell", "format", "invalid", "replicas", "secret"})
+OWN_KEYS = frozenset({"accounts", "bell", "format", "invalid", "replicas", "secret"})
 """The keys behind the prefix that are the gateway's own, beside those with a hash tag; see `gateway.store.keys`."""
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -16,6 +16,10 @@ class Due:
         self._accounts.add(account)
         self._noted.set()
 
+    def wake(self) -> None:
+        """Let who waits look, though nothing is new."""
+        self._noted.set()
+
     def take(self) -> set[str]:
         """Return the accounts that were noted, and forget them."""
         taken, self._accounts = self._accounts, set()

@@ -13,7 +13,7 @@ from gateway.store.unreachable import unreachable
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Return what is to be said of each server that `redis.url` leads to and of the sources there, also when it does not answer.
+    """Return what is to be said of each server behind `redis.url` and of the sources there; also when none answers.
 
     Raises SettingsInvalid for an address that is none.
     """

@@ -70,6 +70,11 @@ class Keys:
         return f"{self.prefix}:format"
 
     @property
+    def roster(self) -> str:
+        """Name the set of the accounts that any replica has ever served."""
+        return f"{self.prefix}:accounts"
+
+    @property
     def secret(self) -> str:
         """Name the secret that all replicas share."""
         return f"{self.prefix}:secret"

@@ -349,6 +349,24 @@ class Scripts:
                         found[account] = numbers
         return found
 
+    async def reconsider(self, account: str) -> None:
+        """Give every lane of ACCOUNT a turn that waits for a later one, and who steps aside for their requester's rate.
+
+        Other limits count now. Whoever still has to wait, for these or for anything else, is put off again by the tick.
+        """
+        ring = self._ring(account)
+        with translated():
+            seconds, microseconds = await self._redis.time()
+            now = seconds * 1000 + microseconds // 1000
+            for key, some in ((ring[RING.index("due")], None), (ring[RING.index("scheduled")], "aside:*")):
+                cursor: Any = None
+                while cursor != 0:
+                    found: Any
+                    cursor, found = await self._redis.zscan(key, cursor or 0, match=some, count=1_000)
+                    late: dict[Any, Any] = {member: now for member, at in found if at > now}
+                    if late:
+                        await self._redis.zadd(key, late, xx=True, lt=True)
+
     async def callbacks_due(self, accounts: Sequence[str]) -> dict[str, int]:
         """Return in how many milliseconds the first callback is due of each account that has one."""
         receivers = RING.index("receivers")

@@ -34,12 +34,32 @@ class Guard:
     def __init__(self, auth: Auth, clock: Clock, stopping: asyncio.Event, sessions: Sessions, host: str = "") -> None:
         """Know the keys of AUTH, and their SESSIONS; from STOPPING on nothing new is let in that would be sent."""
         self._keys = auth.keys
-        self.sessions = sessions
+        self._sessions = sessions
         self._host = host
         self._clock = clock
         self._stopping = stopping
         # Two keys of one name are one client that changes its secret: they share what it may send.
         self._windows = {key.name: Window(key.rate) for key in auth.keys if key.rate is not None}
+
+    def become(self, auth: Auth, sessions: Sessions) -> None:
+        """Know the keys of AUTH from now on, and no others; who keeps name and rate keeps what it has used of it."""
+        rates = {key.name: key.rate for key in self._keys}
+        known = self._windows
+        self._windows = {
+            key.name: known[key.name] if rates.get(key.name) == key.rate else Window(key.rate)
+            for key in auth.keys
+            if key.rate is not None
+        }
+        self._keys, self._sessions = auth.keys, sessions
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who begins sessions of the keys, and knows them."""
+        return self._sessions
+
+    def knows(self, key: Key | None) -> bool:
+        """Return whether a request that was let in with KEY would be let in now."""
+        return self.is_open if key is None else any(key == known for known in self._keys)
 
     def __call__(self, scope: Scope, handler: Handler) -> Handler:
         """Return HANDLER behind a check for SCOPE; the key is kept as `request[KEY]`."""

@@ -21,6 +21,8 @@ _STATUS = {
     "target_forbidden": 403,
     "too_large": 413,
     "content_type": 415,
+    "reload_unavailable": 409,
+    "stopping": 503,
 }
 NOT_REPLICATED = "not_replicated"
 _log = Log()
@@ -59,13 +61,10 @@ async def speak_problem(request: web.Request, handler: Handler) -> web.StreamRes
         return problem(_STATUS.get(refusal.code, 422), refusal.code, refusal.detail, refusal.errors)
     except StoreRefuses as error:
         return problem(503, "store_refuses", f"{error}; try again later", headers={"Retry-After": "5"})
-<<<<<<< HEAD
     except DataNewer as error:
         return problem(503, "data_newer", f"{error}; ask another replica", headers={"Retry-After": "5"})
-=======
     except NotReplicated as error:
         return problem(503, NOT_REPLICATED, why_not_replicated(error), headers={"Retry-After": "2"})
->>>>>>> durable
     except StoreUnavailable as error:
         return problem(503, "store_unavailable", f"{error}; try again", headers={"Retry-After": "1"})
     except web.HTTPRequestEntityTooLarge as error:

@@ -7,6 +7,7 @@ import json
 import pytest
 from pydantic import BaseModel
 
+from gateway.app import wind_down
 from gateway.model.answers import Problem
 from gateway.openapi import openapi_document
 from gateway.openapi.operation import Operation
@@ -160,3 +161,15 @@ def test_every_example_is_what_its_model_says(operation: Operation) -> None:
 def test_every_error_is_shown_as_a_problem() -> None:
     for example in openapi_document()["components"]["examples"].values():
         Problem.model_validate(example["value"])
+
+
+async def test_a_reload_is_answered_as_described(documented: Documented) -> None:
+    gateway = documented.gateway
+    assert (await documented.call("reload", status=200))["applied"] == []
+    gateway.change(onebot={"wait": "2s"}, accounts=[{"name": "other", "endpoint": "http://127.0.0.1:1"}])
+    assert (await documented.call("reload", status=200))["accounts"]["removed"] == ["main"]
+    gateway.change(onebot={"wiat": "2s"})
+    assert (await documented.call("reload", status=422))["code"] == "settings_invalid"
+    assert (await documented.call("reload", query="?now=1", status=422))["code"] == "query_invalid"
+    await wind_down(gateway.app)
+    assert (await documented.call("reload", status=503))["code"] == "stopping"

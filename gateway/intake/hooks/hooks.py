@@ -3,8 +3,9 @@
 import asyncio
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
@@ -27,21 +28,42 @@ _STATUS = {"json_invalid": 400, "path_unknown": 404, "content_type": 415}
 
 
 class Hooks:
-    """Serves every configured hook. `tallies` counts by hook what was taken and what was refused, by reason."""
+    """Serves every configured hook.
+
+    tallies   counts by hook what was taken and what was refused, by reason
+    compiled  the hooks, by name
+    windows   what each hook has used of its limits
+    """
 
     def __init__(
-        self, settings: Sequence[HookSettings], admission: Admission, sources: Sources, guard: Guard, clock: Clock
+        self,
+        hooks: Mapping[str, Hook],
+        admission: Admission,
+        sources: Sources,
+        guard: Guard,
+        clock: Clock,
+        before: "Hooks | None" = None,
     ) -> None:
-        """Admit through the one door; what a genuine sender sent and cannot be told goes to the refused entries."""
-        self._hooks = compiled(settings)
-        self._windows = {one.name: [Window(rate) for rate in one.limits] for one in settings}
+        """Admit through the one door; what a genuine sender sent and cannot be told goes to the refused entries.
+
+        What was counted BEFORE, by those these replace, counts on.
+        """
+        self.compiled = hooks
+        known = {} if before is None else before.windows
+        self.windows: dict[str, list[Window]] = {
+            name: known[name]
+            if name in known and hook.settings.limits == tuple(window.rate for window in known[name])
+            else [Window(rate) for rate in hook.settings.limits]
+            for name, hook in hooks.items()
+        }
         self._admission = admission
         self._sources = sources
         self._guard = guard
         self._clock = clock
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._log = Log()
-        self.tallies: Mapping[str, Counter[str]] = {name: Counter() for name in self._hooks}
+        self._counted: defaultdict[str, Counter[str]] = defaultdict(Counter) if before is None else before._counted
+        self.tallies: Mapping[str, Counter[str]] = {name: self._counted[name] for name in hooks}
 
     def routes(self) -> list[web.RouteDef]:
         """Return the paths served: of each hook its own, and what its product puts behind it."""
@@ -49,7 +71,7 @@ class Hooks:
 
     async def serve(self, request: web.Request) -> web.Response:
         """Take one delivery: 202 with the jobs it became, 200 when there is nothing to say, or why it is refused."""
-        hook = self._hooks.get(request.match_info["name"])
+        hook = self.compiled.get(request.match_info["name"])
         if hook is None:
             return problem(404, "hook_unknown", "there is no such hook; see `hooks` in the settings")
         if request.method not in hook.preset.methods:
@@ -115,7 +137,7 @@ class Hooks:
         if (stopped := self._guard.turned_away(request, None)) is not None:
             return stopped
         now = self._clock.monotonic()
-        windows = self._windows[hook.settings.name]
+        windows = self.windows[hook.settings.name]
         full = [window for window in windows if not window.left(now)]
         if not full:
             for window in windows:
@@ -198,12 +220,16 @@ class Hooks:
             self._log.warning(Event.HOOK_REFUSED, hook=hook.settings.name, code=code, times=tally[code])
 
 
-def compiled(settings: Iterable[HookSettings]) -> dict[str, Hook]:
-    """Return every hook by its name, ready to be called; raises Refused with the setting that is wrong."""
+def compiled(settings: Iterable[HookSettings], known: Mapping[str, Hook] = MappingProxyType({})) -> dict[str, Hook]:
+    """Return every hook by its name, ready to be called; raises Refused with the setting that is wrong.
+
+    One takes tenths of a second, so those KNOWN that are set as these are taken as they are.
+    """
     hooks = {}
     for place, one in enumerate(settings):
         try:
-            hooks[one.name] = Hook(one)
+            same = one.name in known and known[one.name].settings == one
+            hooks[one.name] = known[one.name] if same else Hook(one)
         except Refused as refusal:
             where = f"hooks.{place}.{refusal.errors[0].loc}"
             raise Refused("hook_invalid", f"{where}: {refusal.detail}") from None

@@ -50,18 +50,20 @@ class Stream:
         status: Status,
         flow: Flow,
         clock: Clock,
+        knows: Callable[[Key | None], bool] = lambda _: True,
         *,
         most: int = 64,
         patience_s: float = 10.0,
         heartbeat_s: float = 15.0,
     ) -> None:
-        """Look by STATUS and by FLOW, which is None while nobody knows."""
+        """Look by STATUS and by FLOW, which is None while nobody knows, for as long as it KNOWS who looks on."""
         self._most = most
         self._patience_s = patience_s
         self._heartbeat_s = heartbeat_s
         self._status = status
         self._flow = flow
         self._clock = clock
+        self._knows = knows
         self._reaches: dict[tuple[str, ...] | None, _Reach] = {}
         self._wanted = asyncio.Event()
         self._stopping = False
@@ -85,7 +87,7 @@ class Stream:
         """Answer events without end: `status` with the document of `/status`, `flow` with that of `/v1/flow`.
 
         Both come at once, then `status` each second and `flow` when it changed. It ends with the session it is watched
-        by. 503 `streams_full` when there are too many.
+        by, and with its key, when a reload takes that away. 503 `streams_full` when there are too many.
         """
         if self._stopping or sum(reach.watchers for reach in self._reaches.values()) >= self._most:
             detail = f"{self._most} streams are open in this process; close one, or read /status"
@@ -107,7 +109,7 @@ class Stream:
                 async with sse_response(
                     request, sep="\n", send_timeout=self._patience_s, ping_interval=self._heartbeat_s
                 ) as response:
-                    await self._tell(response, reach, session.ends_at if session else None)
+                    await self._tell(response, reach, key, session.ends_at if session else None)
         finally:
             reach.watchers -= 1
             if not reach.watchers:
@@ -116,10 +118,10 @@ class Stream:
                 self._wanted.clear()
         return response if response is not None else web.Response(status=204)
 
-    async def _tell(self, response: EventSourceResponse, reach: _Reach, ends_at: int | None) -> None:
+    async def _tell(self, response: EventSourceResponse, reach: _Reach, key: Key | None, ends_at: int | None) -> None:
         told = 0
         ended = ends_at if ends_at is not None else math.inf
-        while not self._stopping and response.is_connected() and self._clock.epoch_ms() < ended:
+        while not self._stopping and response.is_connected() and self._clock.epoch_ms() < ended and self._knows(key):
             changed, number = reach.changed, reach.looks
             if reach.flow and reach.flow_changed > told:
                 await response.send(reach.flow, event="flow")

@@ -1,0 +1,109 @@
+"""Other settings for a gateway that runs: read as at its start, refused whole or applied without losing anything."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from aiohttp import web
+
+from gateway.intake.hooks.hook import Hook
+from gateway.model.answers import AccountsReloaded, Reloaded
+from gateway.model.errors import Fault, Refused, SettingsInvalid, StoreUnavailable
+from gateway.running import Running
+from gateway.serving import hooks_of
+from gateway.settings import Settings, changes
+from gateway.telemetry import Event, Log
+from gateway.web import problem
+
+Again = Callable[[], Settings]
+"""Reads the settings as they were read at the start; raises SettingsInvalid."""
+
+
+class Reload:
+    """Applies the settings that are there when it is asked for; of two wishes the second waits for the first."""
+
+    def __init__(self, again: Again | None, stopping: asyncio.Event) -> None:
+        """Read settings AGAIN, unless there is nowhere to read them from; nothing changes once we are STOPPING."""
+        self._again = again
+        self._stopping = stopping
+        self._running: Running | None = None
+        self._turn = asyncio.Lock()
+        self._log = Log()
+
+    def serve(self, running: Running) -> None:
+        """Change what RUNNING runs by, from now on."""
+        self._running = running
+
+    async def post(self, _request: web.Request) -> web.Response:
+        """Answer `POST /v1/reload`: 200 with what became of it, 422 with each fault of settings that are refused."""
+        if self._stopping.is_set():
+            return problem(503, "stopping", "this gateway is stopping; try again", headers={"Retry-After": "1"})
+        try:
+            reloaded = await self("http")
+        except SettingsInvalid as error:
+            raise Refused(
+                "settings_invalid", "the settings are refused, and those from before go on", faults(error)
+            ) from None
+        return web.json_response(reloaded.model_dump())
+
+    async def signalled(self) -> None:
+        """Do the same because of a signal; the log tells what became of it."""
+        with suppress(SettingsInvalid, Refused):
+            await self("signal")
+
+    async def __call__(self, wish: str) -> Reloaded:
+        """Read the settings and apply them, because of a WISH that came by `http` or `signal`.
+
+        Raises SettingsInvalid, and then nothing has changed; Refused when they can be read from nowhere.
+        """
+        if self._again is None or self._running is None:
+            raise Refused("reload_unavailable", "this gateway was not started from settings that can be read again")
+        async with self._turn:
+            try:
+                return await self._applied(self._running, self._again, wish)
+            except SettingsInvalid as error:
+                self._log.error(Event.SETTINGS_REFUSED, wish=wish, error=str(error))
+                raise
+
+    async def _applied(self, running: Running, again: Again, wish: str) -> Reloaded:
+        # In a thread: reading much and compiling hooks takes its time, in which messages are sent.
+        settings, hooks = await asyncio.to_thread(_checked, again, running.serving.hooks.compiled)
+        found = changes(running.settings, settings)
+        if found.applied:
+            await running.become(found.settings, hooks)
+        waiting: dict[str, int] = {}
+        with suppress(StoreUnavailable):
+            waiting = await running.waiting()
+        accounts = AccountsReloaded(**{name: list(names) for name, names in found.accounts._asdict().items()})
+        reloaded = Reloaded(
+            detail=_told(found.applied, found.needs_restart),
+            applied=list(found.applied),
+            needs_restart=list(found.needs_restart),
+            accounts=accounts,
+            waiting=waiting,
+        )
+        self._log.info(Event.SETTINGS_RELOADED, wish=wish, **reloaded.model_dump(exclude={"detail"}))
+        return reloaded
+
+
+def faults(error: SettingsInvalid) -> list[Fault]:
+    """Return each fault by itself: where, and what to do about it."""
+    lines = [line.partition(": ") for line in str(error).splitlines()]
+    return [Fault(loc if msg else "settings", msg or loc, "invalid") for loc, _, msg in lines]
+
+
+def _checked(again: Again, known: Mapping[str, Hook]) -> tuple[Settings, dict[str, Hook]]:
+    """Return the settings and their hooks, checked as `gateway check` does; raises SettingsInvalid."""
+    settings = again()
+    hooks = hooks_of(settings, known)
+    fresh = [hook for name, hook in hooks.items() if hook is not known.get(name)]
+    if found := [fault for hook in fresh if (fault := hook.fault(time.time(), settings)) is not None]:
+        raise SettingsInvalid("\n".join(found))
+    return settings, hooks
+
+
+def _told(applied: tuple[str, ...], needs_restart: tuple[str, ...]) -> str:
+    """Return in a sentence what became of it."""
+    told = f"applied: {', '.join(applied)}" if applied else "nothing changed"
+    return f"{told}; only a restart changes {', '.join(needs_restart)}" if needs_restart else told
