@@ -98,7 +98,7 @@ def client(
             timeout=answer,
             socket_timeout=socket_timeout,
             socket_connect_timeout=connecting,
-            socket_keepalive=True,
+            **({} if url.startswith("unix:") else {"socket_keepalive": True}),  # where redis-py knows none
             retry=Retry(NoBackoff(), 0),
             legacy_responses=False,
             driver_info=_DRIVER,
