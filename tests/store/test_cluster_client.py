@@ -24,6 +24,8 @@ from tests.store.bench import Bench, job
 from tests.topologies import Cluster, cluster
 from tests.world import until
 
+pytestmark = pytest.mark.timeout(120)
+
 KEYS = [f"key{number}" for number in range(40)]  # of all masters
 
 

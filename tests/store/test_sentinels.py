@@ -19,6 +19,9 @@ from tests.topologies import SERVICE, Server, Watched, sentinel_of, watched
 from tests.world import until
 
 
+pytestmark = pytest.mark.timeout(120)
+
+
 @pytest.fixture(name="stack")
 async def _stack() -> AsyncIterator[AsyncExitStack]:
     async with AsyncExitStack() as stack:
