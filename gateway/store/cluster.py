@@ -92,6 +92,24 @@ def _name(word: str | bytes) -> str:
     return name.partition(" ")[0].upper()
 
 
+def _parts(commands: Sequence[Command]) -> list[list[int]]:
+    """Return which places of COMMANDS belong together: each by itself, but those of a slot that a WAIT follows."""
+    parts: list[list[int]] = []
+    run: list[int] = []  # places of one slot, of which a WAIT may follow
+    for place, command in enumerate(commands):
+        if command.waits and (run or parts):
+            if run:
+                parts.append(run)
+                run = []
+            parts[-1].append(place)
+            continue
+        if run and command.slot not in {None, commands[run[0]].slot}:
+            parts += [[one] for one in run]
+            run = []
+        run.append(place)
+    return parts + [[one] for one in run]
+
+
 class ClusterClient(Redis):
     """One kind of client for all masters of a cluster: each has its own plain client and connections.
 
@@ -151,12 +169,16 @@ class ClusterClient(Redis):
         return ClusterPipeline(self)
 
     async def execute_command(self, *words: Any, **options: Any) -> Any:
-        """Let who answers for the command's key do it."""
+        """Let who answers for the command's key do it; SCRIPT LOAD is for all masters."""
+        if str(words[0]).upper() == "SCRIPT LOAD":
+            await self._slots.look()
+            told = [await self.node(node).execute_command(*words, **options) for node in self._slots.masters]  # type: ignore[no-untyped-call]
+            return told[0]
         asked = await self._slots.owner(_slot(words))
         try:
             return await self.node(asked).execute_command(*words, **options)  # type: ignore[no-untyped-call]
         except _NOT_DONE as error:
-            (reply,) = await self._again([Command(words, options)], error, asked)
+            (reply,) = await self._again([Command(words, options)], [error], asked)
             if isinstance(reply, Exception):
                 raise reply from None
             return reply
@@ -170,16 +192,11 @@ class ClusterClient(Redis):
         Raises what broke a connection; the commands of other nodes are done then.
         """
         places: dict[Node, list[int]] = {}
-        chunks: list[list[int]] = []
         asked: list[Node] = []
         for place, command in enumerate(commands):
-            if command.waits and chunks:
-                chunks[-1].append(place)
-            else:
-                slot = command.slot
-                # What any master may answer goes with the others, as it would to a single server.
-                asked.append(asked[-1] if slot is None and asked else await self._slots.owner(slot))
-                chunks.append([place])
+            slot = None if command.waits else command.slot
+            # What any master may answer goes with what is before it, as it would to a single server.
+            asked.append(asked[-1] if slot is None and asked else await self._slots.owner(slot))
             places.setdefault(asked[-1], []).append(place)
         replies: list[Any] = [None] * len(commands)
         sent = (self._send(node, [commands[place] for place in there]) for node, there in places.items())
@@ -189,21 +206,25 @@ class ClusterClient(Redis):
                 raise answer
             for place, reply in zip(there, answer, strict=True):
                 replies[place] = reply
-        for node, chunk in zip(asked, chunks, strict=True):
-            error = replies[chunk[0]]
-            if isinstance(error, _NOT_DONE):
-                answer = await self._again([commands[place] for place in chunk], error, node)
-                for place, reply in zip(chunk, answer, strict=True):
+        for part in _parts(commands):
+            node, said = asked[part[0]], [replies[place] for place in part]
+            if any(isinstance(reply, _NOT_DONE) for reply in said):
+                said = await self._again([commands[place] for place in part], said, node)
+                for place, reply in zip(part, said, strict=True):
                     replies[place] = reply
-            elif isinstance(error, RedisError):
-                self._suspect(node, error)
+            for reply in said:
+                if isinstance(reply, RedisError):
+                    self._suspect(node, reply)
         return replies
 
-    async def _again(self, commands: list[Command], error: Exception, asked: Node) -> list[Any]:
-        """Repeat what was not done because of ERROR, and the WAITs behind it, until it is done or fails otherwise."""
-        replies: list[Any] = [error, *[None] * (len(commands) - 1)]
+    async def _again(self, commands: list[Command], replies: list[Any], asked: Node) -> list[Any]:
+        """Repeat which of COMMANDS was not done, as their REPLIES say, and the WAITs behind, until all are or fail."""
         pause, asking = _FIRST_PAUSE, False
         for turn in range(_TURNS):
+            undone = [place for place, reply in enumerate(replies) if isinstance(reply, _NOT_DONE)]
+            if not undone:
+                break
+            error = replies[undone[0]]
             # Keys that are on their way arrive; and masters that each name the other, after an election, soon agree.
             if isinstance(error, TryAgainError) or turn > 1:
                 await asyncio.sleep(pause)
@@ -213,39 +234,45 @@ class ClusterClient(Redis):
             elif isinstance(error, AskError):
                 asked, asking = told_by(error, asked), True
             elif isinstance(error, TryAgainError):
-                asking = False
-                asked = await self._slots.owner(commands[0].slot)
-            elif isinstance(error, NoScriptError) and (told := self._told(commands[0])) is not None:
-                commands = [told, *commands[1:]]
+                asked, asking = await self._slots.owner(commands[undone[0]].slot), False
+            elif (told := self._told(commands, undone[0])) is not None:
+                commands = told
             else:
                 break
-            replies = await self._send(asked, commands, asking=asking)
-            error = replies[0]
-        if isinstance(error, RedisError):
-            self._suspect(asked, error)
+            places = [at for at, one in enumerate(commands) if at in undone or (one.waits and at > undone[0])]
+            answers = await self._send(asked, [commands[place] for place in places], asking=asking)
+            for place, answer in zip(places, answers, strict=True):
+                replies[place] = answer
         return replies
 
-    def _told(self, command: Command) -> Command | None:
-        """Return the same command with the script's text; None when that is not known."""
-        name, sha, *rest = command.words
+    def _told(self, commands: list[Command], place: int) -> list[Command] | None:
+        """Return COMMANDS with the text of the script at PLACE in it; None when that is not known.
+
+        Nor where a WAIT follows: it is for all that is before it, so who wrote them so has to send all again.
+        """
+        name, sha, *rest = commands[place].words
         text = self._texts.get(sha.decode() if isinstance(sha, bytes) else str(sha))
-        if text is None or _name(name) != "EVALSHA":
+        if text is None or _name(name) != "EVALSHA" or any(command.waits for command in commands):
             return None
-        return Command(("EVAL", text, *rest), command.options)
+        told = Command(("EVAL", text, *rest), commands[place].options)
+        return [*commands[:place], told, *commands[place + 1 :]]
 
     async def _send(self, node: Node, commands: Sequence[Command], *, asking: bool = False) -> list[Any]:
         """Send COMMANDS to NODE in one go and return their replies; ASKING: it is about to get their slot."""
         try:
             async with self.node(node).pipeline(transaction=False) as pipe:
-                if asking:
-                    pipe.execute_command("ASKING")
                 for command in commands:
+                    if asking and not command.waits:
+                        pipe.execute_command("ASKING")
                     pipe.execute_command(*command.words, **command.options)
                 replies: list[Any] = await pipe.execute(raise_on_error=False)
         except (RedisError, OSError) as error:
             self._suspect(node, error)
             raise
-        return replies[asking:]
+        if not asking:
+            return replies
+        told = iter(replies)
+        return [next(told) if command.waits else (next(told), next(told))[1] for command in commands]
 
     def _suspect(self, node: Node, error: Exception) -> None:
         """Look who answers for what before the next command, if ERROR says that NODE may not."""

@@ -17,6 +17,8 @@ from tests.scenarios.test_limits import most_within
 from tests.topologies import Cluster, cluster, world_of
 from tests.world import WIDE, Gateway, World, serving, until
 
+pytestmark = pytest.mark.timeout(120)
+
 ACCOUNTS = 6
 LIST = "gw:jobs:list"
 SIGNING = "whsec_" + base64.b64encode(b"s" * 32).decode()

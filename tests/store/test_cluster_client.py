@@ -8,20 +8,23 @@ from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.settings.sections import Redis
 from gateway.store.client import Clients, connected
-from gateway.store.cluster import key_of
+from gateway.store.cluster import Command, _parts, key_of
 from gateway.store.embedded import embedded_server
 from gateway.store.feed import Feed
 from gateway.store.keys import Keys
 from gateway.store.opening import opened
 from gateway.store.server import memory, server_numbers
+from gateway.store.slots import slot_of
 from tests.store.bench import Bench, job
 from tests.topologies import Cluster, cluster
 from tests.world import until
+
+pytestmark = pytest.mark.timeout(120)
 
 KEYS = [f"key{number}" for number in range(40)]  # of all masters
 
@@ -99,15 +102,54 @@ async def test_a_script_is_told_to_each_master_that_does_not_know_it(three: Clus
         assert await pipe.execute() == [b"OK"] * len(KEYS)
 
 
-async def test_a_wait_goes_with_the_command_before_it(three: Cluster, clients: Clients) -> None:
+async def test_a_wait_goes_with_the_commands_before_it(three: Cluster, clients: Clients) -> None:
     script = clients.lanes.register_script("return redis.call('INCR', KEYS[1])")
-    for key in KEYS:
-        for server in three.servers:
-            await server.redis.script_flush()
+    for server in three.servers:
+        await server.redis.script_flush()
+
+    async def counted(key: str) -> list[Any]:
         async with clients.lanes.pipeline(transaction=False) as pipe:
-            pipe.evalsha(script.sha, 1, key)
+            for _ in range(2):
+                pipe.evalsha(script.sha, 1, key)
             pipe.execute_command("WAIT", 0, 10)
-            assert await pipe.execute() == [1, 0]
+            return list(await pipe.execute(raise_on_error=False))
+
+    # What a WAIT is for is sent on its connection, so who sends it has to see that the scripts are known.
+    for server in three.servers:
+        key = next(key for key in KEYS if slot_of(key) in server.slots)
+        first, second, _ = await counted(key)
+        assert isinstance(first, NoScriptError)
+        assert isinstance(second, NoScriptError)
+    assert await clients.lanes.script_load(script.script) == script.sha
+    for key in KEYS:
+        assert await counted(key) == [1, 2, 0]
+    before = await three.owner(KEYS[0])
+    after = next(server for server in three.servers if server is not before)
+    await three.begin_move(KEYS[0], after)
+    assert await counted(KEYS[0]) == [3, 4, 0]
+    await three.move_keys(KEYS[0], before, after)
+    assert await counted(KEYS[0]) == [5, 6, 0]
+    await three.end_move(KEYS[0], before, after)
+    assert await counted(KEYS[0]) == [7, 8, 0]
+
+
+def test_what_a_wait_is_for_stays_together() -> None:
+    words = (
+        "SET a",
+        "SET {a}b",
+        "WAIT 1",
+        "WAITAOF 1",
+        "SET c",
+        "GET c",
+        "SET d",
+        "SET {d}e",
+        "TIME",
+        "WAIT 1",
+        "GET a",
+    )
+    assert _parts([Command(tuple(one.split()), {}) for one in words]) == [
+        *([0, 1, 2, 3], [4], [5], [6, 7, 8, 9], [10]),
+    ]
 
 
 async def test_keys_that_moved_are_found_and_nothing_is_done_twice(three: Cluster, clients: Clients) -> None:

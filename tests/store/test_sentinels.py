@@ -18,6 +18,8 @@ from gateway.store.server import server_numbers
 from tests.topologies import SERVICE, Server, Watched, sentinel_of, watched
 from tests.world import until
 
+pytestmark = pytest.mark.timeout(120)
+
 
 @pytest.fixture(name="stack")
 async def _stack() -> AsyncIterator[AsyncExitStack]:
