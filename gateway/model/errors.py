@@ -13,6 +13,7 @@ A NapCat call that fails is no exception: it is an `Answer` whose transport erro
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,10 @@ class StoreRefuses(StoreUnavailable):
 class NotReplicated(StoreUnavailable):
     """Too few replicas have what was written: with the master it may be lost. Asking again is safe, as ever.
 
-    `reply` is what the script said, None when it was not run.
+    `reply` is what the script said, None when it was not run, or found nothing to do.
     """
 
-    def __init__(self, detail: str, reply: object = None) -> None:
+    def __init__(self, detail: str, reply: Any = None) -> None:
         """Say in DETAIL how many have it, and whether it was done."""
         super().__init__(detail)
         self.reply = reply

@@ -25,7 +25,7 @@ RING = (
     "aside:",  # + target + ":" + requester: ZSET job → place; they wait for their requester's rate
     "messages:",  # + day: HASH message id → "<target> <job>": parts delivered then, whose events are no news
     "collapse:",  # + target + ":" + collapse key: STRING, the job that the next one of this key replaces
-    "limits",  # HASH the limits stamps are counted by, those before them, and since when
+    "limits",  # HASH the limits stamps are counted by, those before them, and since when; the name of the master
     "blocked:",  # + digest: ZSET target → ms: lanes that wait until this medium is not being sent, and since when
     "looks",  # ZSET job → ms: when the history is asked next about an unknown job, then when settling ends
     "slowed",  # HASH target or "account" → packed: by how much its rates are slowed, until when, and why

@@ -30,7 +30,7 @@ def why_not_replicated(error: NotReplicated) -> str:
     """Return what a caller is told whose wish too few replicas have, and what asking again does."""
     if error.reply is None:
         return f"{error}; try again"
-    return f"{error}; ask again: with the same idempotency key nothing is sent twice, a job without one might be"
+    return f"{error}; ask again: a job with its idempotency key is not sent twice, one without a key may be"
 
 
 def problem(
