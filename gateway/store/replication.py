@@ -17,6 +17,14 @@ Nobody waits for the rest: evidence that is forgotten leaves a job unknown, a ca
 a hold that an answer brought about is brought about again.
 """
 
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+from redis.exceptions import NoScriptError, RedisError
+
 from gateway.clock import Clock
 from gateway.model.errors import NotReplicated
 
@@ -28,6 +36,30 @@ _KNOWN_S = 15.0  # a miss is told for this long: who met it asks again each seco
 
 VOUCHED_FOR = frozenset({"admit", "cancel", "replay", "hold"})
 """Scripts that may find their work done already, and then write nothing. A tick and a lease that is held always do."""
+
+Call = tuple[AsyncScript, Sequence[str | bytes], Sequence[Any]]
+"""A script, its keys and its arguments."""
+
+
+async def replicated(redis: Redis, calls: Sequence[Call], replicas: int) -> tuple[Any, int]:
+    """Run CALLS, and wait on their connection until REPLICAS have it; return the first's reply, and how many have."""
+    told: list[Any] = []
+    while True:
+        left = calls[len(told) :]
+        async with redis.pipeline(transaction=False) as pipe:
+            for script, keys, args in left:
+                pipe.evalsha(script.sha, len(keys), *keys, *args)
+            pipe.execute_command("WAIT", replicas, WAIT_MS)
+            replies = await pipe.execute(raise_on_error=False)
+        failed = next((reply for reply in replies if isinstance(reply, RedisError)), None)
+        if failed is None:
+            return [*told, *replies][0], int(replies[-1])
+        if not isinstance(failed, NoScriptError):
+            raise failed
+        # What has run is not run again: it would say that it was done already.
+        told += takewhile(lambda reply: not isinstance(reply, RedisError), replies)
+        for script, _, _ in left:
+            await redis.script_load(script.script)
 
 
 class Replication:

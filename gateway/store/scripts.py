@@ -9,7 +9,6 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
 
 from gateway.metrics import Metrics
 from gateway.model.attempt import Outcome
@@ -22,7 +21,7 @@ from gateway.store.format import FORMAT, newer_data
 from gateway.store.keys import RING, Keys
 from gateway.store.overview import AccountNumbers, account_numbers, hold_of, slowed_of, windows_of
 from gateway.store.packing import or_empty, packed_outcomes, packed_submissions, read_claim
-from gateway.store.replication import VOUCHED_FOR, WAIT_MS, Replication
+from gateway.store.replication import VOUCHED_FOR, Call, Replication, replicated
 from gateway.store.values import (
     Admission,
     Callback,
@@ -150,11 +149,11 @@ class Scripts:
             packed_outcomes(outcomes),
             "" if self._replication is None else "replicated",
         ]
-        replicated = True
+        known = True
         try:
             reply = await self._ending("tick", account, args, relied=True)
         except NotReplicated as error:
-            reply, replicated = error.reply, False
+            reply, known = error.reply, False
         next_in, has_work, claims, ended, noted, looks, probe = reply
         claimed = [read_claim(fields, start_by) for fields in claims]
         if any(what == b"failed_over" for what, *_ in noted):
@@ -171,7 +170,7 @@ class Scripts:
             noted=[Noted(what.decode(), name.decode(), why.decode(), int(until)) for what, name, why, until in noted],
             looks=[Look(job.decode(), parse_target(target.decode())) for job, target in looks],
             probe=bool(probe),
-            replicated=replicated,
+            replicated=known,
         )
 
     async def evidence(
@@ -489,33 +488,14 @@ class Scripts:
         with translated(), self._redis_seconds(name).time():
             if not relied_by or self._replication is None:
                 return await self._scripts[name](keys=keys, args=args)
-            reply, reached = await self._waited_for(name, keys, args, self._replication.replicas)
+            calls: list[Call] = [(self._scripts[name], keys, args)]
+            if name in VOUCHED_FOR:
+                calls.append((self._scripts["vouch"], [keys[RING.index("limits")]], []))
+            reply, reached = await replicated(self._redis, calls, self._replication.replicas)
         if reached < self._replication.replicas:
             self._metrics.unreplicated.labels(name).inc()
         self._replication.require(relied_by, reached, reply)
         return reply
-
-    async def _waited_for(
-        self, name: str, keys: Sequence[str | bytes], args: Sequence[Any], replicas: int
-    ) -> tuple[Any, int]:
-        """Run a script, and wait on its connection until REPLICAS have it; return its reply and how many have."""
-        wanted = [(self._scripts[name], [*keys], [*args])]
-        if name in VOUCHED_FOR:
-            wanted.append((self._scripts["vouch"], [keys[RING.index("limits")]], []))
-        while True:
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for script, its_keys, its_args in wanted:
-                    pipe.evalsha(script.sha, len(its_keys), *its_keys, *its_args)
-                pipe.execute_command("WAIT", replicas, WAIT_MS)
-                replies = await pipe.execute(raise_on_error=False)
-            failed = next((reply for reply in replies if isinstance(reply, RedisError)), None)
-            if failed is None:
-                return replies[0], int(replies[-1])
-            if not isinstance(failed, NoScriptError):
-                raise failed
-            # What ran of it is safe to run again, as ever.
-            for script, _, _ in wanted:
-                await self._redis.script_load(script.script)
 
 
 @cache

@@ -16,7 +16,7 @@ from gateway.model.rate import Rate
 from gateway.store.client import connected
 from gateway.store.keys import Keys
 from gateway.store.replication import Replication
-from gateway.store.scripts import Scripts
+from gateway.store.scripts import Scripts, source_of
 from gateway.store.values import Submission, Tick, TickPolicy
 from tests.chaos.pair import Pair, pair
 from tests.store.bench import DELIVERED, POLICY, WIDE, Bench, job
@@ -107,6 +107,20 @@ async def test_a_replay_that_no_replica_has_is_no_promise(pair: Pair, bench: Ben
     for asker in (bench, other):
         with pytest.raises(NotReplicated):
             await asker.scripts.replay("main", [("a", "b")], 100, 60_000)
+
+
+@pytest.mark.parametrize("known", [(), ("cancel",), ("vouch",)])
+async def test_a_new_master_is_taught_what_it_does_not_know_and_does_it_once(
+    pair: Pair, bench: Bench, known: tuple[str, ...]
+) -> None:
+    await bench.admit(job("a"))
+    async with connected(pair.master.url) as clients:
+        await clients.commands.script_flush()
+        for name in known:
+            await clients.commands.script_load(source_of(name))
+    cancelled = await bench.scripts.cancel("main", POLICY, "a")
+    assert cancelled is not None
+    assert cancelled.done
 
 
 async def test_while_the_replicas_lag_nothing_more_is_taken_in(pair: Pair, bench: Bench) -> None:

@@ -178,6 +178,10 @@ async def test_without_a_replica_nothing_is_sent_and_nothing_taken_until_there_i
         assert refusal[1]["code"] == "not_replicated"
         for gateway in through:
             await until(partial(_reasons, session, gateway), lambda reasons: "redis_not_replicated" in reasons)
+        status, batch = await _answer(session, through[0], "/v1/jobs/batch", {"jobs": [job]})
+        assert (status, batch["items"][0]["code"]) == (202, "not_replicated")
+        status, parked = await _answer(session, through[0], "/v1/targets/group/1/park", {"for": "1s"})
+        assert (status, parked["code"]) == (503, "not_replicated")
         # What was claimed just before was on the replica, and may still be on its way.
         await until(lambda: not _calls(world))
         received = len(world.napcat.received)
@@ -185,6 +189,7 @@ async def test_without_a_replica_nothing_is_sent_and_nothing_taken_until_there_i
         await asyncio.sleep(3)
         assert len(world.napcat.received) == received
         assert await world.clients.commands.xlen("gw:jobs") == 1
+        assert await through[1].stop() == 0
         redis.replica.thaw()
         await until(lambda: _reasons(session, through[0]), lambda reasons: "redis_not_replicated" not in reasons)
         await until(lambda: _posted(session, through[0], job), lambda answer: answer[0] == 202)
@@ -199,7 +204,13 @@ def _calls(world: World) -> int:
 
 
 async def _posted(session: aiohttp.ClientSession, gateway: GatewayProcess, job: dict[str, Any]) -> tuple[int, Any]:
-    async with session.post(f"{gateway.url}/v1/jobs", json=job) as answer:
+    return await _answer(session, gateway, "/v1/jobs", job)
+
+
+async def _answer(
+    session: aiohttp.ClientSession, gateway: GatewayProcess, path: str, document: dict[str, Any]
+) -> tuple[int, Any]:
+    async with session.post(gateway.url + path, json=document) as answer:
         return answer.status, await answer.json(content_type=None)
 
 
