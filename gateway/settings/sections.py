@@ -23,7 +23,10 @@ from gateway.settings.hooks import Hook
 from gateway.settings.kinds import Bytes, Rates, Secret, Section, TargetPattern, at_least, form, veiled
 
 VERSION = 1
-"""Of how settings are written: counted up when a setting gets another meaning, or another name."""
+"""Of how settings are written: counted up when a setting gets another meaning, or another name.
+
+Gateways up to commit d8da54e know of no version: a file that they are to read, too, does not give one.
+"""
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
