@@ -25,7 +25,10 @@ from gateway.settings.kinds import Bytes, Rates, Secret, Section, TargetPattern,
 from gateway.settings.redis_url import RedisAddress
 
 VERSION = 1
-"""Of how settings are written: counted up when a setting gets another meaning, or another name."""
+"""Of how settings are written: counted up when a setting gets another meaning, or another name.
+
+Gateways up to commit d8da54e know of no version: a file that they are to read, too, does not give one.
+"""
 
 OWN_KEYS = frozenset({"accounts", "bell", "format", "invalid", "replicas", "secret"})
 """The keys behind the prefix that are the gateway's own, beside those with a hash tag; see `gateway.store.keys`."""

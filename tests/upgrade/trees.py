@@ -13,6 +13,8 @@ LANDED = "d8da54ed971e8de5de4ffb834d4592230da5346c"
 
 def has_landed() -> bool:
     """Return whether this repository has the last landed version."""
+    if shutil.which("git") is None:
+        return False
     asked = subprocess.run(
         ["git", "-C", str(ROOT), "cat-file", "-e", f"{LANDED}^{{commit}}"], capture_output=True, check=False
     )
@@ -21,6 +23,8 @@ def has_landed() -> bool:
 
 def landed(folder: Path) -> Path | None:
     """Put the last landed version into FOLDER and return it; None where this repository does not have its commit."""
+    if not has_landed():
+        return None
     folder.mkdir(parents=True)
     with subprocess.Popen(
         ["git", "-C", str(ROOT), "archive", "--format=tar", LANDED, "gateway"],

@@ -67,7 +67,7 @@ function reason(one, accounts) {
   );
 }
 
-const CAUSES = ["redis_unavailable", "redis_takes_no_writes", "stopping"];
+const CAUSES = ["redis_unavailable", "redis_takes_no_writes", "data_newer", "stopping"];
 
 /** Causes first, what follows from them last: tasks that fail are told together. */
 function reasons(doc) {
