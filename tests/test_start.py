@@ -102,25 +102,35 @@ def test_settings_that_cannot_be_meant_are_refused_before_anything_is_started(tm
     refused(Ended(ended.exit_code, ended.stdout, ended.stderr), *words)
 
 
-async def test_secret_files_the_file_itself_and_variables_are_refused_by_name(tmp_path: Path) -> None:
-    # a process each, as a person starts it
-    (tmp_path / "broken.yaml").write_text(f"accounts: [{{token: {SECRET}\nhttp: [")
+@pytest.mark.parametrize(
+    ("given", "environ", "words"),
+    [
+        (("--config", "missing.yaml"), {}, ("missing.yaml: cannot be read",)),
+        (("--config", "."), {}, (".: cannot be read",)),
+        ((), {"GATEWAY_SECRETS_DIR": "nowhere"}, ("GATEWAY_SECRETS_DIR=nowhere: cannot be read",)),
+        ((), {"GATEWAY_SECRETS_DIR": "secrets"}, ("acounts: unknown setting", "did you mean 'accounts'?")),
+        ((), {"GATEWAY_HTTP__PROT": "1"}, ("http.prot: unknown setting", "did you mean 'port'?")),
+        (("--set", "http.prot=1"), {}, ("http.prot: unknown setting", "did you mean 'port'?")),
+    ],
+)
+def test_files_and_variables_that_cannot_be_meant_are_refused_by_name(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: tuple[str, ...],
+    environ: dict[str, str],
+    words: tuple[str, ...],
+) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "acounts__0__token").write_text(SECRET)
-    broken, missing, folder, secret, nowhere, variable = await asyncio.gather(
-        start(tmp_path, "--config", "broken.yaml"),
-        start(tmp_path, "--config", "missing.yaml"),
-        start(tmp_path, "--config", str(tmp_path)),
-        start(tmp_path, GATEWAY_SECRETS_DIR=str(tmp_path / "secrets")),
-        start(tmp_path, GATEWAY_SECRETS_DIR=str(tmp_path / "nowhere")),
-        start(tmp_path, GATEWAY_HTTP__PROT="1"),
-    )
-    refused(broken, "broken.yaml: not YAML", "line 2")
-    refused(missing, "missing.yaml: cannot be read")
-    refused(folder, f"{tmp_path}: cannot be read")
-    refused(secret, "acounts: unknown setting", "did you mean 'accounts'?")
-    refused(nowhere, "GATEWAY_SECRETS_DIR", "nowhere: cannot be read")
-    refused(variable, "http.prot: unknown setting", "did you mean 'port'?")
+    monkeypatch.chdir(tmp_path)
+    ended = CliRunner().invoke(app, ["run", *given], env=environ)
+    assert isinstance(ended.exception, SystemExit), ended.exception
+    refused(Ended(ended.exit_code, ended.stdout, ended.stderr), *words)
+
+
+async def test_a_file_that_is_no_yaml_is_refused_without_the_line_which_may_hold_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text(f"accounts: [{{token: {SECRET}\nhttp: [")
+    refused(await start(tmp_path, "--config", "broken.yaml"), "broken.yaml: not YAML", "line 2")
 
 
 @pytest.fixture(name="stack")
