@@ -58,7 +58,7 @@ async def _serve(settings: Settings) -> None:
         gc.freeze()
         gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
         service = Service()
-        service.ready(f"serving {', '.join(names)} at {url}")
+        service.ready(f"serving at {url}")
         async with service.watched():
             await stopping.wait()
             service.stopping("finishing what is in flight")
