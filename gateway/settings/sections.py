@@ -22,7 +22,7 @@ from gateway.settings.account import Account
 from gateway.settings.hooks import Hook
 from gateway.settings.kinds import Bytes, Rates, Secret, Section, TargetPattern, at_least, form, veiled
 
-OWN_KEYS = frozenset({"bell", "format", "invalid", "replicas", "secret"})
+OWN_KEYS = frozenset({"accounts", "bell", "format", "invalid", "replicas", "secret"})
 """The keys behind the prefix that are the gateway's own, beside those with a hash tag; see `gateway.store.keys`."""
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
