@@ -64,7 +64,7 @@ async def test_systemd_hears_that_it_is_ready_that_it_lives_that_it_hangs_and_th
 ) -> None:
     await until(lambda: manager.count("READY=1") == 1)
     (status,) = [line for line in manager.heard if line.startswith("STATUS=")]
-    assert status == f"STATUS=serving main at {gateway.url}"
+    assert status == f"STATUS=serving at {gateway.url}"
     beats = manager.count("WATCHDOG=1")
     began = asyncio.get_running_loop().time()
     await until(lambda: manager.count("WATCHDOG=1") >= beats + 5)

@@ -6,13 +6,15 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from gateway.cli import app
 from gateway.sandbox.process import GatewayProcess, free_port
 from tests.cli.commands import Ended, command
 from tests.servers import saying, server
@@ -88,35 +90,47 @@ SETTINGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"hooks": [{**HOOK, "template": "{{ x"}]},
         ("hooks.0.template: line 1:",),
     ),
-    "a redis.url of another kind": ({"redis": {"url": "http://127.0.0.1"}}, ("redis.url:", "redis://")),
 }
 
 
 @pytest.mark.parametrize("case", SETTINGS)
-async def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, case: str) -> None:
+def test_settings_that_cannot_be_meant_are_refused_before_anything_is_started(tmp_path: Path, case: str) -> None:
     settings, words = SETTINGS[case]
     (tmp_path / "config.yaml").write_text(json.dumps(settings))
-    refused(await start(tmp_path), *words)
+    ended = CliRunner().invoke(app, ["run", "--config", str(tmp_path / "config.yaml")])
+    assert isinstance(ended.exception, SystemExit), ended.exception
+    refused(Ended(ended.exit_code, ended.stdout, ended.stderr), *words)
 
 
-async def test_secret_files_the_file_itself_and_variables_are_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "broken.yaml").write_text(f"accounts: [{{token: {SECRET}\nhttp: [")
+@pytest.mark.parametrize(
+    ("given", "environ", "words"),
+    [
+        (("--config", "missing.yaml"), {}, ("missing.yaml: cannot be read",)),
+        (("--config", "."), {}, (".: cannot be read",)),
+        ((), {"GATEWAY_SECRETS_DIR": "nowhere"}, ("GATEWAY_SECRETS_DIR=nowhere: cannot be read",)),
+        ((), {"GATEWAY_SECRETS_DIR": "secrets"}, ("acounts: unknown setting", "did you mean 'accounts'?")),
+        ((), {"GATEWAY_HTTP__PROT": "1"}, ("http.prot: unknown setting", "did you mean 'port'?")),
+        (("--set", "http.prot=1"), {}, ("http.prot: unknown setting", "did you mean 'port'?")),
+    ],
+)
+def test_files_and_variables_that_cannot_be_meant_are_refused_by_name(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: tuple[str, ...],
+    environ: dict[str, str],
+    words: tuple[str, ...],
+) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "acounts__0__token").write_text(SECRET)
-    broken, missing, folder, secret, nowhere, variable = await asyncio.gather(
-        start(tmp_path, "--config", "broken.yaml"),
-        start(tmp_path, "--config", "missing.yaml"),
-        start(tmp_path, "--config", str(tmp_path)),
-        start(tmp_path, GATEWAY_SECRETS_DIR=str(tmp_path / "secrets")),
-        start(tmp_path, GATEWAY_SECRETS_DIR=str(tmp_path / "nowhere")),
-        start(tmp_path, GATEWAY_HTTP__PROT="1"),
-    )
-    refused(broken, "broken.yaml: not YAML", "line 2")
-    refused(missing, "missing.yaml: cannot be read")
-    refused(folder, f"{tmp_path}: cannot be read")
-    refused(secret, "acounts: unknown setting", "did you mean 'accounts'?")
-    refused(nowhere, "GATEWAY_SECRETS_DIR", "nowhere: cannot be read")
-    refused(variable, "http.prot: unknown setting", "did you mean 'port'?")
+    monkeypatch.chdir(tmp_path)
+    ended = CliRunner().invoke(app, ["run", *given], env=environ)
+    assert isinstance(ended.exception, SystemExit), ended.exception
+    refused(Ended(ended.exit_code, ended.stdout, ended.stderr), *words)
+
+
+async def test_a_file_that_is_no_yaml_is_refused_without_the_line_which_may_hold_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text(f"accounts: [{{token: {SECRET}\nhttp: [")
+    refused(await start(tmp_path, "--config", "broken.yaml"), "broken.yaml: not YAML", "line 2")
 
 
 @pytest.fixture(name="stack")
@@ -149,31 +163,74 @@ async def test_a_redis_that_would_lose_jobs_is_refused(tmp_path: Path, stack: As
     refused(ends[3], "redis.url: Redis 6.0.9 is too old", "use Redis 6.2 or newer")
 
 
-async def test_a_redis_that_cannot_be_reached_is_refused_with_what_to_change(
-    tmp_path: Path, stack: AsyncExitStack
-) -> None:
-    guarded = await stack.enter_async_context(server(tmp_path / "guarded", *KEPT, "--requirepass", "another"))
-    weak = await stack.enter_async_context(
-        server(tmp_path / "weak", *KEPT, "--user", "me", "on", f">{SECRET}", "~*", "+ping", "+hello", "+client")
-    )
-    other = await stack.enter_async_context(serving("GET", _answers_anything))
+async def _nobody(_folder: Path, _stack: AsyncExitStack) -> str:
+    return f"redis://127.0.0.1:{free_port()}"
+
+
+async def _asking_for_a_password(folder: Path, stack: AsyncExitStack) -> str:
+    port = await stack.enter_async_context(server(folder / "guarded", *KEPT, "--requirepass", "another"))
+    return f"redis://127.0.0.1:{port}"
+
+
+async def _of_another_password(folder: Path, stack: AsyncExitStack) -> str:
+    return (await _asking_for_a_password(folder, stack)).replace("//", f"//:{SECRET}@")
+
+
+async def _that_allows_little(folder: Path, stack: AsyncExitStack) -> str:
+    user = ("--user", "me", "on", f">{SECRET}", "~*", "+ping", "+hello", "+client")
+    port = await stack.enter_async_context(server(folder / "weak", *KEPT, *user))
+    return f"redis://me:{SECRET}@127.0.0.1:{port}"
+
+
+async def _with_few_databases(folder: Path, stack: AsyncExitStack) -> str:
+    return f"redis://127.0.0.1:{await stack.enter_async_context(server(folder / 'few', *KEPT))}/99"
+
+
+async def _that_is_none(_folder: Path, stack: AsyncExitStack) -> str:
+    return (await stack.enter_async_context(serving("GET", _answers_anything))).replace("http", "redis")
+
+
+async def _that_says_nothing(_folder: Path, stack: AsyncExitStack) -> str:
     silent = stack.enter_context(socket.socket())
     silent.bind(("127.0.0.1", 0))
     silent.listen()
-    expected = {
-        f"redis://127.0.0.1:{free_port()}": ("redis.url:", "start Redis there", "leave redis.url empty"),
-        f"redis://127.0.0.1:{guarded}": ("redis.url:", "asks for a password", "right user and password"),
-        f"redis://:{SECRET}@127.0.0.1:{guarded}": ("redis.url:", "put the right user and password"),
-        f"redis://me:{SECRET}@127.0.0.1:{weak}": ("redis.url:", "no permissions", "+@all"),
-        f"redis://127.0.0.1:{guarded}/99": ("redis.url:", "right user and password"),
-        other.replace("http", "redis"): ("redis.url:", "something else listens there"),
-        f"redis://127.0.0.1:{silent.getsockname()[1]}": ("redis.url:", "Timeout", "start Redis there"),
-        "redis://nowhere.invalid": ("redis.url:", "nowhere.invalid", "start Redis there"),
-        f"unix://{tmp_path}/redis.sock": ("redis.url:", "redis.sock", "start Redis there"),
-    }
-    ends = await asyncio.gather(*(start(tmp_path, "--set", f"redis.url={url}") for url in expected))
-    for ended, words in zip(ends, expected.values(), strict=True):
-        refused(ended, *words)
+    return f"redis://127.0.0.1:{silent.getsockname()[1]}"
+
+
+async def _without_a_name(_folder: Path, _stack: AsyncExitStack) -> str:
+    return "redis://nowhere.invalid"
+
+
+async def _without_a_socket(folder: Path, _stack: AsyncExitStack) -> str:
+    return f"unix://{folder}/redis.sock"
+
+
+async def _of_another_kind(_folder: Path, _stack: AsyncExitStack) -> str:
+    return f"http://:{SECRET}@127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("redis", "words"),
+    [
+        (_nobody, ("start Redis there", "leave redis.url empty")),
+        (_asking_for_a_password, ("asks for a password", "put the right user and password")),
+        (_of_another_password, ("put the right user and password",)),
+        (_that_allows_little, ("no permissions", "+@all")),
+        (_with_few_databases, ("DB index is out of range", "write a database number that the server has")),
+        (_that_is_none, ("something else listens there",)),
+        (_that_says_nothing, ("Timeout", "start Redis there")),
+        (_without_a_name, ("nowhere.invalid", "start Redis there")),
+        (_without_a_socket, ("redis.sock", "start Redis there")),
+        (_of_another_kind, ("redis://",)),
+    ],
+)
+async def test_a_redis_that_cannot_be_used_is_refused_with_what_to_change(
+    tmp_path: Path,
+    stack: AsyncExitStack,
+    redis: Callable[[Path, AsyncExitStack], Awaitable[str]],
+    words: tuple[str, ...],
+) -> None:
+    refused(await start(tmp_path, "--set", f"redis.url={await redis(tmp_path, stack)}"), "redis.url:", *words)
 
 
 async def _answers_anything(_request: Any) -> Any:

@@ -12,7 +12,8 @@ from aiohttp import web
 from gateway import __version__
 from gateway.app import RELOAD, create_app, wind_down
 from gateway.cli.usage import Config, Set, file_of, read_settings, refuse, settings_of
-from gateway.model.errors import SettingsInvalid
+from gateway.intake.hooks.hooks import compiled
+from gateway.model.errors import Refused, SettingsInvalid
 from gateway.model.veil import Veil
 from gateway.notify import Service
 from gateway.reload import Again, Reload
@@ -27,6 +28,10 @@ _YOUNG = 20_000  # objects before a look for cycles among them; by default 700, 
 def run(config: Config = None, set_: Set = None) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; SIGHUP applies changed settings, as `gateway reload` does."""
     settings, file = settings_of(config, set_), file_of(config)
+    try:
+        compiled(settings.hooks)  # a template that cannot be is refused before anything begins
+    except Refused as refusal:
+        refuse(refusal.detail)
     configure_logging(settings.log.level, settings.log.format, Veil(secrets_of(settings)))
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
