@@ -74,10 +74,15 @@ class Flow:
 
 
 @asynccontextmanager
-async def flowing(world: World, names: list[str]) -> AsyncIterator[tuple[Flow, list[GatewayProcess]]]:
-    """Let jobs flow through two gateways for the time of a block, which then all have been submitted."""
+async def flowing(
+    world: World, names: list[str], **sections: Any
+) -> AsyncIterator[tuple[Flow, list[GatewayProcess]]]:
+    """Let jobs flow through two gateways for the time of a block, which then all have been submitted.
+
+    SECTIONS are more of the gateways' settings.
+    """
     accounts = [world.account(name=name) for name in names]
-    gateways = [await world.process(accounts=accounts, limits=LIMITS) for _ in range(2)]
+    gateways = [await world.process(accounts=accounts, limits=LIMITS, **sections) for _ in range(2)]
     flow = Flow(world, names, gateways[0].url)
     task = asyncio.create_task(flow.run())
     try:
