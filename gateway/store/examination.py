@@ -4,11 +4,13 @@ from collections.abc import AsyncIterator
 
 from redis.asyncio import Redis
 
-from gateway.model.errors import StoreUnavailable
+from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.model.finding import Finding
 from gateway.settings import Intake, Settings
 from gateway.store.client import connected, translated
-from gateway.store.fitness import findings, told_by
+from gateway.store.fitness import judged
+from gateway.store.format import refuse_unknown
+from gateway.store.keys import Keys
 from gateway.store.unreachable import unreachable
 
 
@@ -19,12 +21,17 @@ async def examine(settings: Settings) -> list[Finding]:
     """
     try:
         async with connected(settings.redis.url) as clients:
-            with translated():
-                masters = await clients.masters()
-            found: list[Finding] = []
-            for address, master in masters.items():
-                found += findings(await told_by(master), settings.redis, address)
-            return found + [one async for one in _sources(clients.commands, settings.intake)]
+            found = await judged(clients, settings.redis)
+            if any(finding.refuses for finding in found):
+                return found  # what lies in a server that cannot be used does not matter
+            found += [one async for one in _sources(clients.commands, settings.intake)]
+            accounts = [account.name for account in settings.accounts]
+            try:
+                await refuse_unknown(clients, Keys(settings.redis.prefix), accounts)
+            except SettingsInvalid as error:
+                key, _, detail = str(error).partition(": ")
+                found.append(Finding("fault", key, detail, refuses=True))
+            return found
     except StoreUnavailable as error:
         return [unreachable(error)]
 

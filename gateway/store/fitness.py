@@ -17,12 +17,23 @@ from redis.exceptions import NoPermissionError, ResponseError
 from gateway.model.errors import SettingsInvalid
 from gateway.model.finding import Finding
 from gateway.settings import Redis as RedisSettings
-from gateway.store.client import translated
-from gateway.store.server import MOST_MEMORY, OLDEST
+from gateway.store.client import Clients, translated
+from gateway.store.server import MOST_MEMORY, OLDEST, mode
 from gateway.telemetry import Event, Log
 
 _MOST_SKEW_MS = 2_000  # between the clocks of two machines that keep the same time
 _ROLES = {"slave": "replica"}
+_OTHERS = {
+    "cluster": (
+        "the server there is a node of a cluster",
+        "write redis+cluster://host:port (or rediss+cluster), without a database number",
+    ),
+    "sentinel": (
+        "a sentinel listens there",
+        "write redis+sentinel://host:port/<service> (or rediss+sentinel), with the name of the master behind it",
+    ),
+}
+"""What a URL of one server may lead to instead, and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +113,22 @@ def findings(told: Told, settings: RedisSettings, where: str = "") -> list[Findi
     return [one._replace(detail=f"{where}: {one.detail}") for one in found] if where else list(found)
 
 
-async def assure(redis: Redis, settings: RedisSettings, where: str = "") -> None:
-    """Raise SettingsInvalid, a line for each fault, when the server behind REDIS must not be used; log the advice.
+async def judged(clients: Clients, settings: RedisSettings) -> list[Finding]:
+    """Return what is to be said of each server that CLIENTS lead to; raises StoreUnavailable when one is silent."""
+    if clients.kind == "server" and (found := await mode(clients)) in _OTHERS:
+        return [_refusal("redis.url", *_OTHERS[found])]
+    with translated():
+        masters = await clients.masters()
+    judgements = [findings(await told_by(master), settings, address) for address, master in masters.items()]
+    return list(chain.from_iterable(judgements))
 
-    WHERE it is, if it is one of several. Raises StoreUnavailable when it does not answer.
+
+async def assure(clients: Clients, settings: RedisSettings) -> None:
+    """Raise SettingsInvalid, a line for each fault, when a server behind CLIENTS must not be used; log the advice.
+
+    Raises StoreUnavailable when one does not answer.
     """
-    found = findings(await told_by(redis), settings, where)
+    found = await judged(clients, settings)
     if faults := [str(finding) for finding in found if finding.refuses]:
         raise SettingsInvalid("\n".join(faults))
     for finding in found if settings.url else ():  # how the embedded server is set up is no business of the operator
@@ -132,14 +153,14 @@ def _program(told: Told) -> Iterator[Finding]:
 def _replicas(told: Told, settings: RedisSettings) -> Iterator[Finding]:
     if settings.durability == "local":
         return
-    if told.replicas:
+    if told.replicas >= settings.replicas:
         yield Finding("fine", "redis.durability", f"{told.replicas} connected replicas")
     else:
         yield Finding(
             "fault",
             "redis.durability",
-            f"is {settings.durability}, and no replica is connected",
-            "connect one, or write redis.durability: local",
+            f"is {settings.durability}, and {told.replicas} of {settings.replicas} replicas are connected",
+            "connect them, or write redis.durability: local",
         )
 
 

@@ -74,9 +74,7 @@ class Flow:
 
 
 @asynccontextmanager
-async def flowing(
-    world: World, names: list[str], **sections: Any
-) -> AsyncIterator[tuple[Flow, list[GatewayProcess]]]:
+async def flowing(world: World, names: list[str], **sections: Any) -> AsyncIterator[tuple[Flow, list[GatewayProcess]]]:
     """Let jobs flow through two gateways for the time of a block, which then all have been submitted.
 
     SECTIONS are more of the gateways' settings.

@@ -1,4 +1,4 @@
-"""Promise 1 where Redis fails over by itself: with `durability: replicated` a master that dies takes nothing with it."""
+"""Promise 1 where Redis fails over by itself: under `durability: replicated` a dead master takes nothing with it."""
 
 from pathlib import Path
 
