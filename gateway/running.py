@@ -110,6 +110,7 @@ class Running:
         for ending in (self._remain, self._posts.end, self._listeners.end, self._stop_lanes, self._readers.end):
             self._work.push_async_callback(ending)
         self._work.push_async_callback(self._absent)
+        await self.become(self.settings, hooks_of(self.settings))
         for name, work in (
             ("bell", self._bell.listen),
             ("loop lag", lambda: measure_lag(self._metrics.loop_lag_seconds)),
@@ -118,7 +119,6 @@ class Running:
             ("presence", self._presence.run),
         ):
             self._supervisor.start(name, work)
-        await self.become(self.settings, hooks_of(self.settings))
 
     async def become(self, settings: Settings, hooks: Mapping[str, Hook]) -> None:
         """Run by SETTINGS from now on, and by HOOKS, which are theirs.

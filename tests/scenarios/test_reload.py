@@ -296,6 +296,7 @@ async def test_who_looks_on_goes_on_looking_until_the_key_is_gone(world: World) 
         assert not watchers[0].ended
         for watcher in watchers:
             await watcher.close()
+            watcher.answer.close()
 
 
 async def test_events_are_heard_on_from_an_account_that_stays(world: World) -> None:
