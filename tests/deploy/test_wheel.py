@@ -17,6 +17,7 @@ from tests.deploy.composition import stages
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "gateway"
 
+pytest.importorskip("hatchling", reason="hatchling is not installed: extra deploy")
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(110)]
 
 
@@ -31,7 +32,6 @@ def _run(*words: str, at: Path, **environ: str) -> str:
 
 
 def _built(kind: str, tree: Path, into: Path) -> Path:
-    pytest.importorskip("hatchling", reason="hatchling is not installed: extra deploy")
     _run(sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", str(into), at=tree)
     (made,) = into.iterdir()
     return made
