@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -15,7 +14,7 @@ import aiohttp
 import pytest
 
 from gateway import __version__
-from gateway.sandbox.process import GatewayProcess, free_port
+from gateway.sandbox.process import GatewayProcess
 from gateway.settings import Settings, load_settings
 from tests.world import until
 
@@ -172,36 +171,6 @@ async def test_a_key_that_could_not_be_configured_is_not_made(tmp_path: Path) ->
     assert [line.partition(":")[0] for line in bad.err.splitlines()] == ["--name", "--scope", "--target", "--rate"]
 
 
-async def test_what_cannot_run_says_so_in_one_helpful_sentence(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        nowhere = f"redis.url=redis://127.0.0.1:{free_port()}/0"
-        (tmp_path / "file").touch()
-        expected = {
-            ("--config", "none.yaml"): ("none.yaml: cannot be read",),
-            ("--set", "http.prot=1"): ("http.prot: unknown setting", "did you mean 'port'?"),
-            ("--set", "http.host=0.0.0.0"): ("http.host:", "auth.keys is empty", "bind to 127.0.0.1"),
-            ("--set", nowhere): ("redis.url:", "start Redis there", "leave redis.url empty"),
-            ("--set", "redis.url=localhost:6379"): ("redis.url:", "redis://"),
-            ("--set", f"http.port={port}"): ("http: cannot listen on 127.0.0.1", "change http.host or http.port"),
-        }
-        ends = await asyncio.gather(
-            *(
-                command(tmp_path, "run", *words, GATEWAY_STATE_DIR=str(tmp_path / "state"), GATEWAY_LOG__LEVEL="error")
-                for words in expected
-            ),
-            command(tmp_path, "run", GATEWAY_STATE_DIR=str(tmp_path / "file" / "state")),
-        )
-    told = [*expected.values(), ("cannot be written", "set GATEWAY_STATE_DIR or redis.url")]
-    for ended, words in zip(ends, told, strict=True):
-        assert (ended.code, ended.out) == (2, ""), ended.err
-        assert len(ended.err.splitlines()) == 1, ended.err
-        assert all(word in ended.err for word in words), ended.err
-    assert servers(tmp_path) == []
-
-
 @linux
 async def test_without_a_configured_redis_one_line_says_where_the_data_is(
     tmp_path: Path, started: list[GatewayProcess]
@@ -226,17 +195,6 @@ async def test_a_queued_job_survives_a_restart_of_a_gateway_with_its_own_server(
     async with aiohttp.ClientSession() as session, session.get(f"{second.url}/v1/jobs/key:a") as answer:
         found: dict[str, Any] = await answer.json()
     assert (found["id"], found["state"], found["reason"]) == (posted["id"], "waiting", "scheduled")
-
-
-@linux
-async def test_a_second_gateway_on_the_same_folder_is_refused_with_the_remedies(
-    tmp_path: Path, started: list[GatewayProcess]
-) -> None:
-    await embedded(started, tmp_path)
-    ended = await command(tmp_path, "run", "--set", "http.port=0", GATEWAY_STATE_DIR=str(tmp_path / "state"))
-    assert ended.code == 2
-    assert len(ended.err.splitlines()) == 1
-    assert all(words in ended.err for words in ("another gateway", "redis.url", "GATEWAY_STATE_DIR"))
 
 
 @linux

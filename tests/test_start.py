@@ -18,6 +18,7 @@ from gateway.cli import app
 from gateway.sandbox.process import GatewayProcess, free_port
 from tests.cli.commands import Ended, command
 from tests.servers import saying, server
+from tests.test_cli import servers
 from tests.world import World, serving, until
 
 SECRET = "h-u-s-h"
@@ -53,6 +54,10 @@ SETTINGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "two keys of one secret": (
         {"auth": {"keys": [{"name": "a", "sha256": "0" * 64}, {"name": "b", "sha256": "0" * 64}]}},
         ("auth.keys: 'a' and 'b' have the same sha256", "make a key for each"),
+    ),
+    "an address that others reach, without a key": (
+        {"http": {"host": "0.0.0.0"}},
+        ("http.host:", "auth.keys is empty", "bind to 127.0.0.1"),
     ),
     "a stream and a list of one name": (
         {"intake": {"lists": ["gw:jobs"]}},
@@ -270,12 +275,13 @@ async def test_a_port_that_is_taken_or_not_ours_is_refused(tmp_path: Path, world
         keys = '[{name: a, sha256: "' + "0" * 64 + '"}]'
         redis = ("--set", f"redis.url={world.redis_url}", "--set", f"auth.keys={keys}")
         ends = await asyncio.gather(
-            start(tmp_path, *redis, "--set", f"http.port={port}"),
+            start(tmp_path, "--set", f"http.port={port}"),
             start(tmp_path, *redis, "--set", "http.host=192.0.2.1"),
             start(tmp_path, *redis, "--set", "http.host=nowhere.invalid"),
         )
     for ended, place in zip(ends, (f"127.0.0.1:{port}", "192.0.2.1:0", "nowhere.invalid:0"), strict=True):
         refused(ended, f"http: cannot listen on {place}", "change http.host or http.port")
+    assert servers(tmp_path) == []
 
 
 async def test_a_folder_that_the_embedded_server_cannot_use_is_refused(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ async def start(folder: Path, url: str, *words: str, stdin: int = DEVNULL, **env
 async def end(process: Process, stdin: str | None = None) -> Ended:
     """Give a command what it reads, and return how it ended."""
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(45):
             out, err = await process.communicate(None if stdin is None else stdin.encode())
     except TimeoutError:
         process.kill()
