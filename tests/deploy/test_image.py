@@ -15,7 +15,6 @@ import pytest
 import gateway
 from gateway.sandbox.process import GatewayProcess
 from tests.debian import run
-from tests.deploy.awaited import awaits
 from tests.deploy.composition import DEPLOY, dockerfile, image_environment, instruction
 from tests.readme.programs import Programs
 from tests.world import World, listens
@@ -79,7 +78,6 @@ async def one(world: World, folder: Path) -> AsyncIterator[GatewayProcess]:
 
 
 async def test_the_health_check_is_green_while_it_lives_and_red_after(world: World, tmp_path: Path) -> None:
-    awaits("live")
     found = re.fullmatch(r"(?:--\S+ +)+CMD (\[.*\])", re.sub(r" {2,}", " ", instruction("HEALTHCHECK")))
     assert found
     program, *words = re.findall(r'"([^"]*)"', found[1])

@@ -16,7 +16,6 @@ from gateway.sandbox.process import free_port
 from gateway.settings import load_settings
 from gateway.settings.sections import Delivery
 from tests.debian import program_of, run
-from tests.deploy.awaited import awaits
 from tests.deploy.composition import DEPLOY, image_environment, instruction
 from tests.deploy.test_compose import send
 from tests.readme.programs import Programs
@@ -198,8 +197,6 @@ def test_every_secret_of_the_gateway_is_one_of_its_settings(rendered: list[dict[
         assert (tmp_path / "secrets" / name).read_text() == "", "an example of a key would be a key for everybody"
         (tmp_path / "secrets" / name).write_text(f"{name[-9]}" * 64)
     environ = environment_of(rendered, tmp_path)
-    if "GATEWAY_REDIS__DURABILITY" in environ:
-        awaits("replicated", "sentinel")
     settings = load_settings(tmp_path / "config.yaml", environ)
     assert {key.name for key in settings.auth.keys} == {"operator", "prometheus"}
     assert settings.http.host == "0.0.0.0"

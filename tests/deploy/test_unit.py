@@ -15,7 +15,6 @@ import pytest
 from gateway.model.duration import parse_duration
 from gateway.settings.sections import Delivery
 from tests.debian import program_of, run
-from tests.deploy.awaited import awaits
 from tests.deploy.composition import DEPLOY
 from tests.readme.programs import Programs
 from tests.world import World, until
@@ -82,7 +81,6 @@ def test_it_stays_down_with_wrong_settings_and_has_the_time_to_end() -> None:
 
 
 async def test_after_a_boot_it_waits_for_redis(world: World, tmp_path: Path) -> None:
-    awaits("online")
     (words,) = service()["ExecStartPre"]
     config = tmp_path / "config.yaml"
     config.write_text(json.dumps(world.settings()))
@@ -105,7 +103,6 @@ async def test_after_a_boot_it_waits_for_redis(world: World, tmp_path: Path) -> 
 
 
 async def test_what_the_unit_says_starts_a_gateway_that_tells_systemd(world: World, tmp_path: Path) -> None:
-    awaits("live")
     told = service()
     credentials = tmp_path / "credentials"
     credentials.mkdir(mode=0o700)
