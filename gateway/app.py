@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 
 from gateway.clock import Clock
-from gateway.reload import Again, Reload
-from gateway.running import Running
+from gateway.running import Again, Reload, Running
 from gateway.settings import Settings
 from gateway.store.opening import opened
 from gateway.web import add_routes, in_time, keep_private, server_limits, speak_problem

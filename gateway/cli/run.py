@@ -16,7 +16,7 @@ from gateway.intake.hooks.hooks import compiled
 from gateway.model.errors import Refused, SettingsInvalid
 from gateway.model.veil import Veil
 from gateway.notify import Service
-from gateway.reload import Again, Reload
+from gateway.running import Again, Reload
 from gateway.settings import Settings, secrets_of
 from gateway.supervise import end
 from gateway.telemetry import Event, Log, configure_logging

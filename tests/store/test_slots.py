@@ -316,7 +316,8 @@ async def test_leasing_a_source_and_moving_a_list_keep_to_its_slot(
 async def test_a_gateway_serves_stream_list_and_http_on_a_cluster(
     cluster: Cluster, clients: Clients, world: World
 ) -> None:
-    cluster.serve_only("main", "gw:jobs", "gw:jobs:list", "gw:invalid", "gw:replicas", "gw:format")
+    own = ("gw:invalid", "gw:replicas", "gw:accounts", "gw:format")
+    cluster.serve_only("main", "gw:jobs", "gw:jobs:list", *own)
     gateway = await world.gateway(redis={"url": f"redis+cluster://127.0.0.1:{cluster.port}"})
     texts = ["stream", "list", "http"]
     jobs = [{"group_id": "1", "message": text, "key": text} for text in texts]

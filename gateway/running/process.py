@@ -13,7 +13,6 @@ from gateway.intake.admission import Admission
 from gateway.intake.hooks.hook import Hook
 from gateway.intake.hooks.hooks import Hooks
 from gateway.lanes.policy import tick_policy
-from gateway.leased import Listeners, Readers
 from gateway.loop_lag import measure_lag
 from gateway.metrics import Metrics
 from gateway.model.errors import Refused, StoreUnavailable
@@ -24,11 +23,12 @@ from gateway.monitor.look import Looks
 from gateway.monitor.metrics import Exposition
 from gateway.monitor.presence import Presence
 from gateway.monitor.status import Monitor, Parts, Tallies
-from gateway.posts import Posts
 from gateway.results.waiting import Endings
 from gateway.routes import Works, routes
-from gateway.senders import Sender, Senders
-from gateway.serving import Place, Serving, hooks_of
+from gateway.running.leased import Listeners, Readers
+from gateway.running.posts import Posts
+from gateway.running.senders import Sender, Senders
+from gateway.running.serving import Place, Serving, hooks_of
 from gateway.settings import Auth, Key, Settings, secrets_of
 from gateway.store.bell import Bell
 from gateway.store.client import Clients

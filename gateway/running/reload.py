@@ -10,8 +10,8 @@ from aiohttp import web
 from gateway.intake.hooks.hook import Hook
 from gateway.model.answers import AccountsReloaded, Reloaded
 from gateway.model.errors import Fault, Refused, SettingsInvalid, StoreUnavailable
-from gateway.running import Running
-from gateway.serving import hooks_of
+from gateway.running.process import Running
+from gateway.running.serving import hooks_of
 from gateway.settings import Settings, changes
 from gateway.telemetry import Event, Log
 from gateway.web import problem
