@@ -127,11 +127,9 @@ class Running:
         To be called by one at a time.
         """
         await self._senders.returnable(settings)
-        await refuse_unknown(
-            self._clients,
-            self._keys,
-            [account.name for account in settings.accounts if account.name not in self._senders.accounts],
-        )
+        known = self._senders.accounts
+        if added := [account.name for account in settings.accounts if account.name not in known]:
+            await refuse_unknown(self._clients, self._keys, added)
         async with self._turn:
             if self._ending:
                 raise Refused("stopping", "this gateway is stopping")
