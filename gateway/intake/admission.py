@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.clock import Clock
 from gateway.intake.preparation import prepare
-from gateway.model.errors import Fault, Refused, StoreRefuses, StoreUnavailable
+from gateway.model.errors import Fault, Refused, StoreAway, StoreRefuses, StoreUnavailable
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.pressure import Pressure
@@ -56,8 +56,9 @@ class Admission:
     async def admit(self, submissions: Sequence[Submission], source: str = "") -> list[Admitted]:
         """Put SUBMISSIONS into their lanes and return what became of each, in their order.
 
-        SOURCE names the stream they were read from; entries it has already given are `seen`. Raises StoreUnavailable,
-        and StoreRefuses while Redis has no room; the same call may then be made again without admitting anything twice.
+        SOURCE names the stream they were read from; entries it has already given are `seen`, and those of an account
+        are `away` when who keeps it does not answer. Raises StoreUnavailable, and StoreRefuses while Redis has no room;
+        the same call may then be made again without admitting anything twice.
         """
         if not submissions:
             return []
@@ -73,8 +74,10 @@ class Admission:
         for place, submission in enumerate(submissions):
             by_account.setdefault(submission.account, []).append(place)
         admitted: dict[int, Admitted] = {}
-        try:
-            for account, places in by_account.items():
+        missed: list[StoreUnavailable] = []
+
+        async def admit(account: str, places: Sequence[int]) -> None:
+            try:
                 answers = await self._scripts.admit(
                     account,
                     source,
@@ -84,11 +87,19 @@ class Admission:
                     self._settings.delivery.max_age,
                     self._settings.results.stream,
                 )
-                for place, (outcome, job_id) in zip(places, answers, strict=True):
-                    admitted[place] = Admitted(outcome, f"{account}.{job_id}")
-        except StoreUnavailable:
+            except StoreUnavailable as error:
+                missed.append(error)
+                answers = [("away", "")] * len(places)
+            for place, (outcome, job_id) in zip(places, answers, strict=True):
+                admitted[place] = Admitted(outcome, f"{account}.{job_id}")
+
+        # At once: in a cluster one that waits for its master must not hold up the others.
+        await asyncio.gather(*(admit(account, places) for account, places in by_account.items()))
+        if missed:
             self._bell.wake(by_account)  # the answer may have been lost, and the jobs be there
-            raise
+            for error in missed:
+                if not (source and isinstance(error, StoreAway)):
+                    raise error
         await self._bell.ring(list(by_account))
         return [admitted[place] for place in range(len(submissions))]
 

@@ -136,7 +136,7 @@ class SourceReader:
             self._log.warning(
                 Event.SOURCE_FULL,
                 accounts=sorted(set(self._full.values())),
-                detail="they have intake.max_queued jobs; their entries stay where they are",
+                detail="they have intake.max_queued jobs, or their master is away; their entries stay where they are",
             )
         # Looking past what stays costs time: no more than a quarter of it.
         await self._rest(max(_WAIT_MS / 1000, 3 * (self._clock.monotonic() - began)))
@@ -199,7 +199,7 @@ class SourceReader:
         admitted = await self._admission.admit(submissions, self.source)
         self._waiting = self._waiting and not admitted
         for submission, (outcome, _) in zip(submissions, admitted, strict=True):
-            if outcome == "full":
+            if outcome in {"full", "away"}:
                 self._full[submission.entry] = submission.account
                 continue
             if outcome == "conflict":

@@ -4,11 +4,10 @@ GatewayError
 ├── Refused            the caller's input can never work; says field, reason and remedy
 ├── SettingsInvalid    the service cannot start like this; says key, reason and remedy
 ├── StoreUnavailable   Redis did not answer; nothing is known to be lost, try again
+│   ├── StoreAway      nobody answered: the server is down, or one of a cluster while others serve
 │   ├── StoreRefuses   Redis answers, and takes no new jobs for now: short of memory, read-only; they wait outside
+│   ├── NotReplicated  Redis did it, but too few replicas have it: nobody may rely on it yet; ask again
 │   └── DataNewer      a newer gateway has raised the data of an account to a format that this one does not know
-
-
-│   └── NotReplicated  Redis did it, but too few replicas have it: nobody may rely on it yet; ask again
 └── NotSent            a call was given up before its body left: the attempt never began
 
 A NapCat call that fails is no exception: it is an `Answer` whose transport error class the verdict rules match on.
@@ -58,6 +57,10 @@ class StoreUnavailable(GatewayError):
 
 class StoreRefuses(StoreUnavailable):
     """Redis takes no new jobs for now; what it holds goes on, and what is not taken stays where it is."""
+
+
+class StoreAway(StoreUnavailable):
+    """Whoever keeps what was asked for did not answer; in a cluster others may."""
 
 
 class DataNewer(StoreUnavailable):

@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ClusterDownError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import TimeoutError as Silent
 
-from gateway.model.errors import SettingsInvalid, StoreRefuses, StoreUnavailable
+from gateway.model.errors import SettingsInvalid, StoreAway, StoreRefuses, StoreUnavailable
 from gateway.settings.redis_url import Kind, RedisUrl, read_redis_url
 from gateway.store.cluster import ClusterClient
 from gateway.store.connections import client
@@ -89,7 +91,8 @@ def translated() -> Iterator[None]:
         # A pipeline's error quotes the command that failed, and so the message in it.
         reason = str(error).rpartition(" caused error: ")[2] or type(error).__name__
         refuses = isinstance(error, ResponseError) and _TAKES_NO_WRITES.search(reason)
-        raise (StoreRefuses if refuses else StoreUnavailable)(f"Redis: {reason}") from error
+        away = isinstance(error, (Disconnected, Silent, ClusterDownError, OSError))
+        raise (StoreRefuses if refuses else StoreAway if away else StoreUnavailable)(f"Redis: {reason}") from error
 
 
 @asynccontextmanager

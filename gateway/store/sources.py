@@ -1,8 +1,9 @@
 """Reading what producers push: streams, lists, and the stream of what was refused."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from redis.exceptions import RedisError, ResponseError
 
@@ -104,15 +105,20 @@ class Sources:
         """Return, by account, the marks of SOURCE that lie above STREAM's own last id.
 
         Such a stream was deleted or restored: its entries are new, whatever their ids say. The marks are read before
-        the last id, which only grows meanwhile, so that no good mark is taken for a stale one.
+        the last id, which only grows meanwhile, so that no good mark is taken for a stale one. The mark of an account
+        whose master is away, while others answer, is not looked at.
         """
         with translated():
             redis = self._clients.commands
-            keys = {account: self._keys.account(account)[RING.index("marks")] for account in accounts}
-            marks = {account: await redis.hget(key, source) for account, key in keys.items()}
+            keys = [self._keys.account(account)[RING.index("marks")] for account in accounts]
+            marks = await asyncio.gather(*(redis.hget(key, source) for key in keys), return_exceptions=True)
+            for mark in marks if all(isinstance(mark, BaseException) for mark in marks) else ():
+                raise cast("BaseException", mark)
             exists = await redis.exists(stream)
             last = _numbers((await redis.xinfo_stream(stream))["last-generated-id"]) if exists else (0, 0)
-        found = {account: mark.decode() for account, mark in marks.items() if isinstance(mark, bytes)}
+        found = {
+            account: mark.decode() for account, mark in zip(accounts, marks, strict=True) if isinstance(mark, bytes)
+        }
         return {account: mark for account, mark in found.items() if _numbers(mark) > last}
 
     async def numbers(self, streams: Sequence[str], lists: Sequence[str]) -> dict[str, SourceNumbers]:

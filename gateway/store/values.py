@@ -12,7 +12,8 @@ from gateway.model.part import Part
 from gateway.model.rate import Rate
 from gateway.model.target import Target
 
-Admission = Literal["admitted", "duplicate", "conflict", "seen", "full"]
+Admission = Literal["admitted", "duplicate", "conflict", "seen", "full", "away"]
+"""What became of a submission; `away`: who keeps its account did not answer, so it may be there or not."""
 
 
 class Submission(NamedTuple):

@@ -1,6 +1,7 @@
 """Masters fail and slots move while jobs flow; the gateways find their way by themselves and nothing is doubled."""
 
 import asyncio
+import json
 import signal
 import time
 from collections import Counter
@@ -200,6 +201,30 @@ async def push(world: World, account: str, group: str, number: int) -> None:
     for text in range(number):
         await world.add({"group_id": group, "message": str(text), "account": account})
         await asyncio.sleep(0.05)
+
+
+async def test_an_account_whose_master_is_away_for_good_holds_up_no_other(tmp_path: Path) -> None:
+    async with cluster_world(tmp_path) as (world, cluster):
+        for server in cluster.servers:
+            await server.redis.config_set("cluster-require-full-coverage", "no")
+        names = cluster.accounts(3)
+        owners = {name: await cluster.owner(name) for name in names}
+        source = await cluster.owner("gw:jobs")
+        away = next(name for name in names if owners[name] is not source)
+        await world.process(accounts=[world.account(name=name) for name in names], limits=WIDE)
+        owners[away].kill()
+        for number in range(20):
+            for at, name in enumerate(names):
+                job = json.dumps({"account": name, "group_id": str(10 + at), "message": str(number)})
+                await world.clients.commands.xadd("gw:jobs", {"job": job})
+
+        def arrived() -> dict[str, list[str]]:
+            return {name: world.napcat.texts(f"group:{10 + at}") for at, name in enumerate(names)}
+
+        expected = {name: [str(number) for number in range(20)] for name in names}
+        await until(arrived, lambda found: found == {**expected, away: []}, deadline=60)
+        await owners[away].start()
+        await until(arrived, lambda found: found == expected, deadline=60)
 
 
 async def told_well(gateway: GatewayProcess) -> None:
