@@ -1,4 +1,4 @@
-"""Masters fail and slots move while jobs flow; the gateways find their way by themselves and nothing is doubled."""
+"""Masters fail and slots move while jobs flow; the gateways find their way by themselves, and the order holds."""
 
 import asyncio
 import json
@@ -64,6 +64,16 @@ class Flow:
     def texts(self) -> list[list[int]]:
         """Return the numbers that arrived, of each account."""
         return [[int(text) for text in self._world.napcat.texts(f"group:{10 + at}")] for at in range(len(self.names))]
+
+    def in_order(self) -> None:
+        """Insist that nothing arrived for the first time before what was submitted earlier.
+
+        A master that is lost takes with it what its replica did not have yet, under `durability: local`: then the last
+        claims were never made, and their jobs come again. `test_durability.py` is about what keeps that from happening.
+        """
+        for numbers in self.texts():
+            first = list(dict.fromkeys(numbers))
+            assert first == sorted(first)
 
     def in_order_once(self) -> None:
         """Insist that nothing arrived twice or before what was submitted earlier, and that no window was too full."""
@@ -146,7 +156,7 @@ async def test_a_master_that_dies_is_replaced_and_its_accounts_go_on_by_themselv
         survived = {job for job, number in flow.accepted.items() if number > later or number % ACCOUNTS != 0}
         states = await until(flow.ended, lambda states: states.keys() >= survived, deadline=60)
         assert {states[job] for job in survived} <= {"delivered", "unconfirmed"}
-        flow.in_order_once()
+        flow.in_order()
         assert [gateway.pid for gateway in gateways] == pids
         await told_well(gateways[1])
         await dead.start()  # as a replica of its heir
@@ -165,7 +175,7 @@ async def test_a_master_that_hangs_is_left_and_does_no_harm_when_it_wakes(tmp_pa
             await until(lambda: frozen.redis.info("replication"), lambda told: told["role"] == "slave")
             await moving(flow)
             await told_well(gateways[1])
-        flow.in_order_once()
+        flow.in_order()
 
 
 async def test_slots_that_move_while_jobs_flow_lose_double_and_reorder_nothing(tmp_path: Path) -> None:
@@ -244,7 +254,7 @@ async def test_a_master_that_sentinels_replace_is_followed(tmp_path: Path) -> No
             await moving(flow)
         survived = {job for job, number in flow.accepted.items() if number > later}
         await until(flow.ended, lambda states: states.keys() >= survived, deadline=60)
-        flow.in_order_once()
+        flow.in_order()
         async with Client(gateways[1].url) as client:
             status: dict[str, Any] = await until(client.status, lambda status: status["status"] == "ok", deadline=60)
         assert [node["address"] for node in status["redis"]["nodes"]] == [f"127.0.0.1:{heir.port}"]
