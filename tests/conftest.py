@@ -18,8 +18,6 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:  # one of these processes must not start as many again
         return
     option = config.option
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        return  # this is one of the processes, which must not start others in turn
     if not hasattr(option, "numprocesses") or option.numprocesses is not None or option.dist != "no":
         return
     folders = any((config.invocation_params.dir / name.partition("::")[0]).is_dir() for name in config.args)
@@ -28,6 +26,15 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         option.numprocesses = min(2 * _cores(), 12)
         # Who has nothing left takes over tests of others, of which some last a hundred times as long as most.
         option.dist = "worksteal"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, unless somebody asks for more than everything, what installs packages and asks others' tools."""
+    if config.option.markexpr or config.args != list(config.getini("testpaths")):
+        return
+    left_out = [item for item in items if item.get_closest_marker("deploy")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("deploy")]
 
 
 def _cores() -> int:
