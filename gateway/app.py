@@ -6,9 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 
 from gateway.clock import Clock
+from gateway.intake.hooks.hooks import hooks_of
+from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.running import Again, Reload, Running
 from gateway.settings import Settings
 from gateway.store.opening import opened
+from gateway.store.unreachable import unreachable
 from gateway.web import add_routes, in_time, keep_private, server_limits, speak_problem
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -58,6 +61,8 @@ async def _stop_taking(app: web.Application) -> None:
 
 
 async def _gateway(app: web.Application) -> AsyncIterator[None]:
+    # Compiled first: a template that cannot be is refused before anything begins.
+    hooks = hooks_of(app[SETTINGS])
     async with opened(app[SETTINGS].redis) as clients:
         running = Running(app[SETTINGS], clients, app[CLOCK], app[STOPPING], app[RELOAD].post)
 
@@ -68,7 +73,10 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
         app.on_response_prepare.append(running.guard.tell_rate)
         app[WIND_DOWN].append(running.wind_down)
         try:
-            await running.start()
+            try:
+                await running.start(hooks)
+            except StoreUnavailable as error:
+                raise SettingsInvalid(str(unreachable(error))) from None
             add_routes(
                 app,
                 [

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,8 +12,8 @@ from gateway.cli.showing import shown
 from gateway.cli.usage import file_of, read_settings
 from gateway.forward.inspection import Inspected, inspect
 from gateway.forward.rules import load_rules
-from gateway.intake.hooks.hooks import compiled
-from gateway.model.errors import Refused, SettingsInvalid
+from gateway.intake.hooks.hooks import faults_of, hooks_of
+from gateway.model.errors import SettingsInvalid
 from gateway.model.finding import Finding
 from gateway.model.veil import Veil
 from gateway.settings import Settings, secrets_of
@@ -44,7 +43,7 @@ def check_all(config: Path | None, set_: list[str] | None, *, online: bool) -> C
         settings = read_settings(file_of(config), set_)
     except SettingsInvalid as error:
         return Checked(None, str(error).splitlines())
-    if faults := list(_templates(settings)):
+    if faults := _templates(settings):
         return Checked(None, faults)
     if not online:
         return Checked(settings)
@@ -53,15 +52,11 @@ def check_all(config: Path | None, set_: list[str] | None, *, online: bool) -> C
     return Checked(settings, [], [one._replace(detail=shown(veil(one.detail))) for one in found])
 
 
-def _templates(settings: Settings) -> Iterator[str]:
+def _templates(settings: Settings) -> list[str]:
     try:
-        hooks = compiled(settings.hooks).values()
-    except Refused as refusal:
-        yield refusal.detail
-        return
-    for hook in hooks:
-        if (fault := hook.fault(time.time(), settings)) is not None:
-            yield fault
+        return faults_of(hooks_of(settings).values(), settings)
+    except SettingsInvalid as error:
+        return [str(error)]
 
 
 async def _asked(settings: Settings) -> list[Finding]:

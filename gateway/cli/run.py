@@ -12,8 +12,7 @@ from aiohttp import web
 from gateway import __version__
 from gateway.app import RELOAD, create_app, wind_down
 from gateway.cli.usage import Config, Set, file_of, read_settings, refuse, settings_of
-from gateway.intake.hooks.hooks import compiled
-from gateway.model.errors import Refused, SettingsInvalid
+from gateway.model.errors import SettingsInvalid
 from gateway.model.veil import Veil
 from gateway.notify import Service
 from gateway.running import Again, Reload
@@ -28,10 +27,6 @@ _YOUNG = 20_000  # objects before a look for cycles among them; by default 700, 
 def run(config: Config = None, set_: Set = None) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; SIGHUP applies changed settings, as `gateway reload` does."""
     settings, file = settings_of(config, set_), file_of(config)
-    try:
-        compiled(settings.hooks)  # a template that cannot be is refused before anything begins
-    except Refused as refusal:
-        refuse(refusal.detail)
     configure_logging(settings.log.level, settings.log.format, Veil(secrets_of(settings)))
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -87,8 +82,10 @@ async def _reload(reload: Reload, told: asyncio.Event, service: Service, url: st
         await told.wait()
         told.clear()
         service.reloading()
-        await reload.signalled()
-        service.ready(f"serving at {url}")
+        try:
+            await reload.signalled()
+        finally:
+            service.ready(f"serving at {url}")
 
 
 def _allow_many_connections() -> None:

@@ -67,7 +67,7 @@ def _compiled(value: Any) -> Any:
         return value
     try:
         return re.compile(value, re.DOTALL)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"not a regular expression: {error}") from None
 
 

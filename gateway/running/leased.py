@@ -92,7 +92,8 @@ class Listeners:
     async def become(self, accounts: Mapping[str, Account]) -> None:
         """Listen for ACCOUNTS; a listener whose account stays as it is goes on as if nothing were."""
         wished = {name: account for name, account in accounts.items() if events_address(account)}
-        gone = [name for name, account in self._settings.items() if wished.get(name) != account]
+        known, told = ({name: _heard_by(one) for name, one in some.items()} for some in (self._settings, wished))
+        gone = [name for name in known if known[name] != told.get(name)]
         await self._supervisor.retire(*_named("events", gone))
         await _released([self.by_account.pop(name) for name in gone])
         self._settings = wished
@@ -107,6 +108,11 @@ class Listeners:
         """Listen no more, and give the leases back, so that another replica takes over at once."""
         await _halted(self._supervisor, _named("events", list(self.by_account)))
         await _released(list(self.by_account.values()))
+
+
+def _heard_by(account: Account) -> tuple[str, str]:
+    """Return all that a listener goes by, besides the account's name."""
+    return events_address(account), account.token.get_secret_value()
 
 
 def _named(kind: str, names: list[str]) -> list[str]:

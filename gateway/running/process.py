@@ -28,7 +28,7 @@ from gateway.routes import Works, routes
 from gateway.running.leased import Listeners, Readers
 from gateway.running.posts import Posts
 from gateway.running.senders import Sender, Senders
-from gateway.running.serving import Place, Serving, hooks_of
+from gateway.running.serving import Place, Serving
 from gateway.settings import Auth, Key, Settings, secrets_of
 from gateway.store.bell import Bell
 from gateway.store.client import Clients
@@ -103,14 +103,14 @@ class Running:
         self._turn = asyncio.Lock()  # what has begun to end begins nothing more
         self._ending = False
 
-    async def start(self) -> None:
-        """Begin to serve, read and send; raises SettingsInvalid when the settings turn out to be unusable."""
+    async def start(self, hooks: Mapping[str, Hook]) -> None:
+        """Begin to serve, read and send, with HOOKS; raises SettingsInvalid when the settings cannot be used."""
         # Ended in this order from the last to the first: what the lanes have in flight may be settled by an event, and
         # callbacks take nothing new once the end has begun, so that both end at the same time.
         for ending in (self._remain, self._posts.end, self._listeners.end, self._stop_lanes, self._readers.end):
             self._work.push_async_callback(ending)
         self._work.push_async_callback(self._absent)
-        await self.become(self.settings, hooks_of(self.settings))
+        await self.become(self.settings, hooks)
         for name, work in (
             ("bell", self._bell.listen),
             ("loop lag", lambda: measure_lag(self._metrics.loop_lag_seconds)),

@@ -1,19 +1,18 @@
 """Other settings for a gateway that runs: read as at its start, refused whole or applied without losing anything."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from aiohttp import web
 
 from gateway.intake.hooks.hook import Hook
+from gateway.intake.hooks.hooks import faults_of, hooks_of
 from gateway.model.answers import AccountsReloaded, Reloaded
 from gateway.model.errors import Fault, Refused, SettingsInvalid, StoreUnavailable
 from gateway.running.process import Running
-from gateway.running.serving import hooks_of
 from gateway.settings import Settings, changes
-from gateway.telemetry import Event, Log
+from gateway.telemetry import Event, Log, told
 from gateway.web import problem
 
 Again = Callable[[], Settings]
@@ -49,8 +48,12 @@ class Reload:
 
     async def signalled(self) -> None:
         """Do the same because of a signal; the log tells what became of it."""
-        with suppress(SettingsInvalid, Refused):
+        try:
             await self("signal")
+        except (SettingsInvalid, Refused):
+            pass
+        except Exception as error:  # noqa: BLE001 - nobody else hears of it, and the next signal is to be heard
+            self._log.error(Event.SETTINGS_REFUSED, wish="signal", error=told(error))
 
     async def __call__(self, wish: str) -> Reloaded:
         """Read the settings and apply them, because of a WISH that came by `http` or `signal`.
@@ -97,8 +100,7 @@ def _checked(again: Again, known: Mapping[str, Hook]) -> tuple[Settings, dict[st
     """Return the settings and their hooks, checked as `gateway check` does; raises SettingsInvalid."""
     settings = again()
     hooks = hooks_of(settings, known)
-    fresh = [hook for name, hook in hooks.items() if hook is not known.get(name)]
-    if found := [fault for hook in fresh if (fault := hook.fault(time.time(), settings)) is not None]:
+    if found := faults_of([hook for name, hook in hooks.items() if hook is not known.get(name)], settings):
         raise SettingsInvalid("\n".join(found))
     return settings, hooks
 

@@ -3,16 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from types import MappingProxyType
 
 from aiohttp import web
 
-from gateway.intake.hooks.hook import Hook
-from gateway.intake.hooks.hooks import Hooks, compiled
-from gateway.model.errors import Refused, SettingsInvalid
+from gateway.intake.hooks.hooks import Hooks
 from gateway.monitor.look import Looks
 from gateway.monitor.status import Monitor
-from gateway.settings import Settings
 from gateway.web import Handler
 
 Place = tuple[str, str]
@@ -32,11 +28,3 @@ class Serving:
     def handlers(self) -> Mapping[Place, Handler]:
         """Who serves each place."""
         return {(route.method, route.path): route.handler for route in self.routes}
-
-
-def hooks_of(settings: Settings, known: Mapping[str, Hook] = MappingProxyType({})) -> dict[str, Hook]:
-    """Return the hooks of SETTINGS, those KNOWN that are set the same as they are; raises SettingsInvalid."""
-    try:
-        return compiled(settings.hooks, known)
-    except Refused as refusal:
-        raise SettingsInvalid(refusal.detail) from None

@@ -44,7 +44,7 @@ from typing import Any
 
 import msgpack
 
-from gateway.model.errors import DataNewer, SettingsInvalid, StoreUnavailable
+from gateway.model.errors import DataNewer, SettingsInvalid
 from gateway.store.client import Clients, translated
 from gateway.store.keys import RING, Keys
 
@@ -68,23 +68,23 @@ def newer_data(error: Exception, account: str) -> DataNewer | None:
 
 
 async def refuse_unknown(clients: Clients, keys: Keys, accounts: Iterable[str]) -> None:
-    """Raise SettingsInvalid when the data of one of ACCOUNTS, or those beside them, are of a format unknown here."""
-    try:
-        with translated():
-            _refuse_newer("the data", keys, await clients.commands.get(keys.format))
-            for account in accounts:
-                ring = dict(zip(RING, keys.account(account), strict=True))
-                _refuse_newer(
-                    f"the data of account {account!r}", keys, await clients.commands.hget(ring["counts"], "format")
+    """Raise SettingsInvalid when the data of one of ACCOUNTS, or those beside them, are of a format unknown here.
+
+    Raises StoreUnavailable when Redis does not answer.
+    """
+    with translated():
+        _refuse_newer("the data", keys, await clients.commands.get(keys.format))
+        for account in accounts:
+            ring = dict(zip(RING, keys.account(account), strict=True))
+            _refuse_newer(
+                f"the data of account {account!r}", keys, await clients.commands.hget(ring["counts"], "format")
+            )
+            if await _is_older(clients.commands, ring):
+                raise SettingsInvalid(
+                    f"redis.prefix: jobs of account {account!r} under {keys.prefix!r} wait that were written by an "
+                    "older gateway than this one can read; start that version again and let it run its queue empty "
+                    "first, with intake.streams and intake.lists empty, or give this one another redis.prefix"
                 )
-                if await _is_older(clients.commands, ring):
-                    raise SettingsInvalid(
-                        f"redis.prefix: jobs of account {account!r} under {keys.prefix!r} wait that were written by an "
-                        "older gateway than this one can read; start that version again and let it run its queue empty "
-                        "first, with intake.streams and intake.lists empty, or give this one another redis.prefix"
-                    )
-    except StoreUnavailable as error:
-        raise SettingsInvalid(f"redis.url: {error}") from None
 
 
 def _refuse_newer(what: str, keys: Keys, mark: Any) -> None:

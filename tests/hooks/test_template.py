@@ -362,3 +362,8 @@ def test_a_structure_in_a_payload_is_no_segment() -> None:
 def test_what_a_filter_cannot_do_with_a_value_fails_the_template() -> None:
     with pytest.raises(TemplateFailed):
         rendered("{{ t | dictsort }}", t=[1])
+
+
+def test_a_template_that_is_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(Refused, match="nested"):
+        Template("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", segments=False)

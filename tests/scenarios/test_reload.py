@@ -310,6 +310,8 @@ async def test_events_are_heard_on_from_an_account_that_stays(world: World) -> N
     await gateway.reload(limits=SLOWLY, results={"keep": "1d"})
     assert (await listening())["since"] == since
     await gateway.reload(accounts=[world.account(events_url=heard["events_url"], max_in_flight=3)])
+    assert (await listening())["since"] == since
+    await gateway.reload(accounts=[world.account(events_url=heard["events_url"].removesuffix("event"))])
     await until(listening, lambda events: events["listening"] == "connected" and events["since"] > since)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -14,9 +15,10 @@ from gateway.clock import Clock
 from gateway.intake.admission import Admission, Admitted, key_reused, no_room, queue_full
 from gateway.intake.hooks.delivery import Delivery, Payload
 from gateway.intake.hooks.hook import Hook, Reading
-from gateway.model.errors import Refused, StoreUnavailable
+from gateway.model.errors import Refused, SettingsInvalid, StoreUnavailable
 from gateway.model.window import Window
 from gateway.settings import Hook as HookSettings
+from gateway.settings import Settings
 from gateway.store.sources import InvalidEntry, Sources
 from gateway.store.values import Submission
 from gateway.telemetry import Event, Log
@@ -234,6 +236,20 @@ def compiled(settings: Iterable[HookSettings], known: Mapping[str, Hook] = Mappi
             where = f"hooks.{place}.{refusal.errors[0].loc}"
             raise Refused("hook_invalid", f"{where}: {refusal.detail}") from None
     return hooks
+
+
+def hooks_of(settings: Settings, known: Mapping[str, Hook] = MappingProxyType({})) -> dict[str, Hook]:
+    """Return the hooks of SETTINGS, those KNOWN that are set the same as they are; raises SettingsInvalid."""
+    try:
+        return compiled(settings.hooks, known)
+    except Refused as refusal:
+        raise SettingsInvalid(refusal.detail) from None
+
+
+def faults_of(hooks: Iterable[Hook], settings: Settings) -> list[str]:
+    """Return what is wrong with HOOKS, each tried with its preset's sample: a line each."""
+    tried = (hook.fault(time.time(), settings) for hook in hooks)
+    return [fault for fault in tried if fault is not None]
 
 
 def _without_secrets(hook: Hook, delivery: Delivery, payload: Payload) -> bytes:

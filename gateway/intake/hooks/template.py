@@ -52,6 +52,8 @@ class Template:
             raise Refused("template_invalid", f"line {error.lineno}: {error.message}") from None
         except (TemplateError, TemplateFailed) as error:
             raise Refused("template_invalid", str(error)) from None
+        except RecursionError:
+            raise Refused("template_invalid", "it is nested too deeply") from None
 
     def render(self, values: Mapping[str, Any]) -> Segments:
         """Return the segments made of VALUES, none when there is nothing to say; raises TemplateFailed."""
