@@ -38,7 +38,7 @@ class Account(Section):
     """One NapCat login."""
 
     name: Annotated[str, form(r"[a-z0-9][a-z0-9_-]{0,31}", "1 to 32 lower-case letters, digits, _ or -")] = Field(
-        description="in keys, ids and logs"
+        "main", description="in keys, ids and logs; of several each has its own"
     )
     endpoint: Annotated[
         str,
