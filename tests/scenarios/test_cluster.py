@@ -19,7 +19,7 @@ from tests.world import WIDE, Gateway, World, serving, until
 
 pytestmark = pytest.mark.timeout(120)
 
-ACCOUNTS = 6
+ACCOUNTS = 30
 LIST = "gw:jobs:list"
 SIGNING = "whsec_" + base64.b64encode(b"s" * 32).decode()
 
