@@ -72,7 +72,7 @@ def test_the_wheel_says_who_it_is(wheel: Path) -> None:
     known = {line.rpartition(" ")[2] for line in told.get_all("Classifier", ()) if "Python :: 3." in line}
     assert known == {"3.11", "3.12", "3.13"}
     (scripts,) = (content for name, content in held.items() if name.endswith("entry_points.txt"))
-    assert scripts.decode().split() == ["[console_scripts]", "gateway", "=", "gateway.cli:main"]
+    assert scripts.decode().split() == ["[console_scripts]", "gateway", "=", "gateway.__main__:main"]
 
 
 def test_the_source_archive_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
