@@ -169,6 +169,16 @@ def test_what_one_resource_names_another_is(rendered: list[dict[str, Any]]) -> N
 
 
 @all_overlays
+def test_the_built_policy_lets_the_gateway_ask_for_names_and_call_redis_and_napcat(
+    rendered: list[dict[str, Any]],
+) -> None:
+    names, others = of(rendered, "NetworkPolicy")["spec"]["egress"]
+    assert names == {"ports": [{"port": 53, "protocol": one} for one in ("UDP", "TCP")]}, "who answers has other labels"
+    assert others["to"] == [{"namespaceSelector": {}}]
+    assert {port["port"] for port in others["ports"]} == {6379, 26379, 3000, 3001}
+
+
+@all_overlays
 def test_pods_are_restricted_and_have_the_time_they_need(rendered: list[dict[str, Any]]) -> None:
     for workload in (one for one in rendered if one["kind"] in {"Deployment", "StatefulSet"}):
         pod = workload["spec"]["template"]["spec"]
