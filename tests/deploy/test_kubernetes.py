@@ -165,6 +165,8 @@ def test_what_one_resource_names_another_is(rendered: list[dict[str, Any]]) -> N
         assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "napcat-gateway", "alerts.yaml asks for it"
     for scaled in (one for one in rendered if one["kind"] == "ScaledObject"):
         assert ("Deployment", scaled["spec"]["scaleTargetRef"]["name"]) in names
+        for trigger in scaled["spec"]["triggers"]:
+            assert re.fullmatch(r"[a-z0-9-]+\.[a-z0-9-]+\.svc:\d+", trigger["metadata"]["address"]), "KEDA is elsewhere"
         assert "replicas" not in of(rendered, "Deployment")["spec"], "two would decide how many there are"
 
 
