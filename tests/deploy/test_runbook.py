@@ -156,9 +156,19 @@ async def test_the_secrets_of_the_composition_are_as_private_as_they_can_be(tmp_
 
 
 def test_every_block_is_of_a_kind_that_is_run_or_read() -> None:
-    found = {block.language for block in blocks_of(README.read_text("utf-8"))}
-    assert found == {f"console {kind}" for kind in KINDS}
-    assert README.read_text("utf-8").count("```") == 2 * sum(len(blocks(kind)) for kind in KINDS)
+    found = [block.language for block in blocks_of(README.read_text("utf-8"))]
+    assert set(found) == {"yaml", *(f"console {kind}" for kind in KINDS)}
+    assert README.read_text("utf-8").count("```") == 2 * len(found)
+
+
+def test_a_producer_of_another_composition_joins_the_network_of_valkey() -> None:
+    (block,) = [block for block in blocks_of(README.read_text("utf-8")) if block.language == "yaml"]
+    (network,) = yaml.safe_load(block.text)["networks"].values()
+    document = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    project, _, name = network["name"].rpartition("_")
+    assert (project, network["external"]) == (document["name"], True)
+    assert name in services()["valkey"]["networks"]
+    assert name in document["networks"]
 
 
 @pytest.mark.parametrize("kind", READ)
