@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError, ResponseError
+from redis.exceptions import ResponseError
 
 from gateway.model.errors import SettingsInvalid
 from gateway.model.finding import Finding
@@ -23,6 +23,7 @@ from gateway.telemetry import Event, Log
 
 _MOST_SKEW_MS = 2_000  # between the clocks of two machines that keep the same time
 _ROLES = {"slave": "replica"}
+_ASKED = ("save", "appendfsync", "maxmemory-policy")
 _OTHERS = {
     "cluster": (
         "the server there is a node of a cluster",
@@ -40,7 +41,7 @@ _OTHERS = {
 class Told:
     """What a server tells of itself; None where it does not tell.
 
-    version      of Redis, or of the Redis it is like; name says which program it is
+    version      of Redis, or of the Redis it is like, () when it does not tell; name says which program it is
     replicas     how many replicas are connected
     aof, fsync   whether it keeps an append-only file, and when it is forced to disk
     saves        its snapshot points, "" for none
@@ -95,11 +96,14 @@ async def told_by(redis: Redis) -> Told:
 
 async def _config(redis: Redis) -> dict[str, str]:
     """Return the settings of a server that bear on us; none where CONFIG is forbidden or unknown."""
-    try:
-        found: dict[Any, Any] = await redis.config_get("save", "appendfsync", "maxmemory-policy")
-    except (NoPermissionError, ResponseError):
-        return {}
-    return {_text(name): _text(value) for name, value in found.items()}
+    told: dict[str, str] = {}
+    for name in _ASKED:  # one at a time: Redis takes several names from 7.0 on
+        try:
+            found: dict[Any, Any] = await redis.config_get(name)
+        except ResponseError:
+            continue
+        told |= {_text(one): _text(value) for one, value in found.items()}
+    return told
 
 
 def _text(value: Any) -> str:
@@ -137,8 +141,10 @@ async def assure(clients: Clients, settings: RedisSettings) -> None:
 
 
 def _program(told: Told) -> Iterator[Finding]:
-    if told.version < OLDEST:
-        need = ".".join(map(str, OLDEST))
+    need = ".".join(map(str, OLDEST))
+    if not told.version:
+        yield Finding("advice", "redis.url", "the server does not tell its version", f"see that it is {need} or newer")
+    if told.version and told.version < OLDEST:
         yield _refusal("redis.url", f"{told.name} is too old", f"use Redis {need} or newer, or Valkey")
     elif told.role not in {"master", "primary"}:
         yield _refusal(
@@ -153,15 +159,24 @@ def _program(told: Told) -> Iterator[Finding]:
 def _replicas(told: Told, settings: RedisSettings) -> Iterator[Finding]:
     if settings.durability == "local":
         return
-    if told.replicas >= settings.replicas:
-        yield Finding("fine", "redis.durability", f"{told.replicas} connected replicas")
-    else:
+    if told.replicas < settings.replicas:
         yield Finding(
             "fault",
             "redis.durability",
             f"is {settings.durability}, and {told.replicas} of {settings.replicas} replicas are connected",
             "connect them, or write redis.durability: local",
         )
+    elif told.replicas > settings.replicas:
+        yield Finding(
+            "advice",
+            "redis.replicas",
+            f"{told.replicas} replicas are connected, and a job counts with {settings.replicas} of them: a failover "
+            "may make one the master that has not got it",
+            f"write redis.replicas: {told.replicas}; with fewer, give all the same replica-priority, so that the one "
+            "which has most is preferred",
+        )
+    else:
+        yield Finding("fine", "redis.durability", f"{told.replicas} connected replicas")
 
 
 def _persistence(told: Told, settings: RedisSettings) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from tests.debian import program_of, unpacked
 from tests.deploy.composition import DEPLOY, Composition, instruction, services
 from tests.deploy.runbook import secrets_made
 from tests.readme.programs import Program, Programs
-from tests.world import listens
+from tests.world import listens, until
 
 KEY = "gw_of-the-operator"
 LIBRARIES = ("liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1")
@@ -102,6 +102,19 @@ async def test_the_balancer_gives_jobs_to_the_gateway_that_is_left(
             assert await running["gateway-1"].ends_within(15)
             for _ in range(4):  # a connection that the one that is gone refuses is made at the other one
                 assert (await send(composition.url("balancer")))["state"] == "delivered", balancer.complaints
+            running["valkey"].process.terminate()
+            assert await running["valkey"].ends_within(15)
+            await until(lambda: "backend gateways has no server available" in balancer.out + balancer.complaints)
+            said = await refused(composition.url("balancer"))
+            assert said == "application/problem+json", "who is unready is asked nevertheless when nobody is ready"
+
+
+async def refused(url: str) -> str:
+    """Return the type of the answer to a job that cannot be taken."""
+    headers = {"Authorization": f"Bearer {KEY}"}
+    async with aiohttp.ClientSession(url, headers=headers) as session, session.post("/v1/jobs", json=JOB) as answer:
+        assert answer.status == 503, await answer.text()
+        return answer.content_type
 
 
 async def test_valkey_is_healthy_when_it_takes_the_password(tmp_path: Path) -> None:

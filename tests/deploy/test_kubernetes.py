@@ -165,7 +165,19 @@ def test_what_one_resource_names_another_is(rendered: list[dict[str, Any]]) -> N
         assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "napcat-gateway", "alerts.yaml asks for it"
     for scaled in (one for one in rendered if one["kind"] == "ScaledObject"):
         assert ("Deployment", scaled["spec"]["scaleTargetRef"]["name"]) in names
+        for trigger in scaled["spec"]["triggers"]:
+            assert re.fullmatch(r"[a-z0-9-]+\.[a-z0-9-]+\.svc:\d+", trigger["metadata"]["address"]), "KEDA is elsewhere"
         assert "replicas" not in of(rendered, "Deployment")["spec"], "two would decide how many there are"
+
+
+@all_overlays
+def test_the_built_policy_lets_the_gateway_ask_for_names_and_call_redis_and_napcat(
+    rendered: list[dict[str, Any]],
+) -> None:
+    names, others = of(rendered, "NetworkPolicy")["spec"]["egress"]
+    assert names == {"ports": [{"port": 53, "protocol": one} for one in ("UDP", "TCP")]}, "who answers has other labels"
+    assert others["to"] == [{"namespaceSelector": {}}]
+    assert {port["port"] for port in others["ports"]} == {6379, 26379, 3000, 3001}
 
 
 @all_overlays

@@ -39,7 +39,7 @@ KEY = "gw_of-an-operator"
 KINDS = {"run", "run compose", "run online", "run reload", "pip", "docker", "kubernetes", "systemd"}
 READ = ("pip", "docker", "kubernetes", "systemd")
 DOCKER = {"build", "run"}
-COMPOSE = {"up", "ps", "logs", "build", "kill", "exec"}
+COMPOSE = {"up", "ps", "logs", "build", "exec"}  # not kill, which marks as stopped by hand what should be kept up
 KUBECTL = {"kustomize", "apply", "rollout", "exec", "port-forward", "label", "scale"}
 SYSTEMCTL = {"daemon-reload", "enable", "status", "restart", "reload"}
 
@@ -71,11 +71,12 @@ class Operator:
 async def operator(world: World, folder: Path) -> AsyncIterator[Operator]:
     """Yield an operator in FOLDER."""
     settings = world.settings(
+        accounts=[world.account(), world.account(name="second")],
         auth={
             "keys": [
                 {"name": "operator", "sha256": sha256(KEY.encode()).hexdigest(), "scopes": ["send", "read", "admin"]}
             ]
-        }
+        },
     )
     (folder / "config.yaml").write_text(json.dumps(settings))
     (folder / "deploy").symlink_to(DEPLOY)
@@ -116,6 +117,11 @@ async def test_the_commands_of_the_runbook_do_what_it_says(world: World, tmp_pat
             wrong += await one.terminal.follows(block)
         assert not wrong, "\n\n".join(wrong)
         assert (folder / "backup.tar.gz").stat().st_size < 10_000_000
+        _, elsewhere = await one.terminal.types("echo $ELSEWHERE")
+        led = re.findall(r"--set accounts\.(\d+)\.endpoint=http://127\.0\.0\.1:9\b", elsewhere)
+        assert led == ["0", "1"], "what is restored would be sent twice by the others"
+        _, names = await one.terminal.types("echo $ACCOUNTS")
+        assert names.split() == ["main", "second"], "one of them would not be paused"
 
 
 @pytest.mark.parametrize("part", ["online", "reload"])
@@ -126,6 +132,15 @@ async def test_the_commands_that_ask_others_do_what_the_runbook_says(world: Worl
     async with operator(world, folder) as one:
         wrong = await one.terminal.follows(block)
         assert not wrong, "\n\n".join(wrong)
+
+
+@pytest.mark.parametrize(("queued", "in_flight"), [(256, 0), (255, 1), (0, 512), (1, 0), (0, 0)])
+def test_an_account_is_drained_when_nothing_of_it_is_left(queued: int, in_flight: int) -> None:
+    (step,) = [step for block in blocks("run") for step in steps(block) if step.command.startswith("until gateway st")]
+    _, script = step.command.split("|", 1)
+    told = json.dumps({"accounts": {"main": {"queued": queued, "in_flight": in_flight}}})
+    asked = subprocess.run(["sh", "-c", script.partition("; do")[0]], input=told, text=True, check=False)
+    assert (asked.returncode == 0) == (queued + in_flight == 0), "an exit code is a byte"
 
 
 async def test_the_secrets_of_the_composition_are_as_private_as_they_can_be(tmp_path: Path) -> None:
@@ -141,9 +156,19 @@ async def test_the_secrets_of_the_composition_are_as_private_as_they_can_be(tmp_
 
 
 def test_every_block_is_of_a_kind_that_is_run_or_read() -> None:
-    found = {block.language for block in blocks_of(README.read_text("utf-8"))}
-    assert found == {f"console {kind}" for kind in KINDS}
-    assert README.read_text("utf-8").count("```") == 2 * sum(len(blocks(kind)) for kind in KINDS)
+    found = [block.language for block in blocks_of(README.read_text("utf-8"))]
+    assert set(found) == {"yaml", *(f"console {kind}" for kind in KINDS)}
+    assert README.read_text("utf-8").count("```") == 2 * len(found)
+
+
+def test_a_producer_of_another_composition_joins_the_network_of_valkey() -> None:
+    (block,) = [block for block in blocks_of(README.read_text("utf-8")) if block.language == "yaml"]
+    (network,) = yaml.safe_load(block.text)["networks"].values()
+    document = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    project, _, name = network["name"].rpartition("_")
+    assert (project, network["external"]) == (document["name"], True)
+    assert name in services()["valkey"]["networks"]
+    assert name in document["networks"]
 
 
 @pytest.mark.parametrize("kind", READ)
@@ -179,7 +204,8 @@ def _of_docker(words: list[str]) -> Iterator[str]:
     if verb is None:
         yield f"docker compose knows none of {words}"
     else:
-        named = words[words.index(verb) + 1 :]
+        named = words[words.index(verb) + 1 :][: 1 if verb == "exec" else None]
+        named = [word for word in named if not re.fullmatch(r"\d+[smh]", word)]
         yield from (f"compose.yaml has no {word}" for word in named if word not in services())
 
 
@@ -220,6 +246,11 @@ def test_the_rule_that_is_made_of_the_alerts_is_one() -> None:
     rule = yaml.safe_load(printed)
     assert rule["kind"] == "PrometheusRule"
     assert rule["spec"] == yaml.safe_load((DEPLOY / "alerts.yaml").read_text("utf-8"))
+
+
+def test_a_move_leaves_the_way_back_open() -> None:
+    text = README.read_text("utf-8")
+    assert text.count("--cluster import") == text.count("--cluster-copy`, start") == 1, "it would move the keys"
 
 
 def test_every_alert_has_a_section_that_it_leads_to() -> None:

@@ -1,9 +1,12 @@
 """Whether a server is fit to keep jobs, from what it tells of itself."""
 
+import asyncio
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis as Client
 
 from gateway.model.errors import StoreUnavailable
 from gateway.settings import Redis
@@ -43,7 +46,7 @@ def test_a_server_that_keeps_everything_is_fine_in_every_respect() -> None:
     ("told", "level", "key", "refuses"),
     [
         ({"version": (6, 0)}, "fault", "redis.url", True),
-        ({"version": ()}, "fault", "redis.url", True),
+        ({"version": ()}, "advice", "redis.url", False),
         ({"role": "slave"}, "fault", "redis.url", True),
         ({"policy": "volatile-ttl"}, "fault", "redis.url", True),
         ({"policy": "allkeys-lru", "memory": (MIB, 0, 0)}, "advice", "redis.url", False),
@@ -68,6 +71,77 @@ def test_each_weakness_is_told_once_or_refuses_the_start(
 
 def test_who_wants_a_redis_that_keeps_nothing_gets_it() -> None:
     assert about(Redis(persistence="any"), aof=False, saves="") == [("advice", "redis.persistence", False)]
+
+
+@pytest.mark.parametrize(
+    ("connected", "found"),
+    [
+        (0, [("fault", "redis.durability", False)]),
+        (1, []),
+        (2, [("advice", "redis.replicas", False)]),
+    ],
+)
+def test_as_many_replicas_have_a_job_as_a_failover_may_choose_from(
+    connected: int, found: list[tuple[str, str, bool]]
+) -> None:
+    assert about(Redis(url="redis://there", durability="replicated", replicas=1), replicas=connected) == found
+    assert about(Redis(url="redis://there"), replicas=connected) == []
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "told"),
+    [
+        ((), {"save": "", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}),
+        (("save",), {"appendfsync": "everysec", "maxmemory-policy": "noeviction"}),
+        (("save", "appendfsync", "maxmemory-policy"), {}),
+    ],
+)
+async def test_a_server_is_asked_for_one_setting_at_a_time(forbidden: tuple[str, ...], told: dict[str, str]) -> None:
+    """As Redis 6.2 has it, which takes no second name, and a service that keeps some for itself."""
+    values = {"save": "", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while words := await command(reader):
+            match [word.lower() for word in words]:
+                case ["config", "get", name] if name not in forbidden:
+                    writer.write(b"*2\r\n" + b"".join(bulk(one) for one in (name, values[name])))
+                case ["config", "get", _]:
+                    writer.write(b"-NOPERM no permission to run the 'config|get' command\r\n")
+                case ["config", *_]:
+                    writer.write(
+                        b"-ERR Unknown subcommand or wrong number of arguments for 'GET'. Try CONFIG HELP.\r\n"
+                    )
+                case ["time"]:
+                    writer.write(b"*2\r\n" + bulk("1700000000") + bulk("0"))
+                case ["info"]:
+                    writer.write(bulk("role:master\r\n"))
+                case _:
+                    writer.write(b"+OK\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with aclosing(Client.from_url(f"redis://127.0.0.1:{port}/0?protocol=2")) as redis:
+            answer = await told_by(redis)
+    assert {"save": answer.saves, "appendfsync": answer.fsync, "maxmemory-policy": answer.policy} == {
+        "save": None, "appendfsync": None, "maxmemory-policy": None, **told,
+    }  # fmt: skip
+    assert (answer.version, answer.aof) == ((), None)
+
+
+async def command(reader: asyncio.StreamReader) -> list[str]:
+    """Return the words of the next command, none when there comes no more."""
+    line = await reader.readline()
+    found = []
+    for _ in range(int(line[1:]) if line else 0):
+        size = int((await reader.readline())[1:])
+        found.append((await reader.readexactly(size + 2))[:-2].decode())
+    return found
+
+
+def bulk(text: str) -> bytes:
+    """Return TEXT as a server answers it."""
+    return f"${len(text)}\r\n{text}\r\n".encode()
 
 
 def test_every_fault_and_advice_says_what_to_change() -> None:
