@@ -8,7 +8,7 @@ from gateway.clock import Clock
 from gateway.intake.admission import Admission, key_reused
 from gateway.model.errors import NotReplicated, Refused, StoreRefuses, StoreUnavailable
 from gateway.store.scripts import Scripts
-from gateway.store.sources import Entry, InvalidEntry, Sources
+from gateway.store.sources import Entry, InvalidEntry, Marks, Sources
 from gateway.store.values import Submission
 from gateway.telemetry import Event, Log
 
@@ -100,17 +100,17 @@ class SourceReader:
         self._reading = True
         self._log.info(Event.SOURCE_TAKEN)
 
-    async def _forget_stale_marks(self) -> bool:
-        """Reset the marks of a stream that was deleted or restored, loudly; return whether there were any."""
-        stale = await self._sources.stale_marks(self.source, self._stream, self._accounts)
-        for account, mark in stale.items():
+    async def _forget_stale_marks(self) -> Marks:
+        """Reset the marks of a stream that was deleted or restored, loudly; return what was found."""
+        marks = await self._sources.stale_marks(self.source, self._stream, self._accounts)
+        for account, mark in marks.stale.items():
             if await self._scripts.forget(account, self.source, mark):
                 self._log.warning(
                     Event.SOURCE_RESET,
                     account=account,
                     detail="the stream's last id lies below what was admitted: it was deleted or restored",
                 )
-        return bool(stale)
+        return marks
 
     async def _sweep(self) -> None:
         """Read from the oldest entry to the newest, past those of full accounts, so that these hold up nobody else.
@@ -195,7 +195,8 @@ class SourceReader:
                     submissions.append(submission)
         done = [one.entry for one in invalid]
         by_id = {entry.id: entry for entry in entries}
-        seen: list[str] = []
+        taken: list[Submission] = []
+        seen: list[Submission] = []
         admitted = await self._admission.admit(submissions, self.source)
         self._waiting = self._waiting and not admitted
         for submission, (outcome, _) in zip(submissions, admitted, strict=True):
@@ -204,12 +205,21 @@ class SourceReader:
                 continue
             if outcome == "conflict":
                 invalid.append(self._invalid(by_id[submission.entry], key_reused(submission.key)))
-            (seen if outcome == "seen" else done).append(submission.entry)
-        # An entry that was admitted before is finished, unless its stream was deleted or restored meanwhile.
-        if seen and not await self._forget_stale_marks():
-            done += seen
+            (seen if outcome == "seen" else taken).append(submission)
+        done += [one.entry for one in taken] + await self._admitted_before(seen)
         await self._sources.refuse(invalid)
         await self._sources.finish(self._stream, done)
+
+    async def _admitted_before(self, seen: list[Submission]) -> list[str]:
+        """Return which entries of those SEEN are finished: all, unless their stream was deleted or restored meanwhile.
+
+        Where an account's mark cannot be read now, nobody knows; its entries stay until it can.
+        """
+        marks = await self._forget_stale_marks() if seen else Marks({})
+        if marks.stale:
+            return []
+        self._full |= {one.entry: one.account for one in seen if one.account in marks.unread}
+        return [one.entry for one in seen if one.account not in marks.unread]
 
     async def _prepare(self, entry: Entry) -> Submission:
         if entry.raw is None:
