@@ -169,11 +169,7 @@ class ClusterClient(Redis):
         return ClusterPipeline(self)
 
     async def execute_command(self, *words: Any, **options: Any) -> Any:
-        """Let who answers for the command's key do it; SCRIPT LOAD is for all masters."""
-        if str(words[0]).upper() == "SCRIPT LOAD":
-            await self._slots.look()
-            told = [await self.node(node).execute_command(*words, **options) for node in self._slots.masters]  # type: ignore[no-untyped-call]
-            return told[0]
+        """Let who answers for the command's key do it."""
         asked = await self._slots.owner(_slot(words))
         try:
             return await self.node(asked).execute_command(*words, **options)  # type: ignore[no-untyped-call]

@@ -23,7 +23,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from gateway.clock import Clock
 from gateway.model.errors import NotReplicated
@@ -44,22 +44,24 @@ Call = tuple[AsyncScript, Sequence[str | bytes], Sequence[Any]]
 async def replicated(redis: Redis, calls: Sequence[Call], replicas: int) -> tuple[Any, int]:
     """Run CALLS, and wait on their connection until REPLICAS have it; return the first's reply, and how many have."""
     told: list[Any] = []
-    while True:
-        left = calls[len(told) :]
+    replies: list[Any] = []
+    for by_name in (True, False):  # a master that does not know a script is sent its text, and then knows it
         async with redis.pipeline(transaction=False) as pipe:
-            for script, keys, args in left:
-                pipe.evalsha(script.sha, len(keys), *keys, *args)
+            for script, keys, args in calls[len(told) :]:
+                if by_name:
+                    pipe.evalsha(script.sha, len(keys), *keys, *args)
+                else:
+                    pipe.eval(script.script, len(keys), *keys, *args)
             pipe.execute_command("WAIT", replicas, WAIT_MS)
             replies = await pipe.execute(raise_on_error=False)
-        failed = next((reply for reply in replies if isinstance(reply, RedisError)), None)
+        failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
         if failed is None:
-            return [*told, *replies][0], int(replies[-1])
-        if not isinstance(failed, NoScriptError):
+            break
+        if not (by_name and isinstance(failed, NoScriptError)):
             raise failed
         # What has run is not run again: it would say that it was done already.
-        told += takewhile(lambda reply: not isinstance(reply, RedisError), replies)
-        for script, _, _ in left:
-            await redis.script_load(script.script)
+        told += takewhile(lambda reply: not isinstance(reply, Exception), replies)
+    return [*told, *replies][0], int(replies[-1])
 
 
 class Replication:

@@ -1,6 +1,7 @@
 """The client of a cluster is used like that of one server: every command reaches who answers for its key."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -18,6 +19,7 @@ from gateway.store.embedded import embedded_server
 from gateway.store.feed import Feed
 from gateway.store.keys import Keys
 from gateway.store.opening import opened
+from gateway.store.replication import replicated
 from gateway.store.server import memory, server_numbers
 from gateway.store.slots import slot_of
 from tests.store.bench import Bench, job
@@ -120,7 +122,8 @@ async def test_a_wait_goes_with_the_commands_before_it(three: Cluster, clients: 
         first, second, _ = await counted(key)
         assert isinstance(first, NoScriptError)
         assert isinstance(second, NoScriptError)
-    assert await clients.lanes.script_load(script.script) == script.sha
+    for server in three.servers:
+        assert await server.redis.script_load(script.script) == script.sha
     for key in KEYS:
         assert await counted(key) == [1, 2, 0]
     before = await three.owner(KEYS[0])
@@ -131,6 +134,23 @@ async def test_a_wait_goes_with_the_commands_before_it(three: Cluster, clients: 
     assert await counted(KEYS[0]) == [5, 6, 0]
     await three.end_move(KEYS[0], before, after)
     assert await counted(KEYS[0]) == [7, 8, 0]
+
+
+async def test_a_master_is_taught_a_script_that_is_waited_for_while_another_one_hangs(
+    three: Cluster, clients: Clients
+) -> None:
+    script = clients.lanes.register_script("return redis.call('INCR', KEYS[1])")
+    hung, well = three.servers[:2]
+    key = next(key for key in KEYS if slot_of(key) in well.slots)
+    await clients.lanes.get(key)
+    await well.redis.script_flush()
+    hung.signal(signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(1):
+            assert await replicated(clients.lanes, [(script, [key], []), (script, [key], [])], 0) == (1, 0)
+    finally:
+        hung.signal(signal.SIGCONT)
+    assert await clients.lanes.get(key) == b"2"
 
 
 def test_what_a_wait_is_for_stays_together() -> None:
