@@ -20,13 +20,13 @@ from redis.exceptions import (
     MovedError,
     NoScriptError,
     RedisError,
-    ResponseError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as Silent
 
 from gateway.settings.redis_url import Node
+from gateway.store.connections import of_replica
 from gateway.store.slots import SlotMap, slot_of, told_by
 
 _TURNS = 24  # answers that a command may get which are none, before the caller is told
@@ -273,7 +273,7 @@ class ClusterClient(Redis):
     def _suspect(self, node: Node, error: Exception) -> None:
         """Look who answers for what before the next command, if ERROR says that NODE may not."""
         broken = isinstance(error, (Disconnected, Silent, ClusterDownError, OSError))
-        if broken or (isinstance(error, ResponseError) and str(error).startswith("READONLY")):
+        if broken or of_replica(error):
             self._slots.doubt(node)
 
 
