@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from gateway.store.client import Clients, answered_within, translated
 from gateway.store.keys import RING, Keys
@@ -143,7 +143,7 @@ class Sources:
                     pipe.get(self._keys.reader(name))
                 replies = await pipe.execute(raise_on_error=False)
             for reply in replies:
-                if isinstance(reply, RedisError) and not isinstance(reply, ResponseError):
+                if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
                     raise reply
         found = {}
         for at, name in enumerate(names):

@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,11 @@ from gateway.store.feed import Feed
 from gateway.store.keys import Keys
 from gateway.store.opening import opened
 from gateway.store.replication import replicated
+from gateway.store.scripts import Scripts
 from gateway.store.server import memory, server_numbers
 from gateway.store.slots import slot_of
 from tests.store.bench import Bench, job
-from tests.topologies import Cluster, cluster
+from tests.topologies import Cluster, Server, cluster
 from tests.world import until
 
 pytestmark = pytest.mark.timeout(120)
@@ -262,6 +265,44 @@ async def test_what_was_lost_with_its_connection_is_not_repeated(three: Cluster,
         await waiting
     # The next one finds a new connection by itself.
     assert await clients.blocking.rpush("{counter}list", "x") == 1
+
+
+@pytest.fixture(name="hung")
+async def _hung(three: Cluster) -> AsyncIterator[Server]:
+    """One of three masters that answers nothing, of which the others do not make much."""
+    for server in three.servers:
+        await server.redis.config_set("cluster-require-full-coverage", "no")
+    hung = three.servers[2]
+    yield hung
+    hung.signal(signal.SIGCONT)
+    for server in three.servers:
+        await until(partial(server.redis.execute_command, "CLUSTER", "INFO"), lambda told: b"cluster_state:ok" in told)
+        await server.redis.config_set("cluster-require-full-coverage", "yes")
+
+
+async def test_a_master_that_hangs_takes_its_own_replies_and_no_others(three: Cluster, hung: Server) -> None:
+    clients = Clients(three.url, answer=1.0)
+    names = three.accounts(6)
+    lost = {name for name in names if slot_of(name) in hung.slots}
+    scripts, feed = Scripts(clients.commands, Keys("gw")), Feed(clients, Keys("gw"))
+    try:
+        for name in names:
+            await clients.commands.zadd(f"gw:{{{name}}}:receivers", {"h": (time.time() + 60) * 1000})
+            await clients.commands.xadd(f"gw:{{{name}}}:receipts", {"receipt": "{}"}, id="1-0")
+        hung.signal(signal.SIGSTOP)
+        async with clients.commands.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.exists(f"gw:{{{name}}}:receipts")
+            replies = await pipe.execute(raise_on_error=False)
+        assert {name for name, reply in zip(names, replies, strict=True) if reply != 1} == lost
+        due = await scripts.callbacks_due(names)
+        assert due.keys() == set(names)
+        assert {name for name, wait in due.items() if wait < 50_000} == lost
+        told = await feed.next(dict.fromkeys(names, "0-0"), 10, 100)
+        assert {one.account for one in told} == set(names) - lost
+        assert (await memory(clients))[0] > 0
+    finally:
+        await clients.close()
 
 
 async def test_a_ring_at_one_master_is_heard_at_all(clients: Clients) -> None:
