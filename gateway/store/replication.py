@@ -17,7 +17,9 @@ Nobody waits for the rest: evidence that is forgotten leaves a job unknown, a ca
 a hold that an answer brought about is brought about again.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import takewhile
 from typing import Any
 
@@ -31,6 +33,7 @@ from gateway.model.errors import NotReplicated
 WAIT_MS = 1_000
 """How long a write may take to its replicas; on a healthy network it takes one round trip more."""
 
+_AT_ONCE = 8  # callers that write of one account: half of what there are connections
 _RECENT_S = 2.0  # what is asked for less than this after it was missing, is refused without being tried
 _KNOWN_S = 15.0  # a miss is told for this long: who met it asks again each second, unless another goes on with it
 
@@ -51,7 +54,7 @@ async def replicated(redis: Redis, calls: Sequence[Call], replicas: int) -> tupl
                 if by_name:
                     pipe.evalsha(script.sha, len(keys), *keys, *args)
                 else:
-                    pipe.eval(script.script, len(keys), *keys, *args)
+                    pipe.execute_command("EVAL", script.script, len(keys), *keys, *args)
             pipe.execute_command("WAIT", replicas, WAIT_MS)
             replies = await pipe.execute(raise_on_error=False)
         failed = next((reply for reply in replies if isinstance(reply, Exception)), None)
@@ -75,6 +78,7 @@ class Replication:
         self.replicas = replicas
         self._clock = clock
         self._missing: dict[str, tuple[int, float]] = {}  # of what → how many had it, and when (monotonic)
+        self._turns: dict[str, asyncio.Semaphore] = {}
 
     @property
     def reason(self) -> str | None:
@@ -87,6 +91,18 @@ class Replication:
         reached, seen = self._missing.get(of, (0, float("-inf")))
         if self._clock.monotonic() - seen < _RECENT_S:
             raise NotReplicated(f"{self._told(reached)}; nothing was taken")
+
+    @asynccontextmanager
+    async def turn(self, of: str) -> AsyncIterator[None]:
+        """Write OF it in the block, a few callers at a time; raises NotReplicated while its replicas lag.
+
+        A crowd that waits for connections finds out by the first of it, and not each by a second of its own.
+        """
+        self.check(of)
+        turns = self._turns.setdefault(of, asyncio.Semaphore(_AT_ONCE))
+        async with turns:
+            self.check(of)
+            yield
 
     def require(self, of: str, reached: int, reply: object) -> None:
         """Note that REACHED replicas have what was written; raises NotReplicated with REPLY when they are too few."""
