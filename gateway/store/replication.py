@@ -15,6 +15,10 @@ So `vouch.lua` writes between the two, after what that script found.
 
 Nobody waits for the rest: evidence that is forgotten leaves a job unknown, a callback may come twice at any time, and
 a hold that an answer brought about is brought about again.
+
+A tick notices another master by the id of its data (`master_replid`), and treats every window as full then. Two are not
+noticed: one where INFO is forbidden or hides that id, and one that was started again without any data, which knows of
+no master before it, and of no job and no send either.
 """
 
 import asyncio

@@ -219,6 +219,13 @@ async def test_a_master_that_was_started_again_is_another_one(pair: Pair, bench:
     assert [one.what for one in noted] == ["failed_over"]
 
 
+async def test_where_nobody_may_ask_who_the_master_is_jobs_flow_all_the_same(pair: Pair, bench: Bench) -> None:
+    async with connected(pair.master.url) as clients:
+        await clients.commands.execute_command("ACL", "SETUSER", "default", "-info")  # type: ignore[no-untyped-call]
+    await bench.admit(job("a"))
+    assert await bench.deliver() == "a"
+
+
 @pytest.mark.parametrize("ticks_before", [0, 1])
 async def test_a_claim_that_was_lost_with_its_master_is_no_other_ones(
     pair: Pair, bench: Bench, other: Bench, ticks_before: int
