@@ -109,7 +109,7 @@ async def test_a_master_that_takes_no_writes_holds_up_no_other_ones_accounts(
     owners = [await three.owner(name) for name in names]
     source = await three.owner("gw:jobs")
     refusing = next(owner for owner in owners if owner is not source)
-    await world.process(accounts=accounts(world, names))
+    gateway = await world.process(accounts=accounts(world, names))
     await refusing.redis.config_set("min-replicas-to-write", 1)
     try:
         held = [at for at, owner in enumerate(owners) if owner is refusing]
@@ -121,6 +121,9 @@ async def test_a_master_that_takes_no_writes_holds_up_no_other_ones_accounts(
         found = [f"group:{10 + at}" for at in range(len(names)) if at not in held]
         await until(lambda: [world.napcat.texts(one) for one in found] == [[str(n) for n in some] for some in free])
         assert [world.napcat.texts(f"group:{10 + at}") for at in held] == [[] for _ in held]
+        (told,) = await until(lambda: gateway.events("source.away"))
+        assert told["accounts"] == sorted(names[at] for at in held)
+        assert gateway.events("source.full") == []
     finally:
         await refusing.redis.config_set("min-replicas-to-write", 0)
     await until(lambda: all(len(world.napcat.texts(f"group:{10 + at}")) == 80 for at in held))
