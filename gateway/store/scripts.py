@@ -54,7 +54,7 @@ Role = Literal["reader", "listener"]
 SCRIPTS = (
     "admit", "tick", "evidence", "history", "recall", "whose", "cancel", "reject", "replay", "hold", "mute", "probed",
     "read", "message", "search", "overview", "lane", "forget", "lease", "move", "callback_claim", "callback_settle",
-    "presence", "raise", "vouch",
+    "presence", "raise", "vouch", "reconsider",
 )  # fmt: skip
 
 
@@ -355,23 +355,15 @@ class Scripts:
                         found[account] = numbers
         return found
 
-    async def reconsider(self, account: str) -> None:
+    async def reconsider(self, account: str, limits: Limits) -> None:
         """Give every lane of ACCOUNT a turn that waits for a later one, and who steps aside for their requester's rate.
 
-        Other limits count now. Whoever still has to wait, for these or for anything else, is put off again by the tick.
+        Nothing happens unless LIMITS are others than when that was last done. Whoever still has to wait, for these or
+        for anything else, is put off again by the tick.
         """
-        ring = self._ring(account)
-        with translated():
-            seconds, microseconds = await self._redis.time()
-            now = seconds * 1000 + microseconds // 1000
-            for key, some in ((ring[RING.index("due")], None), (ring[RING.index("scheduled")], "aside:*")):
-                cursor: Any = None
-                while cursor != 0:
-                    found: Any
-                    cursor, found = await self._redis.zscan(key, cursor or 0, match=some, count=1_000)
-                    late: dict[Any, Any] = {member: now for member, at in found if at > now}
-                    if late:
-                        await self._redis.zadd(key, late, xx=True, lt=True)
+        stopped: bytes = b""
+        while stopped := await self._account("reconsider", account, [limits.packed, stopped]):
+            pass
 
     async def callbacks_due(self, accounts: Sequence[str]) -> dict[str, int]:
         """Return in how many milliseconds the first callback is due of each account that has one.
