@@ -7,8 +7,8 @@
 local AT_ONCE = 1000
 local what, cursor = string.match(ARGV[2], '^(%a+) (%d+)$')
 if not what then
-  local known = redis.call('HMGET', LIMITS, 'now', 'considered')
-  if known[1] == ARGV[1] and known[2] == ARGV[1] then return '' end
+  local known = redis.call('HMGET', LIMITS, 'now', 'unconsidered')
+  if known[1] == ARGV[1] and not known[2] then return '' end
   what, cursor = 'due', '0'
 end
 remember_limits(ARGV[1])
@@ -23,5 +23,5 @@ end
 cursor = stopped[1]
 if cursor ~= '0' then return written(what .. ' ' .. cursor) end
 if what == 'due' then return written('scheduled 0') end
-redis.call('HSET', LIMITS, 'considered', ARGV[1])
+redis.call('HDEL', LIMITS, 'unconsidered')
 return written('')
