@@ -32,6 +32,7 @@ class Event(StrEnum):
     TASK_RECOVERED = "task.recovered"
     SOURCE_TAKEN = "source.taken"
     SOURCE_FULL = "source.full"
+    SOURCE_AWAY = "source.away"
     SOURCE_WAITS = "source.waits"
     SOURCE_RESET = "source.reset"
     ENTRY_REFUSED = "entry.refused"

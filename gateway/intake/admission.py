@@ -8,7 +8,15 @@ from aiohttp import web
 
 from gateway.clock import Clock
 from gateway.intake.preparation import prepare
-from gateway.model.errors import Fault, Refused, StoreAway, StoreRefuses, StoreUnavailable
+from gateway.model.errors import (
+    DataNewer,
+    Fault,
+    NotReplicated,
+    Refused,
+    StoreAway,
+    StoreRefuses,
+    StoreUnavailable,
+)
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.pressure import Pressure
@@ -18,6 +26,12 @@ from gateway.store.values import Submission
 from gateway.web import problem
 
 _LARGE = 64 * 1024  # bytes of a job that is checked in a thread
+
+_APART = (StoreAway, NotReplicated, StoreRefuses)
+"""What one master of a cluster may say while others go on."""
+
+_OF_ONE = (*_APART, DataNewer)
+"""What may be said of one account while others are served."""
 
 
 class Admitted(NamedTuple):
@@ -57,8 +71,9 @@ class Admission:
         """Put SUBMISSIONS into their lanes and return what became of each, in their order.
 
         SOURCE names the stream they were read from; entries it has already given are `seen`, and those of an account
-        are `away` when who keeps it does not answer. Raises StoreUnavailable, and StoreRefuses while Redis has no room;
-        the same call may then be made again without admitting anything twice.
+        are `away` when who keeps it does not answer, or takes none of its jobs while that says nothing about others.
+        Raises StoreUnavailable, and StoreRefuses while Redis has no room; the same call may then be made again without
+        admitting anything twice.
         """
         if not submissions:
             return []
@@ -93,12 +108,16 @@ class Admission:
             for place, (outcome, job_id) in zip(places, answers, strict=True):
                 admitted[place] = Admitted(outcome, f"{account}.{job_id}")
 
-        # At once: in a cluster one that waits for its master must not hold up the others.
-        await asyncio.gather(*(admit(account, places) for account, places in by_account.items()))
+        if len(by_account) == 1:
+            await admit(*next(iter(by_account.items())))
+        else:  # at once: in a cluster one that waits for its master must not hold up the others
+            await asyncio.gather(*(admit(account, places) for account, places in by_account.items()))
         if missed:
             self._bell.wake(by_account)  # the answer may have been lost, and the jobs be there
+            some = len(missed) < len(by_account)
+            alone = _OF_ONE if some else _APART if self._pressure.apart else StoreAway
             for error in missed:
-                if not (source and isinstance(error, StoreAway)):
+                if not (source and isinstance(error, alone)):
                     raise error
         await self._bell.ring(list(by_account))
         return [admitted[place] for place in range(len(submissions))]

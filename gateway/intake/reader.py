@@ -8,7 +8,7 @@ from gateway.clock import Clock
 from gateway.intake.admission import Admission, key_reused
 from gateway.model.errors import NotReplicated, Refused, StoreRefuses, StoreUnavailable
 from gateway.store.scripts import Scripts
-from gateway.store.sources import Entry, InvalidEntry, Sources
+from gateway.store.sources import Entry, InvalidEntry, Marks, Sources
 from gateway.store.values import Submission
 from gateway.telemetry import Event, Log
 
@@ -55,6 +55,7 @@ class SourceReader:
         self._most = 8
         self._full: dict[str, str] = {}  # entries left in this sweep → their account
         self._known: dict[str, str] = {}  # the same of the sweep before
+        self._away: set[str] = set()  # of these accounts, those that did not say whether they have room
 
     async def run(self) -> None:
         """Wait for the lease, then read until cancelled; raises StoreUnavailable when Redis is lost."""
@@ -100,17 +101,17 @@ class SourceReader:
         self._reading = True
         self._log.info(Event.SOURCE_TAKEN)
 
-    async def _forget_stale_marks(self) -> bool:
-        """Reset the marks of a stream that was deleted or restored, loudly; return whether there were any."""
-        stale = await self._sources.stale_marks(self.source, self._stream, self._accounts)
-        for account, mark in stale.items():
+    async def _forget_stale_marks(self) -> Marks:
+        """Reset the marks of a stream that was deleted or restored, loudly; return what was found."""
+        marks = await self._sources.stale_marks(self.source, self._stream, self._accounts)
+        for account, mark in marks.stale.items():
             if await self._scripts.forget(account, self.source, mark):
                 self._log.warning(
                     Event.SOURCE_RESET,
                     account=account,
                     detail="the stream's last id lies below what was admitted: it was deleted or restored",
                 )
-        return bool(stale)
+        return marks
 
     async def _sweep(self) -> None:
         """Read from the oldest entry to the newest, past those of full accounts, so that these hold up nobody else.
@@ -118,13 +119,18 @@ class SourceReader:
         Once an account is full, none of its entries is taken before the next sweep, or they would change places.
         """
         self._known, self._full = self._full, {}
+        told, self._away = self._away, set()
         after, began = START, self._clock.monotonic()
+        waited = 0.0  # seconds, for those that are away
         while entries := await self._entries(after):
             if not await self._scripts.secured(self.source, self.holder, LEASE_MS):
                 self._renew_at = 0.0
                 return
             for batch in self._batches(entries):
+                away, asked = len(self._away), self._clock.monotonic()
                 await self._take(batch)
+                if len(self._away) > away:
+                    waited += self._clock.monotonic() - asked
                 if not await self._holds_lease():
                     return
             if not self._full:
@@ -132,14 +138,26 @@ class SourceReader:
             after = entries[-1].id
         if not self._full:
             return
-        if not self._known:
+        self._tell(full=not self._known, away=self._away - told)
+        # Looking past what stays costs time: no more than a quarter of it. Who waits for an answer costs none.
+        looked = self._clock.monotonic() - began - waited
+        await self._rest(max(_WAIT_MS / 1000, 3 * looked))
+
+    def _tell(self, *, full: bool, away: set[str]) -> None:
+        """Tell of whom entries stay: the FULL ones, if they are new, and who is AWAY now and was not before."""
+        accounts = set(self._full.values()) - self._away
+        if full and accounts:
             self._log.warning(
                 Event.SOURCE_FULL,
-                accounts=sorted(set(self._full.values())),
-                detail="they have intake.max_queued jobs, or their master is away; their entries stay where they are",
+                accounts=sorted(accounts),
+                detail="they have intake.max_queued jobs; their entries stay where they are",
             )
-        # Looking past what stays costs time: no more than a quarter of it.
-        await self._rest(max(_WAIT_MS / 1000, 3 * (self._clock.monotonic() - began)))
+        if away:
+            self._log.warning(
+                Event.SOURCE_AWAY,
+                accounts=sorted(away),
+                detail="their master does not answer, or takes nothing; their entries stay where they are",
+            )
 
     async def _wait_for_room(self, reason: str) -> None:
         """Leave the entries where they are for a while; told once, until Redis has taken some again."""
@@ -195,21 +213,33 @@ class SourceReader:
                     submissions.append(submission)
         done = [one.entry for one in invalid]
         by_id = {entry.id: entry for entry in entries}
-        seen: list[str] = []
+        taken: list[Submission] = []
+        seen: list[Submission] = []
         admitted = await self._admission.admit(submissions, self.source)
         self._waiting = self._waiting and not admitted
         for submission, (outcome, _) in zip(submissions, admitted, strict=True):
             if outcome in {"full", "away"}:
                 self._full[submission.entry] = submission.account
+                self._away |= {submission.account} if outcome == "away" else set()
                 continue
             if outcome == "conflict":
                 invalid.append(self._invalid(by_id[submission.entry], key_reused(submission.key)))
-            (seen if outcome == "seen" else done).append(submission.entry)
-        # An entry that was admitted before is finished, unless its stream was deleted or restored meanwhile.
-        if seen and not await self._forget_stale_marks():
-            done += seen
+            (seen if outcome == "seen" else taken).append(submission)
+        done += [one.entry for one in taken] + await self._admitted_before(seen)
         await self._sources.refuse(invalid)
         await self._sources.finish(self._stream, done)
+
+    async def _admitted_before(self, seen: list[Submission]) -> list[str]:
+        """Return which entries of those SEEN are finished: all, unless their stream was deleted or restored meanwhile.
+
+        Where an account's mark cannot be read now, nobody knows; its entries stay until it can.
+        """
+        marks = await self._forget_stale_marks() if seen else Marks({})
+        if marks.stale:
+            return []
+        self._full |= {one.entry: one.account for one in seen if one.account in marks.unread}
+        self._away |= {one.account for one in seen} & marks.unread
+        return [one.entry for one in seen if one.account not in marks.unread]
 
     async def _prepare(self, entry: Entry) -> Submission:
         if entry.raw is None:

@@ -199,7 +199,7 @@ class LaneRunner:
         """Settle and claim once; return how many seconds may pass before the next tick, unless woken."""
         if self._reconsiders:
             with suppress(StoreRefuses):  # there is no room for that: they wait as long as the former limits said
-                await self._scripts.reconsider(self._account)
+                await self._scripts.reconsider(self._account, self._policy.limits)
             self._reconsiders = False
         if self._unsent is None:
             self._sequence += 1

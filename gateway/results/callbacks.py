@@ -10,7 +10,7 @@ from standardwebhooks import Webhook
 
 from gateway.clock import Clock
 from gateway.convert.callback import receiver_of
-from gateway.model.errors import StoreUnavailable
+from gateway.model.errors import DataNewer, StoreUnavailable
 from gateway.results.outbound import Answered, Outbound
 from gateway.settings import Callbacks as CallbackSettings
 from gateway.store.due import Due
@@ -23,6 +23,8 @@ AT_ONCE = 8
 TO_ONE = 2
 """Of them to one host: a receiver that is slow holds up nobody else."""
 _SURVEY = 30.0  # seconds between looks at all accounts, for what other replicas left behind
+_ANSWER = 1.0  # seconds in which one master of a cluster has to say what is due: others have callbacks, too
+_AWAY = 10.0  # seconds until an account is asked again that could not say
 _LEASE_SLACK = 3_000  # ms by which a lease outlives its post
 _LONGEST_REST = 60.0  # seconds that a receiver rests which takes its places and does not answer
 _LONGEST_WAIT = 86_400_000  # ms; what a receiver asks for beyond that is not heeded
@@ -103,7 +105,14 @@ class Callbacks:
             now = self._clock.monotonic()
             if self._turns[account] > now:
                 return
-            claimed = await self._scripts.claim_callbacks(account, free, lease, TO_ONE, self._taken(now))
+            try:
+                async with asyncio.timeout(_ANSWER if self._scripts.apart else None):
+                    claimed = await self._scripts.claim_callbacks(account, free, lease, TO_ONE, self._taken(now))
+            except (StoreUnavailable, TimeoutError) as error:
+                if not (self._scripts.apart or isinstance(error, DataNewer)):
+                    raise
+                self._turns[account] = now + _AWAY  # what was taken and not heard of comes back with its lease
+                continue
             if claimed.next_in is None:
                 del self._turns[account]
             else:

@@ -12,6 +12,10 @@ _ADVICE = (
     "write redis://host:port/0, rediss://… (TLS), unix:///path, redis+sentinel://host:port,host:port/service or "
     "redis+cluster://host:port,host:port (rediss+… for TLS)"
 )
+_QUOTING = (
+    "an address is written host:port, several are parted by commas; / ? # @ and : in a password are written "
+    "%2F %3F %23 %40 and %3A"
+)
 _KINDS: dict[str, Kind] = {"": "server", "sentinel": "sentinel", "cluster": "cluster"}
 _PORTS = {"server": 6379, "sentinel": 26379, "cluster": 6379}
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%a-z]+\]|[^\s:\[\]/]+)(:(?P<port>[0-9]{1,5}))?")
@@ -67,6 +71,8 @@ def read_redis_url(text: str) -> RedisUrl:
         parts = urlsplit(text)
     except ValueError:  # its words may quote a password
         raise ValueError(_ADVICE) from None
+    if parts.fragment or "@" in parts.path + parts.query:  # a password that ended early: what is before it is no host
+        raise ValueError(_QUOTING)
     user, at, hosts = parts.netloc.rpartition("@")
     if match[2] is None:
         _insist_on_one(hosts, parts.path)
@@ -111,10 +117,7 @@ def _insist_on_one(hosts: str, path: str) -> None:
 def _node(written: str, port: int) -> Node:
     match = _HOST.fullmatch(written)
     if match is None:
-        raise ValueError(
-            "an address is written host:port, several are parted by commas; / ? # @ and : in a password are written "
-            "%2F %3F %23 %40 and %3A"
-        )
+        raise ValueError(_QUOTING)
     number = int(match["port"] or port)
     if not 0 < number < 65536:
         raise ValueError("a port is a number from 1 to 65535")

@@ -78,8 +78,8 @@ class Clients:
 
     async def _leave(self) -> None:
         """Break the connections to the master of before: what waits there would wait for ever."""
-        for one in (self.blocking, self.lanes, self.commands):
-            await one.connection_pool.disconnect()
+        pools = [one.connection_pool for one in (self.blocking, self.lanes, self.commands)]
+        await asyncio.gather(*(pool.disconnect() for pool in pools), return_exceptions=True)
 
 
 @contextmanager

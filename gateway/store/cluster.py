@@ -20,13 +20,13 @@ from redis.exceptions import (
     MovedError,
     NoScriptError,
     RedisError,
-    ResponseError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as Silent
 
 from gateway.settings.redis_url import Node
+from gateway.store.connections import of_replica
 from gateway.store.slots import SlotMap, slot_of, told_by
 
 _TURNS = 24  # answers that a command may get which are none, before the caller is told
@@ -169,11 +169,7 @@ class ClusterClient(Redis):
         return ClusterPipeline(self)
 
     async def execute_command(self, *words: Any, **options: Any) -> Any:
-        """Let who answers for the command's key do it; SCRIPT LOAD is for all masters."""
-        if str(words[0]).upper() == "SCRIPT LOAD":
-            await self._slots.look()
-            told = [await self.node(node).execute_command(*words, **options) for node in self._slots.masters]  # type: ignore[no-untyped-call]
-            return told[0]
+        """Let who answers for the command's key do it."""
         asked = await self._slots.owner(_slot(words))
         try:
             return await self.node(asked).execute_command(*words, **options)  # type: ignore[no-untyped-call]
@@ -189,33 +185,50 @@ class ClusterClient(Redis):
     async def together(self, commands: Sequence[Command]) -> list[Any]:
         """Send COMMANDS, those of one node in one go; return their replies, errors among them.
 
-        Raises what broke a connection; the commands of other nodes are done then.
+        What breaks the connection to one node is the reply to all that went there: the others' say nothing of it.
         """
         places: dict[Node, list[int]] = {}
-        asked: list[Node] = []
+        asked: list[Node | None] = []  # None: nobody serves that slot
+        replies: list[Any] = [None] * len(commands)
         for place, command in enumerate(commands):
             slot = None if command.waits else command.slot
-            # What any master may answer goes with what is before it, as it would to a single server.
-            asked.append(asked[-1] if slot is None and asked else await self._slots.owner(slot))
-            places.setdefault(asked[-1], []).append(place)
-        replies: list[Any] = [None] * len(commands)
+            try:
+                # What any master may answer goes with what is before it, as it would to a single server.
+                node = asked[-1] if slot is None and asked else await self._slots.owner(slot)
+            except ClusterDownError as error:
+                node, replies[place] = None, error
+            asked.append(node)
+            if node is not None:
+                places.setdefault(node, []).append(place)
+            elif slot is None:
+                replies[place] = replies[place - 1]
         sent = (self._send(node, [commands[place] for place in there]) for node, there in places.items())
         answers = await asyncio.gather(*sent, return_exceptions=True)
         for there, answer in zip(places.values(), answers, strict=True):
-            if isinstance(answer, BaseException):
+            if isinstance(answer, BaseException) and not isinstance(answer, (RedisError, OSError)):
                 raise answer
-            for place, reply in zip(there, answer, strict=True):
+            said = [answer] * len(there) if isinstance(answer, BaseException) else answer
+            for place, reply in zip(there, said, strict=True):
                 replies[place] = reply
         for part in _parts(commands):
-            node, said = asked[part[0]], [replies[place] for place in part]
-            if any(isinstance(reply, _NOT_DONE) for reply in said):
-                said = await self._again([commands[place] for place in part], said, node)
-                for place, reply in zip(part, said, strict=True):
-                    replies[place] = reply
-            for reply in said:
-                if isinstance(reply, RedisError):
-                    self._suspect(node, reply)
+            await self._mend(commands, part, asked[part[0]], replies)
         return replies
+
+    async def _mend(self, commands: Sequence[Command], part: list[int], asked: Node | None, replies: list[Any]) -> None:
+        """Repeat what of a PART was not done by the node ASKED; its REPLIES take the place of the former ones."""
+        if asked is None:
+            return
+        said = [replies[place] for place in part]
+        if any(isinstance(reply, _NOT_DONE) for reply in said):
+            try:
+                said = await self._again([commands[place] for place in part], said, asked)
+            except (RedisError, OSError) as error:
+                said = [error if isinstance(reply, _NOT_DONE) else reply for reply in said]
+            for place, reply in zip(part, said, strict=True):
+                replies[place] = reply
+        for reply in said:
+            if isinstance(reply, RedisError):
+                self._suspect(asked, reply)
 
     async def _again(self, commands: list[Command], replies: list[Any], asked: Node) -> list[Any]:
         """Repeat which of COMMANDS was not done, as their REPLIES say, and the WAITs behind, until all are or fail."""
@@ -277,7 +290,7 @@ class ClusterClient(Redis):
     def _suspect(self, node: Node, error: Exception) -> None:
         """Look who answers for what before the next command, if ERROR says that NODE may not."""
         broken = isinstance(error, (Disconnected, Silent, ClusterDownError, OSError))
-        if broken or (isinstance(error, ResponseError) and str(error).startswith("READONLY")):
+        if broken or of_replica(error):
             self._slots.doubt(node)
 
 

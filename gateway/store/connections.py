@@ -10,12 +10,18 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import ReadOnlyError, ResponseError
 
 from gateway.model.errors import SettingsInvalid
 
 _PATIENCE = 30.0  # seconds anybody waits for a connection while Redis answers others
 
 _DRIVER = DriverInfo()  # once: for each connection redis-py would look up its own version on disk
+
+
+def of_replica(error: BaseException) -> bool:
+    """Return whether ERROR says that who was written to is a replica; before Redis 7 a script only quotes that."""
+    return isinstance(error, ReadOnlyError) or (isinstance(error, ResponseError) and "READONLY" in str(error))
 
 
 class _Pool(BlockingConnectionPool):

@@ -56,7 +56,10 @@ class Feed:
         return _told(reply, streams)
 
     async def _looked_up(self, after: Mapping[str, str], most: int, wait_ms: int) -> list[Told]:
-        """Do the same in a cluster, where no read waits for streams of several slots: look, and look again."""
+        """Do the same in a cluster, where no read waits for streams of several slots: look, and look again.
+
+        Accounts whose master is away, while others answer, are left out for the rest of the call.
+        """
         streams = {self._stream(account): account for account in after}
         ends_at, pause = time.monotonic() + wait_ms / 1000, _FIRST_LOOK
         while True:
@@ -64,7 +67,15 @@ class Feed:
                 async with self._clients.commands.pipeline(transaction=False) as pipe:
                     for stream, account in streams.items():
                         pipe.xread({stream: after[account]}, count=most)
-                    replies: list[Any] = await pipe.execute()
+                    replies: list[Any] = await pipe.execute(raise_on_error=False)
+                answered = {
+                    stream: reply
+                    for stream, reply in zip(streams, replies, strict=True)
+                    if not isinstance(reply, Exception)
+                }
+                if not answered:
+                    raise replies[0]
+            streams, replies = {stream: streams[stream] for stream in answered}, list(answered.values())
             told = [one for reply in replies for one in _told(reply, streams)]
             left = ends_at - time.monotonic()
             if told or left <= 0:

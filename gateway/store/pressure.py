@@ -21,6 +21,11 @@ class Pressure:
         self._looked = float("-inf")
         self.reason: str | None = None
 
+    @property
+    def apart(self) -> bool:
+        """Whether accounts may lie on several servers, so that what one refuses says nothing about the others."""
+        return self._clients.kind == "cluster"
+
     async def check(self) -> None:
         """Raise StoreRefuses while Redis is too full for new jobs; raises StoreUnavailable when it does not answer."""
         now = self._clock.monotonic()
@@ -33,6 +38,8 @@ class Pressure:
             raise StoreRefuses(self.reason)
 
     def refused(self, error: StoreRefuses) -> None:
-        """Remember that Redis refused a write, until it is asked again."""
+        """Remember that Redis refused a write, until it is asked again; of one among several that says too little."""
+        if self.apart:
+            return
         self._looked = self._clock.monotonic()
         self.reason = str(error)

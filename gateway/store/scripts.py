@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from gateway.model.errors import DataNewer, NotReplicated, StoreUnavailable
 from gateway.model.target import parse_target
 from gateway.model.words import Words
 from gateway.store.client import translated
+from gateway.store.cluster import ClusterClient
 from gateway.store.ends import Ends
 from gateway.store.format import FORMAT, newer_data
 from gateway.store.keys import RING, Keys
@@ -52,7 +54,7 @@ Role = Literal["reader", "listener"]
 SCRIPTS = (
     "admit", "tick", "evidence", "history", "recall", "whose", "cancel", "reject", "replay", "hold", "mute", "probed",
     "read", "message", "search", "overview", "lane", "forget", "lease", "move", "callback_claim", "callback_settle",
-    "presence", "raise", "vouch",
+    "presence", "raise", "vouch", "reconsider",
 )  # fmt: skip
 
 
@@ -90,6 +92,11 @@ class Scripts:
         self._queue_seconds = cache(self._metrics.queue_seconds.labels)
         self._redis_seconds = cache(self._metrics.redis_seconds.labels)
 
+    @property
+    def apart(self) -> bool:
+        """Whether accounts may lie on several servers, so that what fails for one says nothing about the others."""
+        return isinstance(self._redis, ClusterClient)
+
     async def admit(
         self,
         account: str,
@@ -102,12 +109,12 @@ class Scripts:
     ) -> list[tuple[Admission, str]]:
         """Put SUBMISSIONS of one account into their lanes, in order; return outcome and job id of each."""
         args: list[Any] = [source, most, keep, max_age, stream, *packed_submissions(submissions)]
-        if self._replication is not None:
-            self._replication.check(account)
         try:
-            reply, ended = await self._ending("admit", account, args, relied=True)
+            async with self._turn(account):
+                reply, ended = await self._ending("admit", account, args, relied=True)
         except NotReplicated as error:
-            self._ends.take(account, error.reply[1])
+            if error.reply is not None:
+                self._ends.take(account, error.reply[1])
             raise
         self._ends.take(account, ended)
         admitted: list[tuple[Admission, str]] = [(outcome.decode(), job_id.decode()) for outcome, job_id in reply]
@@ -348,35 +355,38 @@ class Scripts:
                         found[account] = numbers
         return found
 
-    async def reconsider(self, account: str) -> None:
+    async def reconsider(self, account: str, limits: Limits) -> None:
         """Give every lane of ACCOUNT a turn that waits for a later one, and who steps aside for their requester's rate.
 
-        Other limits count now. Whoever still has to wait, for these or for anything else, is put off again by the tick.
+        Nothing happens unless LIMITS are others than when that was last done. Whoever still has to wait, for these or
+        for anything else, is put off again by the tick.
         """
-        ring = self._ring(account)
-        with translated():
-            seconds, microseconds = await self._redis.time()
-            now = seconds * 1000 + microseconds // 1000
-            for key, some in ((ring[RING.index("due")], None), (ring[RING.index("scheduled")], "aside:*")):
-                cursor: Any = None
-                while cursor != 0:
-                    found: Any
-                    cursor, found = await self._redis.zscan(key, cursor or 0, match=some, count=1_000)
-                    late: dict[Any, Any] = {member: now for member, at in found if at > now}
-                    if late:
-                        await self._redis.zadd(key, late, xx=True, lt=True)
+        stopped: bytes = b""
+        while stopped := await self._account("reconsider", account, [limits.packed, stopped]):
+            pass
 
     async def callbacks_due(self, accounts: Sequence[str]) -> dict[str, int]:
-        """Return in how many milliseconds the first callback is due of each account that has one."""
+        """Return in how many milliseconds the first callback is due of each account that has one.
+
+        That of an account whose master is away, while others answer, may be due at once: nobody knows.
+        """
         receivers = RING.index("receivers")
         with translated():
             async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.time()
                 for account in accounts:
                     pipe.zrange(self._ring(account)[receivers], 0, 0, withscores=True)
-                (seconds, microseconds), *firsts = await pipe.execute()
-        now = seconds * 1000 + microseconds // 1000
-        return {account: int(first[0][1]) - now for account, first in zip(accounts, firsts, strict=True) if first}
+                    pipe.time()  # of the server that has it
+                replies = await pipe.execute(raise_on_error=False)
+            failed = [reply for reply in replies if isinstance(reply, Exception)]
+            if failed and len(failed) == len(replies):
+                raise failed[0]
+        due: dict[str, int] = {}
+        for account, first, time in zip(accounts, replies[::2], replies[1::2], strict=True):
+            if isinstance(first, Exception) or isinstance(time, Exception):
+                due[account] = 0
+            elif first:
+                due[account] = int(first[0][1]) - (time[0] * 1000 + time[1] // 1000)
+        return due
 
     async def claim_callbacks(
         self, account: str, most: int, lease: int, most_of_one: int, under_way: Mapping[str, int]
@@ -435,8 +445,11 @@ class Scripts:
         """
         if self._replication is None:
             return True
-        self._replication.check(source)
-        return bool(await self._run("lease", [self._keys.reader(source)], [holder, milliseconds], relied_by=source))
+        async with self._turn(source):
+            return bool(await self._run("lease", [self._keys.reader(source)], [holder, milliseconds], relied_by=source))
+
+    def _turn(self, of: str) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._replication is None else self._replication.turn(of)
 
     async def present(self, replica: str, told: str, seconds: int) -> None:
         """Say that REPLICA lives and what it TELLS of itself (JSON); it is forgotten SECONDS after it last did."""

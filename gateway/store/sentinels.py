@@ -3,17 +3,19 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from gateway.settings.redis_url import Node, RedisUrl
-from gateway.store.connections import client
+from gateway.store.connections import client, of_replica
 from gateway.supervise import end
 
 _ANSWER = 1.0  # seconds a sentinel has to answer
+_WATCH = 1.0  # seconds between two questions while nobody connects: a master cut off from all but us is left by then
 _FRESH = 0.2  # seconds for which an answer is believed: a crowd that connects asks once
 
 
@@ -29,6 +31,7 @@ class Sentinels:
     """Asks the sentinels of a URL who the master is.
 
     All are asked at once and the latest election counts: one that was away itself may still name the master of before.
+    From the first question on they are asked each second: a master that was replaced may not know, and answer on.
     """
 
     def __init__(self, url: RedisUrl, changed: Callable[[], Awaitable[None]]) -> None:
@@ -36,6 +39,7 @@ class Sentinels:
         self._url = url
         self._changed = changed
         self._asking: asyncio.Task[Node] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._asked = float("-inf")
         self._master: Node | None = None
 
@@ -46,6 +50,8 @@ class Sentinels:
 
     async def master(self) -> Node:
         """Return where the master listens; raises redis' ConnectionError when no sentinel knows one that is up."""
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch(), name="watch the sentinels")
         if self._master is not None and time.monotonic() - self._asked < _FRESH:
             return self._master
         if self._asking is None:
@@ -55,8 +61,13 @@ class Sentinels:
 
     async def close(self) -> None:
         """Ask no more."""
-        if self._asking is not None:
-            await end({self._asking})
+        await end({task for task in (self._watching, self._asking) if task is not None})
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH)
+            with suppress(RedisError, OSError):  # who connects meanwhile is told
+                await self.master()
 
     def _answered(self, task: "asyncio.Task[Node]") -> None:
         self._asking = None
@@ -130,7 +141,9 @@ def led_by(sentinels: Sentinels) -> type[AbstractConnection]:
                 await self.send_command("ROLE")
                 role: Any = await self.read_response()
             except ResponseError:  # this user may not ask; a write will tell
-                return
+                role = [b"master"]
+            if sentinels.known != (self.host, self.port):
+                raise Disconnected(f"{self.host}:{self.port} was replaced while it was connected to")
             if role[0] != b"master":
                 raise Disconnected(f"{self.host}:{self.port} is a replica, and the sentinels name it as the master")
 
@@ -138,7 +151,9 @@ def led_by(sentinels: Sentinels) -> type[AbstractConnection]:
             """Return the next reply; one that says that this is a replica ends the connection."""
             try:
                 return await super().read_response(*words, **options)
-            except ReadOnlyError:
+            except ResponseError as error:
+                if not of_replica(error):
+                    raise
                 await self.disconnect()
                 raise Disconnected(f"{self.host}:{self.port} is the master no more") from None
 

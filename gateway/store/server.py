@@ -22,6 +22,8 @@ MASTERS = frozenset({"master", "primary"})
 MOST_MEMORY = 0.85
 """Of `maxmemory` before intake waits; the rest is for what the jobs that are in already still need."""
 
+_SOON = 1.0  # seconds in which one of several servers says how full it is
+
 
 @dataclass(frozen=True, slots=True)
 class ServerNumbers:
@@ -83,13 +85,20 @@ async def memory(clients: Clients) -> tuple[int, int]:
     """
     with translated():
         masters = (await clients.masters()).values()
-        answers = await asyncio.gather(*(master.info("memory") for master in masters), return_exceptions=True)
+        answers = await asyncio.gather(*(_memory(master, len(masters)) for master in masters), return_exceptions=True)
         told: list[dict[str, Any]] = [answer for answer in answers if isinstance(answer, dict)]
         for answer in answers if not told else ():
             if isinstance(answer, BaseException):
                 raise answer
     numbers = [(int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))) for info in told]
     return max(numbers, key=lambda pair: (pair[0] / pair[1] if pair[1] else 0.0, pair[0]))
+
+
+async def _memory(master: Redis, masters: int) -> dict[str, Any]:
+    """Return what one of so many MASTERS says; admits wait for this, so not for long where others tell, too."""
+    async with asyncio.timeout(_SOON if masters > 1 else None):
+        told: dict[str, Any] = await master.info("memory")
+    return told
 
 
 async def server_numbers(clients: Clients) -> ServerNumbers:

@@ -44,6 +44,7 @@ class SlotMap:
             return self.guess()
         owner = self._owners[slot]
         if owner is None:
+            self._stale = True  # nothing is sent that would fail and say so
             raise ClusterDownError(f"CLUSTERDOWN no master of the cluster serves slot {slot}")
         return owner
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from gateway.store.client import Clients, answered_within, translated
 from gateway.store.keys import RING, Keys
@@ -47,6 +47,13 @@ class SourceNumbers(NamedTuple):
     def age(self, now: int) -> int | None:
         """Return how many milliseconds the oldest entry has lain there at NOW; None: the stream is empty."""
         return max(0, now - self.oldest) if self.oldest is not None else None
+
+
+class Marks(NamedTuple):
+    """What was found of a source's marks, by account: those above the stream's last id, and whose could not be read."""
+
+    stale: dict[str, str]
+    unread: frozenset[str] = frozenset()
 
 
 class Sources:
@@ -101,12 +108,12 @@ class Sources:
             with translated():
                 return await self._clients.blocking.blmove(name, name, seconds, "LEFT", "LEFT") is not None
 
-    async def stale_marks(self, source: str, stream: str, accounts: Sequence[str]) -> dict[str, str]:
+    async def stale_marks(self, source: str, stream: str, accounts: Sequence[str]) -> Marks:
         """Return, by account, the marks of SOURCE that lie above STREAM's own last id.
 
         Such a stream was deleted or restored: its entries are new, whatever their ids say. The marks are read before
         the last id, which only grows meanwhile, so that no good mark is taken for a stale one. The mark of an account
-        whose master is away, while others answer, is not looked at.
+        whose master is away, while others answer, is `unread`.
         """
         with translated():
             redis = self._clients.commands
@@ -116,10 +123,12 @@ class Sources:
                 raise cast("BaseException", mark)
             exists = await redis.exists(stream)
             last = _numbers((await redis.xinfo_stream(stream))["last-generated-id"]) if exists else (0, 0)
-        found = {
-            account: mark.decode() for account, mark in zip(accounts, marks, strict=True) if isinstance(mark, bytes)
-        }
-        return {account: mark for account, mark in found.items() if _numbers(mark) > last}
+        found = dict(zip(accounts, marks, strict=True))
+        read = {account: mark.decode() for account, mark in found.items() if isinstance(mark, bytes)}
+        return Marks(
+            {account: mark for account, mark in read.items() if _numbers(mark) > last},
+            frozenset(account for account, mark in found.items() if isinstance(mark, BaseException)),
+        )
 
     async def numbers(self, streams: Sequence[str], lists: Sequence[str]) -> dict[str, SourceNumbers]:
         """Return what each source holds, and who reads it; one that is of another type holds nothing."""
@@ -134,7 +143,7 @@ class Sources:
                     pipe.get(self._keys.reader(name))
                 replies = await pipe.execute(raise_on_error=False)
             for reply in replies:
-                if isinstance(reply, RedisError) and not isinstance(reply, ResponseError):
+                if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
                     raise reply
         found = {}
         for at, name in enumerate(names):

@@ -35,12 +35,14 @@ class Counting(Scripts):
 
 
 @asynccontextmanager
-async def reading(world: World) -> AsyncIterator[Counting]:
-    """Yield the scripts of a reader that runs meanwhile."""
+async def reading(world: World, settings: Settings | None = None) -> AsyncIterator[Counting]:
+    """Yield the scripts of a reader that runs meanwhile, by SETTINGS."""
     clock, scripts = Clock(), Counting(world.clients.commands, KEYS)
     bell, pressure = Bell(world.clients, KEYS, {}), Pressure(world.clients, clock)
-    admission = Admission(Settings(), scripts, bell, pressure, clock)
-    reader = SourceReader(STREAM, STREAM, ["main"], admission, Sources(world.clients, KEYS), scripts, clock)
+    settings = settings or Settings()
+    admission = Admission(settings, scripts, bell, pressure, clock)
+    names = [account.name for account in settings.accounts]
+    reader = SourceReader(STREAM, STREAM, names, admission, Sources(world.clients, KEYS), scripts, clock)
     task = asyncio.create_task(reader.run())
     try:
         yield scripts
@@ -74,3 +76,14 @@ async def test_who_lost_the_lease_reads_on_only_when_it_is_free_again(world: Wor
         assert await world.clients.commands.xlen(STREAM) == 1
         await world.clients.commands.delete(KEYS.reader(STREAM))
         await until(lambda: world.clients.commands.xlen(STREAM), lambda length: length == 0)
+
+
+async def test_an_account_whose_data_are_newer_holds_up_no_other(world: World) -> None:
+    settings = Settings.model_validate({"accounts": [world.account(name=name) for name in ("main", "second")]})
+    await world.clients.commands.hset("gw:{second}:counts", "format", 99)
+    for account in ("second", "main", "second", "main"):
+        await world.producer.add(json.dumps({"group_id": "1", "message": "hello", "account": account}))
+    async with reading(world, settings):
+        left = await until(lambda: world.clients.commands.xrange(STREAM), lambda entries: len(entries) == 2)
+    assert {json.loads(fields[b"job"])["account"] for _, fields in left} == {"second"}
+    assert await world.clients.commands.zcard("gw:{main}:lane:group:1") == 2

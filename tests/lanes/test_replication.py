@@ -132,6 +132,16 @@ async def test_while_the_replicas_lag_nothing_more_is_taken_in(pair: Pair, bench
     assert await bench.scripts.read("main", job_id="b") is None
 
 
+async def test_of_a_crowd_few_wait_for_replicas_that_lag(pair: Pair, bench: Bench) -> None:
+    pair.replica.freeze()
+    async with asyncio.timeout(5):  # of which each on its own would take one
+        outcomes = await asyncio.gather(
+            *(bench.admit(job(str(number))) for number in range(200)), return_exceptions=True
+        )
+    assert {type(outcome) for outcome in outcomes} == {NotReplicated}
+    assert len(await bench.keys("gw:{main}:job:*")) <= 8
+
+
 async def test_what_was_read_is_not_admitted_before_the_replicas_have_it(pair: Pair, bench: Bench) -> None:
     assert await bench.scripts.lease("reader", "gw:jobs", "me", 10_000)
     assert await bench.scripts.secured("gw:jobs", "me", 10_000)
@@ -207,6 +217,13 @@ async def test_a_master_that_was_started_again_is_another_one(pair: Pair, bench:
     await bench.reconnect()
     noted = (await bench.tick()).noted
     assert [one.what for one in noted] == ["failed_over"]
+
+
+async def test_where_nobody_may_ask_who_the_master_is_jobs_flow_all_the_same(pair: Pair, bench: Bench) -> None:
+    async with connected(pair.master.url) as clients:
+        await clients.commands.execute_command("ACL", "SETUSER", "default", "-info")  # type: ignore[no-untyped-call]
+    await bench.admit(job("a"))
+    assert await bench.deliver() == "a"
 
 
 @pytest.mark.parametrize("ticks_before", [0, 1])

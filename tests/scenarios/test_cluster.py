@@ -103,6 +103,32 @@ async def test_limits_hold_for_every_account_with_two_replicas(world: World, nam
         assert most_within(times, 0.5) <= 5
 
 
+async def test_a_master_that_takes_no_writes_holds_up_no_other_ones_accounts(
+    three: Cluster, world: World, names: list[str]
+) -> None:
+    owners = [await three.owner(name) for name in names]
+    source = await three.owner("gw:jobs")
+    refusing = next(owner for owner in owners if owner is not source)
+    gateway = await world.process(accounts=accounts(world, names))
+    await refusing.redis.config_set("min-replicas-to-write", 1)
+    try:
+        held = [at for at, owner in enumerate(owners) if owner is refusing]
+        first = [number for at in held for number in range(at, 120, len(names))]
+        # More than is read at once, of those that can take none of it.
+        await world.add(*(job(names, number) for number in first * 4))
+        await world.add(*(job(names, number) for number in range(120) if number % len(names) not in held))
+        free = [range(at, 120, len(names)) for at in range(len(names)) if at not in held]
+        found = [f"group:{10 + at}" for at in range(len(names)) if at not in held]
+        await until(lambda: [world.napcat.texts(one) for one in found] == [[str(n) for n in some] for some in free])
+        assert [world.napcat.texts(f"group:{10 + at}") for at in held] == [[] for _ in held]
+        (told,) = await until(lambda: gateway.events("source.away"))
+        assert told["accounts"] == sorted(names[at] for at in held)
+        assert gateway.events("source.full") == []
+    finally:
+        await refusing.redis.config_set("min-replicas-to-write", 0)
+    await until(lambda: all(len(world.napcat.texts(f"group:{10 + at}")) == 80 for at in held))
+
+
 async def test_a_list_is_read_in_its_own_slot_whatever_it_is_called(world: World, names: list[str]) -> None:
     lists = [LIST, "work:{a}", "{work}:b"]
     await world.gateway(accounts=accounts(world, names), intake={"lists": lists})

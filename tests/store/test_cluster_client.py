@@ -1,8 +1,11 @@
 """The client of a cluster is used like that of one server: every command reaches who answers for its key."""
 
 import asyncio
+import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,12 @@ from gateway.store.embedded import embedded_server
 from gateway.store.feed import Feed
 from gateway.store.keys import Keys
 from gateway.store.opening import opened
+from gateway.store.replication import replicated
+from gateway.store.scripts import Scripts
 from gateway.store.server import memory, server_numbers
 from gateway.store.slots import slot_of
 from tests.store.bench import Bench, job
-from tests.topologies import Cluster, cluster
+from tests.topologies import Cluster, Server, cluster
 from tests.world import until
 
 pytestmark = pytest.mark.timeout(120)
@@ -120,7 +125,8 @@ async def test_a_wait_goes_with_the_commands_before_it(three: Cluster, clients: 
         first, second, _ = await counted(key)
         assert isinstance(first, NoScriptError)
         assert isinstance(second, NoScriptError)
-    assert await clients.lanes.script_load(script.script) == script.sha
+    for server in three.servers:
+        assert await server.redis.script_load(script.script) == script.sha
     for key in KEYS:
         assert await counted(key) == [1, 2, 0]
     before = await three.owner(KEYS[0])
@@ -131,6 +137,23 @@ async def test_a_wait_goes_with_the_commands_before_it(three: Cluster, clients: 
     assert await counted(KEYS[0]) == [5, 6, 0]
     await three.end_move(KEYS[0], before, after)
     assert await counted(KEYS[0]) == [7, 8, 0]
+
+
+async def test_a_master_is_taught_a_script_that_is_waited_for_while_another_one_hangs(
+    three: Cluster, clients: Clients
+) -> None:
+    script = clients.lanes.register_script("return redis.call('INCR', KEYS[1])")
+    hung, well = three.servers[:2]
+    key = next(key for key in KEYS if slot_of(key) in well.slots)
+    await clients.lanes.get(key)
+    await well.redis.script_flush()
+    hung.signal(signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(1):
+            assert await replicated(clients.lanes, [(script, [key], []), (script, [key], [])], 0) == (1, 0)
+    finally:
+        hung.signal(signal.SIGCONT)
+    assert await clients.lanes.get(key) == b"2"
 
 
 def test_what_a_wait_is_for_stays_together() -> None:
@@ -242,6 +265,44 @@ async def test_what_was_lost_with_its_connection_is_not_repeated(three: Cluster,
         await waiting
     # The next one finds a new connection by itself.
     assert await clients.blocking.rpush("{counter}list", "x") == 1
+
+
+@pytest.fixture(name="hung")
+async def _hung(three: Cluster) -> AsyncIterator[Server]:
+    """One of three masters that answers nothing, of which the others do not make much."""
+    for server in three.servers:
+        await server.redis.config_set("cluster-require-full-coverage", "no")
+    hung = three.servers[2]
+    yield hung
+    hung.signal(signal.SIGCONT)
+    for server in three.servers:
+        await until(partial(server.redis.execute_command, "CLUSTER", "INFO"), lambda told: b"cluster_state:ok" in told)
+        await server.redis.config_set("cluster-require-full-coverage", "yes")
+
+
+async def test_a_master_that_hangs_takes_its_own_replies_and_no_others(three: Cluster, hung: Server) -> None:
+    clients = Clients(three.url, answer=1.0)
+    names = three.accounts(6)
+    lost = {name for name in names if slot_of(name) in hung.slots}
+    scripts, feed = Scripts(clients.commands, Keys("gw")), Feed(clients, Keys("gw"))
+    try:
+        for name in names:
+            await clients.commands.zadd(f"gw:{{{name}}}:receivers", {"h": (time.time() + 60) * 1000})
+            await clients.commands.xadd(f"gw:{{{name}}}:receipts", {"receipt": "{}"}, id="1-0")
+        hung.signal(signal.SIGSTOP)
+        async with clients.commands.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.exists(f"gw:{{{name}}}:receipts")
+            replies = await pipe.execute(raise_on_error=False)
+        assert {name for name, reply in zip(names, replies, strict=True) if reply != 1} == lost
+        due = await scripts.callbacks_due(names)
+        assert due.keys() == set(names)
+        assert {name for name, wait in due.items() if wait < 50_000} == lost
+        told = await feed.next(dict.fromkeys(names, "0-0"), 10, 100)
+        assert {one.account for one in told} == set(names) - lost
+        assert (await memory(clients))[0] > 0
+    finally:
+        await clients.close()
 
 
 async def test_a_ring_at_one_master_is_heard_at_all(clients: Clients) -> None:

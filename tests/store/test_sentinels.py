@@ -4,15 +4,17 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
 from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import ReadOnlyError, ResponseError
 
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.settings.sections import Redis
 from gateway.store.client import Clients, connected
+from gateway.store.connections import of_replica
 from gateway.store.opening import opened
 from gateway.store.server import server_numbers
 from tests.topologies import SERVICE, Server, Watched, sentinel_of, watched
@@ -100,6 +102,34 @@ async def test_of_two_sentinels_the_one_that_knows_the_later_election_is_believe
         url = f"redis+sentinel://127.0.0.1:{first.port},127.0.0.1:{second.port}/{SERVICE}"
         clients = await stack.enter_async_context(connected(url))
         assert await where(clients) == f"127.0.0.1:{masters[1].port}"
+
+
+async def test_a_master_that_was_replaced_and_does_not_know_is_left_though_it_answers(
+    tmp_path: Path, stack: AsyncExitStack
+) -> None:
+    before, heir = [await started(stack, Server(tmp_path / f"master{number}")) for number in range(2)]
+    sentinel = await started(stack, sentinel_of(before, tmp_path / "sentinel"))
+    url = f"redis+sentinel://127.0.0.1:{sentinel.port}/{SERVICE}"
+    clients = await stack.enter_async_context(connected(url))
+    assert await clients.commands.set("key", "before")
+    for words in (("REMOVE", SERVICE), ("MONITOR", SERVICE, "127.0.0.1", heir.port, 1)):
+        await sentinel.redis.execute_command("SENTINEL", *words)  # type: ignore[no-untyped-call]
+
+    async def written() -> bool:
+        with suppress(Disconnected):
+            await clients.commands.set("key", "after")
+        return await heir.redis.get("key") == b"after"
+
+    await until(written, deadline=5)
+
+
+def test_a_script_that_met_a_replica_says_so_in_every_version() -> None:
+    before_7 = (
+        "Error running script (call to f_1): @user_script:1: -READONLY You can't write against a read only replica."
+    )
+    assert of_replica(ResponseError(before_7))
+    assert of_replica(ReadOnlyError("You can't write against a read only replica."))
+    assert not of_replica(ResponseError("WRONGTYPE"))
 
 
 async def test_server_and_sentinels_have_passwords_of_their_own(tmp_path: Path, stack: AsyncExitStack) -> None:

@@ -331,6 +331,21 @@ async def test_a_gateway_serves_stream_list_and_http_on_a_cluster(
     assert (await gateway.status())["status"] == "ok"
 
 
+async def test_a_slot_that_nobody_served_is_found_once_somebody_does(cluster: Cluster) -> None:
+    cluster.serve_only("main")
+    async with connected(f"redis+cluster://127.0.0.1:{cluster.port}") as clients:
+        with pytest.raises(ClusterDownError):
+            await clients.commands.set("second", 1)
+        cluster.serve_only("main", "second")
+
+        async def is_set() -> bool:
+            with suppress(ClusterDownError):
+                return bool(await clients.commands.set("second", 1))
+            return False
+
+        await until(is_set)
+
+
 names = st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters="{}"))
 sources = st.builds("{}{{{}}}{}".format, names, names.filter(bool), names) | names.filter(bool)
 

@@ -2,7 +2,7 @@
 
 from gateway.store.keys import Keys
 from gateway.store.scripts import Scripts
-from gateway.store.sources import Sources
+from gateway.store.sources import Marks, Sources
 from tests.world import World
 
 
@@ -26,9 +26,17 @@ async def test_a_mark_above_the_last_id_of_its_stream_is_stale(world: World) -> 
     sources, redis = Sources(world.clients, Keys("gw")), world.clients.commands
     await redis.xadd("gw:jobs", {"job": "{}"}, id="50-0")
     await redis.hset("gw:{main}:marks", "gw:jobs", "50-0")
-    assert await sources.stale_marks("gw:jobs", "gw:jobs", ["main"]) == {}
+    assert await sources.stale_marks("gw:jobs", "gw:jobs", ["main"]) == Marks({})
     await redis.hset("gw:{main}:marks", "gw:jobs", "50-1")
-    assert await sources.stale_marks("gw:jobs", "gw:jobs", ["main"]) == {"main": "50-1"}
+    assert await sources.stale_marks("gw:jobs", "gw:jobs", ["main"]) == Marks({"main": "50-1"})
+
+
+async def test_a_mark_that_cannot_be_read_is_neither_stale_nor_good(world: World) -> None:
+    sources, redis = Sources(world.clients, Keys("gw")), world.clients.commands
+    await redis.hset("gw:{main}:marks", "gw:jobs", "50-1")
+    await redis.set("gw:{second}:marks", "no hash")
+    found = await sources.stale_marks("gw:jobs", "gw:jobs", ["main", "second", "third"])
+    assert found == Marks({"main": "50-1"}, frozenset({"second"}))
 
 
 async def test_a_mark_that_has_moved_since_it_was_found_stale_is_kept(world: World) -> None:

@@ -116,6 +116,7 @@ local function remember_limits(packed)
   if last then
     changed_at, before, last_token = now, last, tonumber(redis.call('HGET', COUNTS, 'token') or 0)
     redis.call('HSET', LIMITS, 'now', packed, 'since', whole(now), 'before', before, 'token', whole(last_token))
+    redis.call('HSET', LIMITS, 'unconsidered', 1) -- what waits, may wait for instants that others set: reconsider.lua
   else
     redis.call('HSET', LIMITS, 'now', packed)
   end

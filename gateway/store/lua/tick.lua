@@ -631,7 +631,9 @@ end
 -- A replica that took over, and a master that was started again, have another name for their data than before, and may
 -- not know the last of it; their clock may be another one, too.
 local function meet_master()
-  local name = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  local told = redis.pcall('INFO', 'replication')
+  local name = type(told) == 'string' and string.match(told, 'master_replid:(%x+)')
+  if not name then return end -- a service that hides it: nobody knows
   local known = redis.call('HGET', LIMITS, 'master')
   if name == known then return end
   redis.call('HSET', LIMITS, 'master', name)
