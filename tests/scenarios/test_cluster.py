@@ -126,7 +126,9 @@ async def test_a_master_that_takes_no_writes_holds_up_no_other_ones_accounts(
         assert gateway.events("source.full") == []
     finally:
         await refusing.redis.config_set("min-replicas-to-write", 0)
-    await until(lambda: all(len(world.napcat.texts(f"group:{10 + at}")) == 4 * len(range(at, 120, len(names))) for at in held))
+    await until(
+        lambda: all(len(world.napcat.texts(f"group:{10 + at}")) == 4 * len(range(at, 120, len(names))) for at in held)
+    )
 
 
 async def test_a_list_is_read_in_its_own_slot_whatever_it_is_called(world: World, names: list[str]) -> None:
