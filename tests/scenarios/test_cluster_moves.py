@@ -271,4 +271,5 @@ async def test_a_program_that_pushes_follows_the_master(tmp_path: Path) -> None:
         before.kill()
         second = await client.send(group_id="1", message="after")
         assert (await client.receipt(second, wait=60)).state == "delivered"
-        assert world.napcat.texts("group:1") == ["before", "after"]
+        # What the replica had not heard of yet may come again: see `Flow.in_order`.
+        assert list(dict.fromkeys(world.napcat.texts("group:1"))) == ["before", "after"]
