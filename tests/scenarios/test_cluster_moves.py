@@ -18,10 +18,10 @@ from gateway.model.errors import StoreUnavailable
 from gateway.model.receipt import FINAL_STATES
 from gateway.sandbox.process import GatewayProcess
 from tests.scenarios.test_limits import most_within
-from tests.topologies import Cluster, cluster_world, watched_world
+from tests.topologies import DROPPED, Cluster, cluster_world, watched_world
 from tests.world import WIDE, World, until
 
-pytestmark = pytest.mark.timeout(240)  # six servers and two gateways start, and some wait for an election
+pytestmark = [DROPPED, pytest.mark.timeout(240)]  # six servers and two gateways start, and some wait for an election
 
 ACCOUNTS = 6
 GOES_ON = 15.0  # seconds after a failover, with a busy machine; a task that failed looks again after 5 at most

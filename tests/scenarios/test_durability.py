@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.test_cluster_moves import ACCOUNTS, Flow, all_ended, flowing, moving, told_well
-from tests.topologies import cluster_world, watched_world
+from tests.topologies import DROPPED, cluster_world, watched_world
 
-pytestmark = pytest.mark.timeout(240)  # six servers and two gateways start, and some wait for an election
+pytestmark = [DROPPED, pytest.mark.timeout(240)]  # six servers and two gateways start, and some wait for an election
 
 
 async def each_arrived_once_and_none_is_lost(flow: Flow) -> None:

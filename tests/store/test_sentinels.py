@@ -17,10 +17,10 @@ from gateway.store.client import Clients, connected
 from gateway.store.connections import of_replica
 from gateway.store.opening import opened
 from gateway.store.server import server_numbers
-from tests.topologies import SERVICE, Server, Watched, sentinel_of, watched
+from tests.topologies import DROPPED, SERVICE, Server, Watched, sentinel_of, watched
 from tests.world import until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [DROPPED, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(name="stack")
