@@ -9,7 +9,7 @@ from gateway.model.listening import Listening
 from gateway.monitor.look import Look, Shared
 from gateway.store.overview import AccountNumbers
 from gateway.store.replication import Replication
-from gateway.store.server import MOST_MEMORY, ServerNumbers
+from gateway.store.server import MASTERS, MOST_MEMORY, ServerNumbers
 from gateway.store.sources import SourceNumbers
 
 Reason = dict[str, Any]
@@ -129,7 +129,7 @@ def of_events(name: str, listening: Listening, monotonic: float) -> list[Reason]
 
 
 def _writes(server: ServerNumbers, refused: str) -> Iterator[Reason]:
-    if server.role not in {"master", "primary"}:
+    if server.role not in MASTERS:
         yield reason(
             "redis_takes_no_writes",
             f"redis.url leads to a {server.role}, which takes no writes; nothing is sent and nothing taken",

@@ -4,7 +4,6 @@ A server that loses what it took is refused at start. Redis as a service often f
 told as advice, and refuses nothing.
 """
 
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from gateway.model.errors import SettingsInvalid
 from gateway.model.finding import Finding
 from gateway.settings import Redis as RedisSettings
 from gateway.store.client import Clients, translated
-from gateway.store.server import MOST_MEMORY, OLDEST, mode
+from gateway.store.server import MASTERS, MOST_MEMORY, OLDEST, compatible, mode
 from gateway.telemetry import Event, Log
 
 _MOST_SKEW_MS = 2_000  # between the clocks of two machines that keep the same time
@@ -81,7 +80,7 @@ async def told_by(redis: Redis) -> Told:
         name=f"Valkey {info['valkey_version']}"
         if "valkey_version" in info
         else f"Redis {info.get('redis_version', 'of no known version')}",
-        version=tuple(map(int, re.findall(r"[0-9]+", str(info.get("redis_version", "")))[:2])),
+        version=compatible(info),
         role=str(info.get("role", "master")),
         replicas=int(info.get("connected_slaves", 0)),
         aof=bool(info["aof_enabled"]) if "aof_enabled" in info else None,
@@ -146,7 +145,7 @@ def _program(told: Told) -> Iterator[Finding]:
         yield Finding("advice", "redis.url", "the server does not tell its version", f"see that it is {need} or newer")
     if told.version and told.version < OLDEST:
         yield _refusal("redis.url", f"{told.name} is too old", f"use Redis {need} or newer, or Valkey")
-    elif told.role not in {"master", "primary"}:
+    elif told.role not in MASTERS:
         yield _refusal(
             "redis.url",
             f"leads to a {_ROLES.get(told.role, told.role)}, which takes no writes",

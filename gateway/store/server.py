@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -32,7 +33,6 @@ class ServerNumbers:
     now      epoch milliseconds by its clock
     failing  what it could not save last, "" when it could: the append-only file (`aof`) or a snapshot (`rdb`)
     took     seconds it took to answer
-    mode     `standalone`, `cluster` or `sentinel`
     address  where it listens, "" when only `redis.url` tells
     nodes    the masters of a cluster, or the one that sentinels name; of several, the other fields say the worst:
              of memory that of the one which has least left
@@ -47,14 +47,13 @@ class ServerNumbers:
     failing: str
     now: int
     took: float
-    mode: str = "standalone"
     address: str = ""
     nodes: tuple["ServerNumbers", ...] = ()
 
     @property
     def fullness(self) -> tuple[float, int]:
         """How full it is, to compare it with others: of its limit, and where there is none in bytes."""
-        return (self.used_memory / self.maxmemory if self.maxmemory else 0.0, self.used_memory)
+        return _fullness(self.used_memory, self.maxmemory)
 
 
 class Replica(NamedTuple):
@@ -91,7 +90,16 @@ async def memory(clients: Clients) -> tuple[int, int]:
             if isinstance(answer, BaseException):
                 raise answer
     numbers = [(int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))) for info in told]
-    return max(numbers, key=lambda pair: (pair[0] / pair[1] if pair[1] else 0.0, pair[0]))
+    return max(numbers, key=lambda pair: _fullness(*pair))
+
+
+def _fullness(used: int, most: int) -> tuple[float, int]:
+    return (used / most if most else 0.0, used)
+
+
+def compatible(info: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the Redis version, its first two numbers, that a server is like by its INFO; () where it does not tell."""
+    return tuple(map(int, re.findall(r"[0-9]+", str(info.get("redis_version", "")))[:2]))
 
 
 async def _memory(master: Redis, masters: int) -> dict[str, Any]:
@@ -132,7 +140,7 @@ async def _numbers(address: str, redis: Redis) -> ServerNumbers:
     saved = {"aof": info.get("aof_last_write_status", "ok"), "rdb": info.get("rdb_last_bgsave_status", "ok")}
     return ServerNumbers(
         version=str(info.get("valkey_version") or info.get("redis_version", "unknown")),
-        compatible=tuple(map(int, re.findall(r"[0-9]+", str(info.get("redis_version", "")))[:2])),
+        compatible=compatible(info),
         role=str(info.get("role", "master")),
         used_memory=int(info.get("used_memory", 0)),
         maxmemory=int(info.get("maxmemory", 0)),
@@ -140,7 +148,6 @@ async def _numbers(address: str, redis: Redis) -> ServerNumbers:
         failing=next((what for what, status in saved.items() if status != "ok"), ""),
         now=seconds * 1000 + microseconds // 1000,
         took=took,
-        mode=str(info.get("redis_mode") or info.get("server_mode", "standalone")),
         address=address,
     )
 
