@@ -1,11 +1,14 @@
 """Fixtures every test may use, and how tests run beside each other: worlds are real, and end with their test."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.topologies import Cluster, cluster
 from tests.world import World, world
 
 
@@ -52,3 +55,29 @@ def _transport() -> str:
 async def _world(tmp_path: Path, transport: str) -> AsyncIterator[World]:
     async with world(tmp_path, transport) as made:
         yield made
+
+
+@pytest.fixture(name="stack")
+async def _stack() -> AsyncIterator[AsyncExitStack]:
+    """What a test enters here ends with it."""
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module", name="processes")
+def _processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster that lasts for a file of tests, each of which has a loop of its own."""
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        made = runner.run(stack.enter_async_context(cluster(tmp_path_factory.mktemp("cluster"))))
+        runner.run(made.leave())
+        yield made
+        runner.run(stack.aclose())
+
+
+@pytest.fixture(name="three")
+async def _three(processes: Cluster) -> AsyncIterator[Cluster]:
+    """Three masters without data."""
+    await processes.clear()
+    yield processes
+    await processes.leave()

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -136,12 +136,6 @@ def test_files_and_variables_that_cannot_be_meant_are_refused_by_name(
 async def test_a_file_that_is_no_yaml_is_refused_without_the_line_which_may_hold_a_secret(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text(f"accounts: [{{token: {SECRET}\nhttp: [")
     refused(await start(tmp_path, "--config", "broken.yaml"), "broken.yaml: not YAML", "line 2")
-
-
-@pytest.fixture(name="stack")
-async def _stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as stack:
-        yield stack
 
 
 async def test_a_redis_that_would_lose_jobs_is_refused(tmp_path: Path, stack: AsyncExitStack) -> None:

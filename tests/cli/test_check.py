@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -41,12 +40,6 @@ async def online(folder: Path, settings: dict[str, Any]) -> tuple[int, dict[str,
         (level for level, _ in found.values()), key=["fine", "advice", "fault"].index, default="fine"
     )
     return ended.code, found
-
-
-@pytest.fixture(name="stack")
-async def _stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as stack:
-        yield stack
 
 
 async def test_when_all_is_well_it_says_what_it_saw_and_changes_nothing(world: World, stack: AsyncExitStack) -> None:

@@ -1,10 +1,8 @@
 """A cluster of three masters is used like one server: accounts lie on all of them, and nobody sees where."""
 
-import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from aiohttp import web
 from gateway.client import Gateway as Client
 from gateway.model.receipt import FINAL_STATES, Receipt
 from tests.scenarios.test_limits import most_within
-from tests.topologies import Cluster, cluster, world_of
+from tests.topologies import Cluster, world_of
 from tests.world import WIDE, Gateway, World, serving, until
 
 pytestmark = pytest.mark.timeout(120)
@@ -22,24 +20,6 @@ pytestmark = pytest.mark.timeout(120)
 ACCOUNTS = 30
 LIST = "gw:jobs:list"
 SIGNING = "whsec_" + base64.b64encode(b"s" * 32).decode()
-
-
-@pytest.fixture(scope="module", name="processes")
-def _processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with asyncio.Runner() as runner:
-        stack = AsyncExitStack()
-        made = runner.run(stack.enter_async_context(cluster(tmp_path_factory.mktemp("cluster"))))
-        runner.run(made.leave())
-        yield made
-        runner.run(stack.aclose())
-
-
-@pytest.fixture(name="three")
-async def _three(processes: Cluster) -> AsyncIterator[Cluster]:
-    """Three masters without data."""
-    await processes.clear()
-    yield processes
-    await processes.leave()
 
 
 @pytest.fixture(name="world")

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -26,36 +26,12 @@ from gateway.store.scripts import Scripts
 from gateway.store.server import memory, server_numbers
 from gateway.store.slots import slot_of
 from tests.store.bench import Bench, job
-from tests.topologies import Cluster, Server, cluster
+from tests.topologies import Cluster, Server
 from tests.world import until
 
 pytestmark = pytest.mark.timeout(120)
 
 KEYS = [f"key{number}" for number in range(40)]  # of all masters
-
-
-@pytest.fixture(scope="module", name="processes")
-def _processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with asyncio.Runner() as runner:
-        stack = AsyncExitStack()
-        made = runner.run(stack.enter_async_context(cluster(tmp_path_factory.mktemp("cluster"))))
-        runner.run(made.leave())
-        yield made
-        runner.run(stack.aclose())
-
-
-@pytest.fixture(name="three")
-async def _three(processes: Cluster) -> AsyncIterator[Cluster]:
-    """Three masters without data."""
-    await processes.clear()
-    yield processes
-    await processes.leave()
-
-
-@pytest.fixture(name="stack")
-async def _stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as stack:
-        yield stack
 
 
 @pytest.fixture(name="clients")

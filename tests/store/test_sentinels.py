@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -21,12 +20,6 @@ from tests.topologies import DROPPED, SERVICE, Server, Watched, sentinel_of, wat
 from tests.world import until
 
 pytestmark = [DROPPED, pytest.mark.timeout(120)]
-
-
-@pytest.fixture(name="stack")
-async def _stack() -> AsyncIterator[AsyncExitStack]:
-    async with AsyncExitStack() as stack:
-        yield stack
 
 
 @pytest.fixture(name="watched")
