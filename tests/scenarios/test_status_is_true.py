@@ -44,8 +44,13 @@ async def told(gateway: Gateway, code: str, deadline: float = 30.0, **about: str
     return {**document, "the": reason}
 
 
-async def ready(gateway: Gateway) -> int:
-    return (await gateway.get("/healthz/ready")).status
+async def readiness(gateway: Gateway, status: int) -> None:
+    """Wait until readiness answers STATUS: a task may notice a moment later what /status found by itself."""
+
+    async def answered() -> int:
+        return (await gateway.get("/healthz/ready")).status
+
+    await until(answered, lambda found: found == status)
 
 
 async def metrics(gateway: Gateway) -> str:
@@ -59,11 +64,11 @@ async def test_redis_stopped(world: World) -> None:
     assert document["status"] == "down"
     assert (await gateway.get("/status")).status == 503
     assert (await gateway.request("HEAD", "/status")).status == 503
-    assert await ready(gateway) == UNREADY
+    await readiness(gateway, UNREADY)
     assert 'gateway_reasons{account="",code="redis_unavailable"} 1.0' in await metrics(gateway)
     await world.start_redis()
     await until(gateway.status, lambda document: document["status"] == "ok", 30)
-    assert await ready(gateway) == READY
+    await readiness(gateway, READY)
     await gateway.stop()
 
 
@@ -79,7 +84,7 @@ async def test_napcat_down_while_nothing_is_to_be_sent(world: World) -> None:
     assert (document["status"], account["reachable"], account["online"]) == ("degraded", False, None)
     assert document["the"]["account"] == "main"
     assert "not_connected" in document["the"]["detail"]
-    assert await ready(gateway) == READY
+    await readiness(gateway, READY)
     assert 'gateway_account_reachable{account="main"} 0.0' in await metrics(gateway)
     await world.napcat.start()
     await until(gateway.status, lambda document: document["accounts"]["main"]["reachable"], 40)
@@ -115,7 +120,7 @@ async def test_a_wrong_token(world: World) -> None:
     assert (document["status"], account["reachable"], account["online"]) == ("degraded", True, None)
     assert "bad_token" in document["the"]["detail"]
     assert "token" in document["the"]["advice"]
-    assert await ready(gateway) == READY
+    await readiness(gateway, READY)
 
 
 async def test_one_account_offline(world: World) -> None:
@@ -129,7 +134,7 @@ async def test_one_account_offline(world: World) -> None:
         assert (document["status"], online) == ("degraded", {"main": False, "second": True})
         assert document["the"]["account"] == "main"
         assert "log the account in" in document["the"]["advice"]
-        assert await ready(gateway) == READY
+        await readiness(gateway, READY)
 
 
 async def test_a_source_that_cannot_be_read_and_has_lost_its_reader(world: World) -> None:
@@ -140,10 +145,10 @@ async def test_a_source_that_cannot_be_read_and_has_lost_its_reader(world: World
     document = await told(gateway, "source_unreadable")
     assert (document["status"], document["the"]["source"]) == ("degraded", "gw:jobs")
     assert "WRONGTYPE" in document["the"]["detail"]
-    assert await ready(gateway) == UNREADY
+    await readiness(gateway, UNREADY)
     await world.clients.commands.delete("gw:jobs")
     await until(gateway.status, lambda document: document["status"] == "ok", 20)
-    assert await ready(gateway) == READY
+    await readiness(gateway, READY)
 
 
 async def test_a_source_that_nobody_reads(world: World) -> None:
@@ -157,10 +162,10 @@ async def test_a_source_that_nobody_reads(world: World) -> None:
     assert (document["status"], document["sources"]["gw:jobs"]["reader"]) == ("degraded", "none")
     assert "no permissions" in document["tasks"]["source gw:jobs"]
     assert 'gateway_source_read{source="gw:jobs"} 0.0' in await metrics(gateway)
-    assert await ready(gateway) == UNREADY
+    await readiness(gateway, UNREADY)
     await redis.execute_command("ACL", "SETUSER", "default", "+xread")
     await until(gateway.status, lambda document: document["status"] == "ok", 20)
-    assert await ready(gateway) == READY
+    await readiness(gateway, READY)
 
 
 async def test_a_source_whose_reader_hangs(world: World) -> None:
@@ -188,7 +193,7 @@ async def test_a_growing_backlog(world: World) -> None:
     assert {(lane["target"], lane["reason"]) for lane in waiting} == {(f"group:{n}", "rate_limited") for n in (1, 2, 3)}
     assert sum(lane["queued"] for lane in waiting) == 185
     assert all(lane["eta"] > document["at"] for lane in waiting)
-    assert await ready(gateway) == READY
+    await readiness(gateway, READY)
 
 
 @asynccontextmanager
@@ -223,12 +228,12 @@ async def test_a_redis_whose_disk_is_full(world: World) -> None:
         document = await told(gateway, "redis_takes_no_writes", 20)
         assert (document["status"], document["redis"]["persistence"]) == ("down", "failing")
         assert (await gateway.get("/status")).status == 503
-        assert await ready(gateway) == UNREADY
+        await readiness(gateway, UNREADY)
         posted = await gateway.post("/v1/jobs", {**JOB, "key": "during"})
         assert (posted.status, posted.json["code"]) == (503, "store_refuses")
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         await until(gateway.status, lambda document: document["status"] == "ok", 30)
-        assert await ready(gateway) == READY
+        await readiness(gateway, READY)
         await gateway.post("/v1/jobs", {**JOB, "key": "after"})
         await gateway.shows("key:after", "delivered")
         await gateway.stop()
