@@ -2,20 +2,20 @@
 
 FORMAT is the newest format this gateway knows. Each account's data carry theirs as the field `format` of the hash
 `counts`, the keys beside the accounts as the string `<prefix>:format`; where neither is, it is 1. A record of another
-format than 1 says so in its field `v`. Every account script begins with `lua/format.lua` and does nothing to data of a
+format than 1 says so in its field `v`. Every account script begins with `format.lua` and does nothing to data of a
 newer format: at start such data are a reason not to start, later `DataNewer`, a 503 and a reason of `/status`.
 
 History:
 
 0  until a few hours before commit d8da54e. `flights` was a ZSET, what a job says was in its record. Of these data ended
    jobs can be read, though not replayed; a gateway does not start while others wait.
-1  commit d8da54e. The keys of `keys.RING`; a record is what is unusual of a job (`USUAL` in `lua/account.lua`),
+1  commit d8da54e. The keys of `keys.RING`; a record is what is unusual of a job (`USUAL` in `lua/included/records.lua`),
    packed, and behind it, until it is delivered, what it says.
 
 To change the format, which is what any older gateway would read wrongly, in this order:
 
 1. Count FORMAT up, and say here what changed.
-2. In `lua/format.lua` add `CASTS[n]`: `up` makes a record of the new format of one of the last, `down` the way back.
+2. In `lua/included/format.lua` add `CASTS[n]`: `up` makes a record of the new format of one of the last, `down` the way back.
    All scripts know the newest shape only. What becomes of other keys goes into `STEPS[n]` of `lua/raise.lua`; until
    that has run, scripts look at LAYOUT for which of both is there.
 3. Hold a dump made by the last version that wrote the old format to `tests/upgrade`.

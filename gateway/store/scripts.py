@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any, Literal
 
 from redis.asyncio import Redis
@@ -516,17 +517,18 @@ def source_of(name: str) -> str:
     """Return the text of a script, with the files it includes before it, each once."""
     included: list[str] = []
 
-    def gather(script: str) -> None:
+    def gather(script: str, folder: Traversable) -> None:
         if script not in included:
-            text = (files("gateway.store") / "lua" / f"{script}.lua").read_text("utf-8")
+            text = (folder / f"{script}.lua").read_text("utf-8")
             names = re.search(r"^-- include: (.+)$", text, re.MULTILINE)
             for inner in names[1].split(", ") if names else []:
-                gather(inner)
+                gather(inner, lua / "included")
             included.append(script)
             if script == "format":
                 texts.append(f"local FORMAT = {FORMAT}")
             texts.append(text)
 
     texts: list[str] = []
-    gather(name)
+    lua = files("gateway.store") / "lua"
+    gather(name, lua)
     return "\n".join(texts)

@@ -33,7 +33,7 @@ def test_the_lease_of_a_listener_lies_in_the_accounts_slot_and_is_no_other_key_o
 
 
 def test_the_lua_side_takes_the_ring_in_the_same_order() -> None:
-    text = (LUA / "account.lua").read_text()
+    text = (LUA / "included" / "account.lua").read_text()
     names = [name for line in re.findall(r"^local ([A-Z_, ]+) = KEYS", text, re.MULTILINE) for name in line.split(", ")]
     assert [name.lower() for name in names] == [name.rstrip(":") for name in RING]
 
