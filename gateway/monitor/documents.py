@@ -11,10 +11,9 @@ from gateway.model.receipt import FINAL_STATES
 from gateway.model.verdict import Verdict
 from gateway.monitor.reasons import UNSEEN, Reason
 from gateway.settings import Key
-from gateway.store.overview import AccountNumbers, Waiting, longest_wait
+from gateway.store.overview import AccountNumbers, Hold, Slowed, Waiting, Window, longest_wait
 from gateway.store.server import Replica, ServerNumbers
 from gateway.store.sources import SourceNumbers
-from gateway.store.values import Hold, Slowed, Window
 from gateway.web import may_use, reaches_all
 
 MINUTES = 60

@@ -15,7 +15,7 @@ from gateway.results.outbound import Answered, Outbound
 from gateway.settings import Callbacks as CallbackSettings
 from gateway.store.due import Due
 from gateway.store.scripts import Scripts
-from gateway.store.values import Callback, Settlement
+from gateway.store.scripts.callbacks import Callback, Settlement
 from gateway.telemetry import Event, Log, told
 
 AT_ONCE = 8

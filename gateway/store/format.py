@@ -9,15 +9,15 @@ History:
 
 0  until a few hours before commit d8da54e. `flights` was a ZSET, what a job says was in its record. Of these data ended
    jobs can be read, though not replayed; a gateway does not start while others wait.
-1  commit d8da54e. The keys of `keys.RING`; a record is what is unusual of a job (`USUAL` in `lua/included/records.lua`),
-   packed, and behind it, until it is delivered, what it says.
+1  commit d8da54e. The keys of `keys.RING`; a record is what is unusual of a job (`USUAL` in `records.lua`), packed, and
+   behind it, until it is delivered, what it says.
 
 To change the format, which is what any older gateway would read wrongly, in this order:
 
 1. Count FORMAT up, and say here what changed.
-2. In `lua/included/format.lua` add `CASTS[n]`: `up` makes a record of the new format of one of the last, `down` the way back.
-   All scripts know the newest shape only. What becomes of other keys goes into `STEPS[n]` of `lua/raise.lua`; until
-   that has run, scripts look at LAYOUT for which of both is there.
+2. In `lua/included/format.lua` add `CASTS[n]`: `up` makes a record of the new format of one of the last, `down` the
+   way back. All scripts know the newest shape only. What becomes of other keys goes into `STEPS[n]` of
+   `lua/raise.lua`; until that has run, scripts look at LAYOUT for which of both is there.
 3. Hold a dump made by the last version that wrote the old format to `tests/upgrade`.
 
 The data are raised (`store/raising.py`) when every replica that lives knows the new format, and not before, so that old

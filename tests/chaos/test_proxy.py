@@ -14,7 +14,7 @@ from gateway.model.receipt import Receipt
 from gateway.sandbox.process import GatewayProcess
 from gateway.store.client import Clients
 from gateway.store.keys import RING, Keys
-from gateway.store.scripts import source_of
+from gateway.store.scripts.source import source_of
 from tests.chaos.proxy import Mishap, Proxy
 from tests.store.bench import Bench, job
 from tests.world import World, until

@@ -9,10 +9,9 @@ import pytest
 from gateway.monitor import reasons
 from gateway.monitor.look import Look, Shared
 from gateway.monitor.reasons import Reason
-from gateway.store.overview import AccountNumbers
+from gateway.store.overview import AccountNumbers, CallbackNumbers, Hold, Slowed, Unmatched, Window
 from gateway.store.server import ServerNumbers
 from gateway.store.sources import SourceNumbers
-from gateway.store.values import CallbackNumbers, Hold, Slowed, Unmatched, Window
 
 NOW = 1_700_000_010_000  # half a minute past
 

@@ -9,7 +9,8 @@ from gateway.model.attempt import Outcome
 from gateway.model.verdict import Verdict
 from gateway.store.keys import Keys
 from gateway.store.scripts import Scripts
-from gateway.store.values import Callback, Claimed, Submission
+from gateway.store.scripts.callbacks import Callback, Claimed
+from gateway.store.values import Submission
 from tests.store.bench import POLICY, Bench, job
 from tests.store.clock import SlowBench
 from tests.world import World
