@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as Silent
 from gateway.model.errors import SettingsInvalid, StoreAway, StoreRefuses, StoreUnavailable
 from gateway.settings.redis_url import Kind, RedisUrl, read_redis_url
 from gateway.store.cluster import ClusterClient
-from gateway.store.connections import client
+from gateway.store.connections import plain_client
 from gateway.store.sentinels import Sentinels, led_by
 from gateway.store.slots import SlotMap
 
@@ -52,7 +52,7 @@ class Clients:
         self.blocking = self._client(address, answer, socket_timeout=None, connections=64)
 
     def _client(self, address: RedisUrl, answer: float, *, socket_timeout: float | None, connections: int) -> Redis:
-        dial = partial(client, answer=answer, socket_timeout=socket_timeout, connections=connections)
+        dial = partial(plain_client, answer=answer, socket_timeout=socket_timeout, connections=connections)
         if self._slots is not None:
             return ClusterClient(self._slots, lambda node: dial(address.of(node)))
         if self._sentinels is not None:  # which say where each connection leads

@@ -26,7 +26,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as Silent
 
 from gateway.settings.redis_url import Node
-from gateway.store.connections import of_replica
+from gateway.store.connections import says_replica
 from gateway.store.slots import SlotMap, slot_of, told_by
 
 _TURNS = 24  # answers that a command may get which are none, before the caller is told
@@ -290,7 +290,7 @@ class ClusterClient(Redis):
     def _suspect(self, node: Node, error: Exception) -> None:
         """Look who answers for what before the next command, if ERROR says that NODE may not."""
         broken = isinstance(error, (Disconnected, Silent, ClusterDownError, OSError))
-        if broken or of_replica(error):
+        if broken or says_replica(error):
             self._slots.doubt(node)
 
 

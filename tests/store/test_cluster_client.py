@@ -317,8 +317,8 @@ async def test_the_servers_numbers_are_of_all_masters_and_memory_of_the_fullest(
     try:
         assert (await memory(clients))[1] == used * 2
         numbers = await server_numbers(clients)
-        assert (numbers.maxmemory, numbers.aof_enabled) == (used * 2, False)
-        assert [node.aof_enabled for node in numbers.nodes].count(False) == 1
+        assert (numbers.maxmemory, numbers.aof) == (used * 2, False)
+        assert [node.aof for node in numbers.nodes].count(False) == 1
     finally:
         await full.config_set("maxmemory", 0)
         await full.config_set("appendonly", "yes")
