@@ -109,24 +109,25 @@ def _program(server: ServerNumbers) -> Iterator[Finding]:
 def _replicas(server: ServerNumbers, settings: RedisSettings) -> Iterator[Finding]:
     if settings.durability == "local":
         return
-    if server.redis_replicas < settings.replicas:
+    connected = server.redis_replicas
+    if connected < settings.replicas:
         yield Finding(
             "fault",
             "redis.durability",
-            f"is {settings.durability}, and {server.redis_replicas} of {settings.replicas} replicas are connected",
+            f"is {settings.durability}, and {connected} of {settings.replicas} replicas are connected",
             "connect them, or write redis.durability: local",
         )
-    elif server.redis_replicas > settings.replicas:
+    elif connected > settings.replicas:
         yield Finding(
             "advice",
             "redis.replicas",
-            f"{server.redis_replicas} replicas are connected, and a job counts with {settings.replicas} of them: a failover "
+            f"{connected} replicas are connected, and a job counts with {settings.replicas} of them: a failover "
             "may make one the master that has not got it",
-            f"write redis.replicas: {server.redis_replicas}; with fewer, give all the same replica-priority, so that the one "
+            f"write redis.replicas: {connected}; with fewer, give all the same replica-priority, so that the one "
             "which has most is preferred",
         )
     else:
-        yield Finding("fine", "redis.durability", f"{server.redis_replicas} connected replicas")
+        yield Finding("fine", "redis.durability", f"{connected} connected replicas")
 
 
 def _persistence(server: ServerNumbers, config: Mapping[str, str], settings: RedisSettings) -> Iterator[Finding]:
