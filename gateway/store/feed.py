@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from gateway.store.client import Clients, answered_within, translated
-from gateway.store.keys import RING, Keys
+from gateway.store.keys import Keys
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.01, 0.1  # seconds between two looks at streams that cannot be waited for together
 
@@ -84,7 +84,7 @@ class Feed:
             pause = min(2 * pause, _LONGEST_LOOK)
 
     def _stream(self, account: str) -> str:
-        return self._keys.account(account)[RING.index("receipts")]
+        return self._keys.of(account, "receipts")
 
 
 def _told(reply: Any, streams: Mapping[str, str]) -> list[Told]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from redis.exceptions import ResponseError
 
 from gateway.store.client import Clients, answered_within, translated
-from gateway.store.keys import RING, Keys
+from gateway.store.keys import Keys
 
 _RAW_LIMIT = 65_536
 
@@ -117,7 +117,7 @@ class Sources:
         """
         with translated():
             redis = self._clients.commands
-            keys = [self._keys.account(account)[RING.index("marks")] for account in accounts]
+            keys = [self._keys.of(account, "marks") for account in accounts]
             marks = await asyncio.gather(*(redis.hget(key, source) for key in keys), return_exceptions=True)
             for mark in marks if all(isinstance(mark, BaseException) for mark in marks) else ():
                 raise cast("BaseException", mark)

@@ -27,13 +27,13 @@ from gateway.model.rate import Rate
 from gateway.model.verdict import Verdict
 from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server
-from gateway.store.keys import RING, Keys
+from gateway.store.keys import Keys
 from gateway.store.producer import Producer
 from gateway.store.values import Ended, Limits, Row, Submission, Tick, TickPolicy
 from tests.store.clock import BEGINNING, ScriptsInOurTime
 from tests.store.model import CALL, FINAL, FIRST_LOOK, REQUESTER_PERIOD, SKEW, Account, Job
 
-BACKLOG = Keys("gw").account("main")[RING.index("backlog")]
+BACKLOG = Keys("gw").of("main", "backlog")
 
 EXAMPLES = int(os.environ.get("GATEWAY_STATE_MACHINE_EXAMPLES", "120"))
 DAY = 86_400_000

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from gateway.store.client import translated
-from gateway.store.keys import RING
 from gateway.store.scripts.runner import ScriptRunner
 
 Settlement = Literal["posted", "again", "given_up", "back"]
@@ -50,11 +49,10 @@ class CallbackScripts(ScriptRunner):
 
         That of an account whose master is away, while others answer, may be due at once: nobody knows.
         """
-        receivers = RING.index("receivers")
         with translated():
             async with self._redis.pipeline(transaction=False) as pipe:
                 for account in accounts:
-                    pipe.zrange(self._ring(account)[receivers], 0, 0, withscores=True)
+                    pipe.zrange(self._keys.of(account, "receivers"), 0, 0, withscores=True)
                     pipe.time()  # of the server that has it
                 replies = await pipe.execute(raise_on_error=False)
             failed = [reply for reply in replies if isinstance(reply, Exception)]

@@ -14,7 +14,7 @@ from gateway.store.client import translated
 from gateway.store.cluster import ClusterClient
 from gateway.store.ends import Ends
 from gateway.store.format import newer_data
-from gateway.store.keys import RING, Keys
+from gateway.store.keys import Keys
 from gateway.store.replication import VOUCHED_FOR, Call, Replication, replicated
 from gateway.store.scripts.source import SCRIPTS, source_of
 
@@ -104,7 +104,7 @@ class ScriptRunner:
                 return await self._scripts[name](keys=keys, args=args)
             calls: list[Call] = [(self._scripts[name], keys, args)]
             if name in VOUCHED_FOR:
-                calls.append((self._scripts["vouch"], [keys[RING.index("limits")]], []))
+                calls.append((self._scripts["vouch"], [self._keys.of(relied_by, "limits")], []))
             reply, reached = await replicated(self._redis, calls, self._replication.replicas)
         if reached < self._replication.replicas:
             self._metrics.unreplicated.labels(name).inc()
