@@ -2,9 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ClusterDownError, RedisError, ResponseError
@@ -93,6 +94,13 @@ def translated() -> Iterator[None]:
         refuses = isinstance(error, ResponseError) and _TAKES_NO_WRITES.search(reason)
         away = isinstance(error, (Disconnected, Silent, ClusterDownError, OSError))
         raise (StoreRefuses if refuses else StoreAway if away else StoreUnavailable)(f"Redis: {reason}") from error
+
+
+def raise_when_all_failed(answers: Sequence[Any]) -> None:
+    """Raise the first of ANSWERS when all are errors; while others answer, only some of several servers are away."""
+    failed = [answer for answer in answers if isinstance(answer, BaseException)]
+    if failed and len(failed) == len(answers):
+        raise failed[0]
 
 
 @asynccontextmanager

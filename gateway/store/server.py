@@ -8,7 +8,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from gateway.store.client import Clients, translated
+from gateway.store.client import Clients, raise_when_all_failed, translated
 
 OLDEST = (6, 2)
 """The oldest Redis that knows every command used here (BLMOVE, LPOP with a count)."""
@@ -77,10 +77,8 @@ async def memory(clients: Clients) -> tuple[int, int]:
     with translated():
         masters = (await clients.masters()).values()
         answers = await asyncio.gather(*(_memory(master, len(masters)) for master in masters), return_exceptions=True)
-        told: list[dict[str, Any]] = [answer for answer in answers if isinstance(answer, dict)]
-        for answer in answers if not told else ():
-            if isinstance(answer, BaseException):
-                raise answer
+        raise_when_all_failed(answers)
+    told = [answer for answer in answers if isinstance(answer, dict)]
     numbers = [(int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))) for info in told]
     return max(numbers, key=lambda pair: _fullness(*pair))
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from gateway.store.client import translated
+from gateway.store.client import raise_when_all_failed, translated
 from gateway.store.scripts.runner import ScriptRunner
 
-Settlement = Literal["posted", "again", "given_up", "back"]
+Fate = Literal["posted", "again", "given_up", "back"]
 """What became of a callback: it is over, put off, over without success, or anybody's again."""
 
 
@@ -28,7 +28,7 @@ class Callback(NamedTuple):
     receipt: bytes
 
 
-class Claimed(NamedTuple):
+class HandedOut(NamedTuple):
     """Callbacks handed out: `next_in` milliseconds to the next turn, None when there is nothing to wait for.
 
     crowded  whether more is to come for a receiver that this replica has enough under way to
@@ -55,9 +55,7 @@ class CallbackScripts(ScriptRunner):
                     pipe.zrange(self._keys.of(account, "receivers"), 0, 0, withscores=True)
                     pipe.time()  # of the server that has it
                 replies = await pipe.execute(raise_on_error=False)
-            failed = [reply for reply in replies if isinstance(reply, Exception)]
-            if failed and len(failed) == len(replies):
-                raise failed[0]
+            raise_when_all_failed(replies)
         due: dict[str, int] = {}
         for account, first, time in zip(accounts, replies[::2], replies[1::2], strict=True):
             if isinstance(first, Exception) or isinstance(time, Exception):
@@ -68,7 +66,7 @@ class CallbackScripts(ScriptRunner):
 
     async def claim_callbacks(
         self, account: str, most: int, lease: int, most_of_one: int, under_way: Mapping[str, int]
-    ) -> Claimed:
+    ) -> HandedOut:
         """Take up to MOST callbacks of ACCOUNT that are due for LEASE ms, to be posted by this replica.
 
         UNDER_WAY says to which hosts it is posting already, and how many; it gets no more than MOST_OF_ONE to a host.
@@ -79,7 +77,7 @@ class CallbackScripts(ScriptRunner):
         next_in, crowded, callbacks, dropped = await self._account("callback_claim", account, args)
         if dropped:
             self._metrics.callbacks.labels(account, "given_up").inc(len(dropped))
-        return Claimed(
+        return HandedOut(
             None if next_in < 0 else next_in,
             bool(crowded),
             [
@@ -89,7 +87,7 @@ class CallbackScripts(ScriptRunner):
             [(job.decode(), host.decode()) for job, host in dropped],
         )
 
-    async def settle_callback(self, account: str, callback: Callback, settlement: Settlement, wait: int = 0) -> bool:
+    async def settle_callback(self, account: str, callback: Callback, settlement: Fate, wait: int = 0) -> bool:
         """End CALLBACK or put it off by WAIT ms; return False when it is no longer this replica's to settle."""
         args = [callback.job_id, callback.host, callback.state, callback.lease, settlement, wait]
         settled = bool(await self._account("callback_settle", account, args))
