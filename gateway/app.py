@@ -11,7 +11,7 @@ from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.running import Again, Reload, Running
 from gateway.settings import Settings
 from gateway.store.opening import opened
-from gateway.store.unreachable import unreachable
+from gateway.store.unusable import unusable
 from gateway.web import add_routes, in_time, keep_private, server_limits, speak_problem
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -76,7 +76,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
             try:
                 await running.start(hooks)
             except StoreUnavailable as error:
-                raise SettingsInvalid(str(unreachable(error))) from None
+                raise SettingsInvalid(str(unusable(error))) from None
             add_routes(
                 app,
                 [

@@ -11,10 +11,10 @@ from gateway.model.receipt import FINAL_STATES
 from gateway.model.verdict import Verdict
 from gateway.monitor.reasons import UNSEEN, Reason
 from gateway.settings import Key
-from gateway.store.overview import AccountNumbers, Waiting, longest_wait
-from gateway.store.server import Replica, ServerNumbers
+from gateway.store.overview import AccountNumbers, Hold, Slowed, Waiting, Window, longest_wait
+from gateway.store.presence import Replica
+from gateway.store.server import ServerNumbers
 from gateway.store.sources import SourceNumbers
-from gateway.store.values import Hold, Slowed, Window
 from gateway.web import may_use, reaches_all
 
 MINUTES = 60
@@ -151,13 +151,13 @@ def source_document(kind: str, source: SourceNumbers, now: int, reader: str) -> 
 
 def redis_document(server: ServerNumbers) -> dict[str, Any]:
     """Return how Redis is."""
-    kept = "off" if not server.aof_enabled else "ok"
+    kept = "off" if server.aof is False else "ok"
     return {
         "version": server.version,
         "role": server.role,
         "used_memory": server.used_memory,
         "maxmemory": server.maxmemory,
-        "aof_enabled": server.aof_enabled,
+        "aof_enabled": server.aof is not False,
         "persistence": "failing" if server.failing else kept,
         "latency_ms": round(server.took * 1000, 2),
         **(

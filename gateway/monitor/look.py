@@ -13,9 +13,10 @@ from gateway.settings import Settings
 from gateway.store.client import Clients
 from gateway.store.keys import Keys
 from gateway.store.overview import AccountNumbers
+from gateway.store.presence import Replica, replicas
 from gateway.store.roster import left_queued
 from gateway.store.scripts import Scripts
-from gateway.store.server import Replica, ServerNumbers, replicas, server_numbers
+from gateway.store.server import ServerNumbers, server_numbers
 from gateway.store.sources import SourceNumbers, Sources
 from gateway.store.values import TickPolicy
 from gateway.supervise import end

@@ -144,7 +144,7 @@ def _writes(server: ServerNumbers, refused: str) -> Iterator[Reason]:
     elif server.failing:
         yield reason(
             "redis_not_saving",
-            f"Redis could not write its {'append-only file' if server.failing == 'aof' else 'snapshot'} last time",
+            f"Redis could not write its {server.failing} last time",
             "see Redis' log and the disk it writes to: what it cannot save, a restart loses",
         )
 
@@ -157,7 +157,7 @@ def _server(server: ServerNumbers) -> Iterator[Reason]:
             "or get a 503, the others go on",
             "raise maxmemory, shorten results.keep, or see why jobs do not go (holds, rates)",
         )
-    if not server.aof_enabled:
+    if server.aof is False:
         yield reason(
             "redis_not_persistent",
             "Redis keeps no append-only file: a restart loses queued jobs",

@@ -15,7 +15,7 @@ from gateway.results.outbound import Answered, Outbound
 from gateway.settings import Callbacks as CallbackSettings
 from gateway.store.due import Due
 from gateway.store.scripts import Scripts
-from gateway.store.values import Callback, Settlement
+from gateway.store.scripts.callbacks import Callback, Fate
 from gateway.telemetry import Event, Log, told
 
 AT_ONCE = 8
@@ -181,7 +181,7 @@ class Callbacks:
         headers = signed(self._signers, name, self._clock.epoch_ms() // 1000, callback.receipt)
         return await self._outbound.post(callback.url, callback.receipt, headers)
 
-    def _settle(self, failed: int, answered: Answered) -> tuple[Settlement, int]:
+    def _settle(self, failed: int, answered: Answered) -> tuple[Fate, int]:
         """Return what follows from an answer after FAILED posts in vain, and in how many milliseconds."""
         if answered.status is not None and 200 <= answered.status < 300:
             return "posted", 0
@@ -193,7 +193,7 @@ class Callbacks:
         return "again", wait
 
     def _tell(
-        self, account: str, callback: Callback, answered: Answered, settlement: Settlement, wait: int, began: float
+        self, account: str, callback: Callback, answered: Answered, settlement: Fate, wait: int, began: float
     ) -> None:
         """Log what came of a post; of the URL only the host, since the rest of it may be a secret."""
         facts = {

@@ -8,7 +8,7 @@ from pydantic_core import from_json, to_json
 from gateway.model.identity import parse_job_id
 from gateway.results.receipts import job_not_found
 from gateway.store.scripts import Scripts
-from gateway.store.values import Said
+from gateway.store.scripts.readings import Said
 from gateway.web import KEY, may_use, problem
 
 _INLINE = ("base64://", "data:")

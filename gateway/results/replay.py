@@ -19,7 +19,7 @@ from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
-from gateway.store.values import Replayed
+from gateway.store.scripts.wishes import Replayed
 from gateway.telemetry import Event, Log
 from gateway.web import KEY, problem
 

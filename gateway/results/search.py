@@ -16,7 +16,7 @@ from gateway.model.target import parse_target
 from gateway.model.wording import faults_of
 from gateway.settings import Key
 from gateway.store.scripts import Scripts
-from gateway.store.values import Found, Wanted
+from gateway.store.scripts.readings import Found, Wanted
 from gateway.web import reaches_all
 
 UNDELIVERED = frozenset({"rejected", "dead", "unconfirmed", "expired", "cancelled"})

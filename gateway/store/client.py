@@ -2,9 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ClusterDownError, RedisError, ResponseError
@@ -14,7 +15,7 @@ from redis.exceptions import TimeoutError as Silent
 from gateway.model.errors import SettingsInvalid, StoreAway, StoreRefuses, StoreUnavailable
 from gateway.settings.redis_url import Kind, RedisUrl, read_redis_url
 from gateway.store.cluster import ClusterClient
-from gateway.store.connections import client
+from gateway.store.connections import plain_client
 from gateway.store.sentinels import Sentinels, led_by
 from gateway.store.slots import SlotMap
 
@@ -52,7 +53,7 @@ class Clients:
         self.blocking = self._client(address, answer, socket_timeout=None, connections=64)
 
     def _client(self, address: RedisUrl, answer: float, *, socket_timeout: float | None, connections: int) -> Redis:
-        dial = partial(client, answer=answer, socket_timeout=socket_timeout, connections=connections)
+        dial = partial(plain_client, answer=answer, socket_timeout=socket_timeout, connections=connections)
         if self._slots is not None:
             return ClusterClient(self._slots, lambda node: dial(address.of(node)))
         if self._sentinels is not None:  # which say where each connection leads
@@ -93,6 +94,13 @@ def translated() -> Iterator[None]:
         refuses = isinstance(error, ResponseError) and _TAKES_NO_WRITES.search(reason)
         away = isinstance(error, (Disconnected, Silent, ClusterDownError, OSError))
         raise (StoreRefuses if refuses else StoreAway if away else StoreUnavailable)(f"Redis: {reason}") from error
+
+
+def raise_when_all_failed(answers: Sequence[Any]) -> None:
+    """Raise the first of ANSWERS when all are errors; while others answer, only some of several servers are away."""
+    failed = [answer for answer in answers if isinstance(answer, BaseException)]
+    if failed and len(failed) == len(answers):
+        raise failed[0]
 
 
 @asynccontextmanager

@@ -8,9 +8,8 @@ which are no keys, so that neither side has all of them, and both refuse (TRYAGA
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline, PubSub
@@ -26,88 +25,14 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as Silent
 
 from gateway.settings.redis_url import Node
-from gateway.store.connections import of_replica
-from gateway.store.slots import SlotMap, slot_of, told_by
+from gateway.store.commands import Command, parts_of
+from gateway.store.connections import says_replica
+from gateway.store.slots import SlotMap, told_by
 
 _TURNS = 24  # answers that a command may get which are none, before the caller is told
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.2  # seconds before a command is tried again that nobody takes yet
 _NOT_DONE = (MovedError, AskError, TryAgainError, NoScriptError)
 """What a node says that has not done what it was told, and would do it, or knows who would."""
-
-_KEYLESS = frozenset((
-    "ACL", "BGREWRITEAOF", "BGSAVE", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DBSIZE", "DEBUG", "ECHO", "FLUSHALL",
-    "FLUSHDB", "HELLO", "INFO", "KEYS", "LASTSAVE", "LATENCY", "PING", "PUBLISH", "RANDOMKEY", "ROLE", "SCAN", "SCRIPT",
-    "SLOWLOG", "TIME", "WAIT", "WAITAOF",
-))  # fmt: skip
-"""What any master may answer: each speaks of itself alone."""
-
-_SCRIPTED = frozenset(("EVAL", "EVALSHA", "EVAL_RO", "EVALSHA_RO", "FCALL", "FCALL_RO"))
-
-
-class Command(NamedTuple):
-    """One command, and what redis-py needs to read its reply."""
-
-    words: tuple[Any, ...]
-    options: Mapping[str, Any]
-
-    @property
-    def waits(self) -> bool:
-        """Whether it asks how far the command before it has gone, and so belongs behind that."""
-        return _name(self.words[0]) in {"WAIT", "WAITAOF"}
-
-    @property
-    def slot(self) -> int | None:
-        """The slot of its first key; None when any master may answer."""
-        return _slot(self.words)
-
-
-def _slot(words: Sequence[Any]) -> int | None:
-    key = key_of(words)
-    return None if key is None else slot_of(key)
-
-
-def key_of(words: Sequence[Any]) -> str | bytes | None:
-    """Return the first key that a command names, None when it names none."""
-    name = _name(words[0])
-    place = 1
-    if name in _KEYLESS:
-        return None
-    if name in _SCRIPTED:
-        if not int(words[2]):
-            return None
-        place = 3
-    elif name in {"XREAD", "XREADGROUP"}:
-        options = 4 if name == "XREADGROUP" else 1  # behind names that may be anything
-        place = 1 + next(at for at in range(options, len(words)) if words[at] in {"STREAMS", b"STREAMS"})
-    elif name == "OBJECT":
-        place = 2
-    key: str | bytes = words[place]
-    return key
-
-
-@lru_cache(256)
-def _name(word: str | bytes) -> str:
-    """Return the name of a command by its first WORD; redis-py writes `XINFO STREAM` as one, and the key behind it."""
-    name = word.decode() if isinstance(word, bytes) else str(word)
-    return name.partition(" ")[0].upper()
-
-
-def _parts(commands: Sequence[Command]) -> list[list[int]]:
-    """Return which places of COMMANDS belong together: each by itself, but those of a slot that a WAIT follows."""
-    parts: list[list[int]] = []
-    run: list[int] = []  # places of one slot, of which a WAIT may follow
-    for place, command in enumerate(commands):
-        if command.waits and (run or parts):
-            if run:
-                parts.append(run)
-                run = []
-            parts[-1].append(place)
-            continue
-        if run and command.slot not in {None, commands[run[0]].slot}:
-            parts += [[one] for one in run]
-            run = []
-        run.append(place)
-    return parts + [[one] for one in run]
 
 
 class ClusterClient(Redis):
@@ -170,11 +95,12 @@ class ClusterClient(Redis):
 
     async def execute_command(self, *words: Any, **options: Any) -> Any:
         """Let who answers for the command's key do it."""
-        asked = await self._slots.owner(_slot(words))
+        command = Command(words, options)
+        asked = await self._slots.owner(command.slot)
         try:
             return await self.node(asked).execute_command(*words, **options)  # type: ignore[no-untyped-call]
         except _NOT_DONE as error:
-            (reply,) = await self._again([Command(words, options)], [error], asked)
+            (reply,) = await self._again([command], [error], asked)
             if isinstance(reply, Exception):
                 raise reply from None
             return reply
@@ -210,7 +136,7 @@ class ClusterClient(Redis):
             said = [answer] * len(there) if isinstance(answer, BaseException) else answer
             for place, reply in zip(there, said, strict=True):
                 replies[place] = reply
-        for part in _parts(commands):
+        for part in parts_of(commands):
             await self._mend(commands, part, asked[part[0]], replies)
         return replies
 
@@ -263,9 +189,9 @@ class ClusterClient(Redis):
 
         Nor where a WAIT follows: it is for all that is before it, so who wrote them so has to send all again.
         """
-        name, sha, *rest = commands[place].words
+        _, sha, *rest = commands[place].words
         text = self._texts.get(sha.decode() if isinstance(sha, bytes) else str(sha))
-        if text is None or _name(name) != "EVALSHA" or any(command.waits for command in commands):
+        if text is None or commands[place].name != "EVALSHA" or any(command.waits for command in commands):
             return None
         told = Command(("EVAL", text, *rest), commands[place].options)
         return [*commands[:place], told, *commands[place + 1 :]]
@@ -290,7 +216,7 @@ class ClusterClient(Redis):
     def _suspect(self, node: Node, error: Exception) -> None:
         """Look who answers for what before the next command, if ERROR says that NODE may not."""
         broken = isinstance(error, (Disconnected, Silent, ClusterDownError, OSError))
-        if broken or of_replica(error):
+        if broken or says_replica(error):
             self._slots.doubt(node)
 
 

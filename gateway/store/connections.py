@@ -19,8 +19,8 @@ _PATIENCE = 30.0  # seconds anybody waits for a connection while Redis answers o
 _DRIVER = DriverInfo()  # once: for each connection redis-py would look up its own version on disk
 
 
-def of_replica(error: BaseException) -> bool:
-    """Return whether ERROR says that who was written to is a replica; before Redis 7 a script only quotes that."""
+def says_replica(error: BaseException) -> bool:
+    """Return whether ERROR says that a Redis replica was written to; before Redis 7 a script only quotes that."""
     return isinstance(error, ReadOnlyError) or (isinstance(error, ResponseError) and "READONLY" in str(error))
 
 
@@ -82,7 +82,7 @@ class _Packed(AbstractConnection):
         return packed
 
 
-def client(
+def plain_client(
     url: str,
     *,
     answer: float,
@@ -114,3 +114,8 @@ def client(
     kinds = (mixin, _Packed) if mixin else (_Packed,)
     pool.connection_class = type("Connection", (*kinds, pool.connection_class), {})
     return Redis.from_pool(pool)
+
+
+def asking_client(url: str, seconds: float) -> Redis:
+    """Return a client for one question to the server at URL, which has SECONDS to be connected to and to answer."""
+    return plain_client(url, answer=seconds, socket_timeout=seconds, connections=1, connecting=seconds)

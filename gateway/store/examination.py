@@ -11,7 +11,7 @@ from gateway.store.client import connected, translated
 from gateway.store.fitness import judged
 from gateway.store.format import refuse_unknown
 from gateway.store.keys import Keys
-from gateway.store.unreachable import unreachable
+from gateway.store.unusable import unusable
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -33,7 +33,7 @@ async def examine(settings: Settings) -> list[Finding]:
                 found.append(Finding("fault", key, detail, refuses=True))
             return found
     except StoreUnavailable as error:
-        return [unreachable(error)]
+        return [unusable(error)]
 
 
 async def _sources(redis: Redis, intake: Intake) -> AsyncIterator[Finding]:

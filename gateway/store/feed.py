@@ -5,8 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gateway.store.client import Clients, answered_within, translated
-from gateway.store.keys import RING, Keys
+from gateway.store.client import Clients, answered_within, raise_when_all_failed, translated
+from gateway.store.keys import Keys
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.01, 0.1  # seconds between two looks at streams that cannot be waited for together
 
@@ -68,15 +68,10 @@ class Feed:
                     for stream, account in streams.items():
                         pipe.xread({stream: after[account]}, count=most)
                     replies: list[Any] = await pipe.execute(raise_on_error=False)
-                answered = {
-                    stream: reply
-                    for stream, reply in zip(streams, replies, strict=True)
-                    if not isinstance(reply, Exception)
-                }
-                if not answered:
-                    raise replies[0]
-            streams, replies = {stream: streams[stream] for stream in answered}, list(answered.values())
-            told = [one for reply in replies for one in _told(reply, streams)]
+                raise_when_all_failed(replies)
+            found = {at: reply for at, reply in zip(streams, replies, strict=True) if not isinstance(reply, Exception)}
+            streams = {stream: streams[stream] for stream in found}
+            told = [one for reply in found.values() for one in _told(reply, streams)]
             left = ends_at - time.monotonic()
             if told or left <= 0:
                 return told
@@ -84,7 +79,7 @@ class Feed:
             pause = min(2 * pause, _LONGEST_LOOK)
 
     def _stream(self, account: str) -> str:
-        return self._keys.account(account)[RING.index("receipts")]
+        return self._keys.of(account, "receipts")
 
 
 def _told(reply: Any, streams: Mapping[str, str]) -> list[Told]:

@@ -4,9 +4,7 @@ A server that loses what it took is refused at start. Redis as a service often f
 told as advice, and refuses nothing.
 """
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -17,7 +15,7 @@ from gateway.model.errors import SettingsInvalid
 from gateway.model.finding import Finding
 from gateway.settings import Redis as RedisSettings
 from gateway.store.client import Clients, translated
-from gateway.store.server import MASTERS, MOST_MEMORY, OLDEST, compatible, mode
+from gateway.store.server import MASTERS, MOST_MEMORY, OLDEST, ServerNumbers, ask, mode
 from gateway.telemetry import Event, Log
 
 _MOST_SKEW_MS = 2_000  # between the clocks of two machines that keep the same time
@@ -36,65 +34,8 @@ _OTHERS = {
 """What a URL of one server may lead to instead, and what to do about it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a server tells of itself; None where it does not tell.
-
-    version      of Redis, or of the Redis it is like, () when it does not tell; name says which program it is
-    replicas     how many replicas are connected
-    aof, fsync   whether it keeps an append-only file, and when it is forced to disk
-    saves        its snapshot points, "" for none
-    failing      what it could not save last, "" when it could
-    policy       what it does when it is full (`maxmemory-policy`)
-    memory       bytes in use, allowed (0: any), and of the machine (0: not known)
-    clock_ms     its clock, epoch milliseconds, less ours
-    """
-
-    name: str
-    version: tuple[int, ...]
-    role: str
-    replicas: int
-    aof: bool | None
-    fsync: str | None
-    saves: str | None
-    failing: str
-    policy: str | None
-    memory: tuple[int, int, int]
-    clock_ms: int
-
-
-async def told_by(redis: Redis) -> Told:
-    """Ask one server how it is; raises StoreUnavailable when it does not answer."""
-    with translated():
-        began = time.time()
-        seconds, microseconds = await redis.time()
-        here = (began + time.time()) / 2
-        info: dict[str, Any] = await redis.info()
-        config = await _config(redis)
-
-    def number(field: str) -> int:
-        return int(info.get(field, 0))
-
-    saving = {"append-only file": "aof_last_write_status", "snapshot": "rdb_last_bgsave_status"}
-    return Told(
-        name=f"Valkey {info['valkey_version']}"
-        if "valkey_version" in info
-        else f"Redis {info.get('redis_version', 'of no known version')}",
-        version=compatible(info),
-        role=str(info.get("role", "master")),
-        replicas=int(info.get("connected_slaves", 0)),
-        aof=bool(info["aof_enabled"]) if "aof_enabled" in info else None,
-        fsync=config.get("appendfsync"),
-        saves=config.get("save"),
-        failing=next((what for what, field in saving.items() if info.get(field, "ok") != "ok"), ""),
-        policy=info.get("maxmemory_policy") or config.get("maxmemory-policy"),
-        memory=(number("used_memory"), number("maxmemory"), number("total_system_memory")),
-        clock_ms=round((seconds + microseconds / 1e6 - here) * 1000),
-    )
-
-
-async def _config(redis: Redis) -> dict[str, str]:
-    """Return the settings of a server that bear on us; none where CONFIG is forbidden or unknown."""
+async def configured(redis: Redis) -> dict[str, str]:
+    """Return the settings of a server that bear on us; what it does not tell is missing."""
     told: dict[str, str] = {}
     for name in _ASKED:  # one at a time: Redis takes several names from 7.0 on
         try:
@@ -109,10 +50,17 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def findings(told: Told, settings: RedisSettings, where: str = "") -> list[Finding]:
-    """Return what is fine with a server, what could bite, what must not be; WHERE it is, if it is one of several."""
-    parts = (_program(told), _replicas(told, settings), _persistence(told, settings), _memory(told), _clock(told))
+def findings(server: ServerNumbers, config: Mapping[str, str], settings: RedisSettings) -> list[Finding]:
+    """Return what is fine with a SERVER that is set up by CONFIG, what could bite and what must not be."""
+    parts = (
+        _program(server),
+        _replicas(server, settings),
+        _persistence(server, config, settings),
+        _memory(server, server.policy or config.get("maxmemory-policy")),
+        _clock(server),
+    )
     found = chain.from_iterable(parts)
+    where = server.address
     return [one._replace(detail=f"{where}: {one.detail}") for one in found] if where else list(found)
 
 
@@ -121,9 +69,11 @@ async def judged(clients: Clients, settings: RedisSettings) -> list[Finding]:
     if clients.kind == "server" and (found := await mode(clients)) in _OTHERS:
         return [_refusal("redis.url", *_OTHERS[found])]
     with translated():
-        masters = await clients.masters()
-    judgements = [findings(await told_by(master), settings, address) for address, master in masters.items()]
-    return list(chain.from_iterable(judgements))
+        return [
+            finding
+            for address, master in (await clients.masters()).items()
+            for finding in findings(await ask(master, address), await configured(master), settings)
+        ]
 
 
 async def assure(clients: Clients, settings: RedisSettings) -> None:
@@ -139,56 +89,58 @@ async def assure(clients: Clients, settings: RedisSettings) -> None:
             Log().info(Event.SERVER_ADVISED, setting=finding.key, detail=finding.detail, advice=finding.remedy)
 
 
-def _program(told: Told) -> Iterator[Finding]:
+def _program(server: ServerNumbers) -> Iterator[Finding]:
+    name = f"{server.program} {server.version}" if server.compatible else "Redis of no known version"
     need = ".".join(map(str, OLDEST))
-    if not told.version:
+    if not server.compatible:
         yield Finding("advice", "redis.url", "the server does not tell its version", f"see that it is {need} or newer")
-    if told.version and told.version < OLDEST:
-        yield _refusal("redis.url", f"{told.name} is too old", f"use Redis {need} or newer, or Valkey")
-    elif told.role not in MASTERS:
+    if server.compatible and server.compatible < OLDEST:
+        yield _refusal("redis.url", f"{name} is too old", f"use Redis {need} or newer, or Valkey")
+    elif server.role not in MASTERS:
         yield _refusal(
             "redis.url",
-            f"leads to a {_ROLES.get(told.role, told.role)}, which takes no writes",
+            f"leads to a {_ROLES.get(server.role, server.role)}, which takes no writes",
             "let redis.url lead to its master",
         )
     else:
-        yield Finding("fine", "redis.url", f"{told.name}, a {told.role}")
+        yield Finding("fine", "redis.url", f"{name}, a {server.role}")
 
 
-def _replicas(told: Told, settings: RedisSettings) -> Iterator[Finding]:
+def _replicas(server: ServerNumbers, settings: RedisSettings) -> Iterator[Finding]:
     if settings.durability == "local":
         return
-    if told.replicas < settings.replicas:
+    connected = server.redis_replicas
+    if connected < settings.replicas:
         yield Finding(
             "fault",
             "redis.durability",
-            f"is {settings.durability}, and {told.replicas} of {settings.replicas} replicas are connected",
+            f"is {settings.durability}, and {connected} of {settings.replicas} replicas are connected",
             "connect them, or write redis.durability: local",
         )
-    elif told.replicas > settings.replicas:
+    elif connected > settings.replicas:
         yield Finding(
             "advice",
             "redis.replicas",
-            f"{told.replicas} replicas are connected, and a job counts with {settings.replicas} of them: a failover "
+            f"{connected} replicas are connected, and a job counts with {settings.replicas} of them: a failover "
             "may make one the master that has not got it",
-            f"write redis.replicas: {told.replicas}; with fewer, give all the same replica-priority, so that the one "
+            f"write redis.replicas: {connected}; with fewer, give all the same replica-priority, so that the one "
             "which has most is preferred",
         )
     else:
-        yield Finding("fine", "redis.durability", f"{told.replicas} connected replicas")
+        yield Finding("fine", "redis.durability", f"{connected} connected replicas")
 
 
-def _persistence(told: Told, settings: RedisSettings) -> Iterator[Finding]:
-    key = "redis.persistence"
-    if told.failing:
+def _persistence(server: ServerNumbers, config: Mapping[str, str], settings: RedisSettings) -> Iterator[Finding]:
+    key, fsync, saves = "redis.persistence", config.get("appendfsync"), config.get("save")
+    if server.failing:
         yield Finding(
             "fault",
             key,
-            f"Redis could not write its {told.failing} last time",
+            f"Redis could not write its {server.failing} last time",
             "see Redis' log and the disk it writes to",
         )
-    if told.aof:
-        if told.fsync == "no":
+    if server.aof:
+        if fsync == "no":
             yield Finding(
                 "advice",
                 key,
@@ -196,12 +148,12 @@ def _persistence(told: Told, settings: RedisSettings) -> Iterator[Finding]:
                 "run `CONFIG SET appendfsync everysec`, and write it into Redis' configuration",
             )
         else:
-            yield Finding("fine", key, f"an append-only file (appendfsync {told.fsync or 'not told'})")
-    elif told.aof is None:
+            yield Finding("fine", key, f"an append-only file (appendfsync {fsync or 'not told'})")
+    elif server.aof is None:
         yield Finding(
             "advice", key, "the server does not tell whether it keeps what it took", "see that it is persistent"
         )
-    elif told.saves == "" and settings.persistence == "required":
+    elif saves == "" and settings.persistence == "required":
         yield _refusal(
             key,
             "Redis keeps neither an append-only file nor snapshots, so its restart loses every job",
@@ -209,27 +161,27 @@ def _persistence(told: Told, settings: RedisSettings) -> Iterator[Finding]:
         )
     else:
         loses = {"": "loses every job", None: "may lose every job"}.get(
-            told.saves, "loses what came since the last snapshot"
+            saves, "loses what came since the last snapshot"
         )
         yield Finding(
             "advice", key, f"Redis keeps no append-only file: its restart {loses}", "set `appendonly yes` there"
         )
 
 
-def _memory(told: Told) -> Iterator[Finding]:
-    used, most, machine = told.memory
-    evicts = told.policy is not None and told.policy != "noeviction"
+def _memory(server: ServerNumbers, policy: str | None) -> Iterator[Finding]:
+    used, most, machine = server.used_memory, server.maxmemory, server.machine_memory
+    evicts = policy is not None and policy != "noeviction"
     remedy = "set `maxmemory-policy noeviction` there, so that a full Redis refuses instead of forgetting"
     if evicts and most:
-        yield _refusal("redis.url", f"Redis drops keys when it is full (maxmemory-policy {told.policy})", remedy)
+        yield _refusal("redis.url", f"Redis drops keys when it is full (maxmemory-policy {policy})", remedy)
     elif evicts:
         yield Finding(
             "advice",
             "redis.url",
-            f"Redis would drop keys if it had a maxmemory (maxmemory-policy {told.policy})",
+            f"Redis would drop keys if it had a maxmemory (maxmemory-policy {policy})",
             remedy,
         )
-    elif told.policy is None:
+    elif policy is None:
         yield Finding("advice", "redis.url", "the server does not tell its maxmemory-policy", "see that it evicts none")
     if not most:
         yield Finding(
@@ -249,13 +201,13 @@ def _memory(told: Told) -> Iterator[Finding]:
         yield Finding("fine", "redis.url", f"{used / most:.0%} of its maxmemory ({_mib(most)}) is in use")
 
 
-def _clock(told: Told) -> Iterator[Finding]:
-    ahead = abs(told.clock_ms)
+def _clock(server: ServerNumbers) -> Iterator[Finding]:
+    ahead = abs(server.ahead_ms)
     if ahead > _MOST_SKEW_MS:
         yield Finding(
             "advice",
             "redis.url",
-            f"its clock is {ahead / 1000:.0f} s {'ahead of' if told.clock_ms > 0 else 'behind'} the one here",
+            f"its clock is {ahead / 1000:.0f} s {'ahead of' if server.ahead_ms > 0 else 'behind'} the one here",
             "let both machines keep their time by NTP; receipts are dated by Redis",
         )
 

@@ -2,22 +2,22 @@
 
 FORMAT is the newest format this gateway knows. Each account's data carry theirs as the field `format` of the hash
 `counts`, the keys beside the accounts as the string `<prefix>:format`; where neither is, it is 1. A record of another
-format than 1 says so in its field `v`. Every account script begins with `lua/format.lua` and does nothing to data of a
+format than 1 says so in its field `v`. Every account script begins with `format.lua` and does nothing to data of a
 newer format: at start such data are a reason not to start, later `DataNewer`, a 503 and a reason of `/status`.
 
 History:
 
 0  until a few hours before commit d8da54e. `flights` was a ZSET, what a job says was in its record. Of these data ended
    jobs can be read, though not replayed; a gateway does not start while others wait.
-1  commit d8da54e. The keys of `keys.RING`; a record is what is unusual of a job (`USUAL` in `lua/account.lua`),
-   packed, and behind it, until it is delivered, what it says.
+1  commit d8da54e. The keys of `keys.RING`; a record is what is unusual of a job (`USUAL` in `records.lua`), packed, and
+   behind it, until it is delivered, what it says.
 
 To change the format, which is what any older gateway would read wrongly, in this order:
 
 1. Count FORMAT up, and say here what changed.
-2. In `lua/format.lua` add `CASTS[n]`: `up` makes a record of the new format of one of the last, `down` the way back.
-   All scripts know the newest shape only. What becomes of other keys goes into `STEPS[n]` of `lua/raise.lua`; until
-   that has run, scripts look at LAYOUT for which of both is there.
+2. In `lua/included/format.lua` add `CASTS[n]`: `up` makes a record of the new format of one of the last, `down` the
+   way back. All scripts know the newest shape only. What becomes of other keys goes into `STEPS[n]` of
+   `lua/raise.lua`; until that has run, scripts look at LAYOUT for which of both is there.
 3. Hold a dump made by the last version that wrote the old format to `tests/upgrade`.
 
 The data are raised (`store/raising.py`) when every replica that lives knows the new format, and not before, so that old
@@ -46,7 +46,7 @@ import msgpack
 
 from gateway.model.errors import DataNewer, SettingsInvalid
 from gateway.store.client import Clients, translated
-from gateway.store.keys import RING, Keys
+from gateway.store.keys import Keys
 
 FORMAT = 1
 
@@ -75,11 +75,9 @@ async def refuse_unknown(clients: Clients, keys: Keys, accounts: Iterable[str]) 
     with translated():
         _refuse_newer("the data", keys, await clients.commands.get(keys.format))
         for account in accounts:
-            ring = dict(zip(RING, keys.account(account), strict=True))
-            _refuse_newer(
-                f"the data of account {account!r}", keys, await clients.commands.hget(ring["counts"], "format")
-            )
-            if await _is_older(clients.commands, ring):
+            mark = await clients.commands.hget(keys.of(account, "counts"), "format")
+            _refuse_newer(f"the data of account {account!r}", keys, mark)
+            if await _is_older(clients.commands, keys, account):
                 raise SettingsInvalid(
                     f"redis.prefix: jobs of account {account!r} under {keys.prefix!r} wait that were written by an "
                     "older gateway than this one can read; start that version again and let it run its queue empty "
@@ -97,17 +95,17 @@ def _refuse_newer(what: str, keys: Keys, mark: Any) -> None:
     )
 
 
-async def _is_older(redis: Any, ring: dict[str, str]) -> bool:
-    """Return whether an account has data of format 0: by its calls in flight, or by some of the jobs that wait."""
-    if await redis.type(ring["flights"]) not in {b"none", b"hash"}:
+async def _is_older(redis: Any, keys: Keys, account: str) -> bool:
+    """Return whether ACCOUNT has data of format 0: by its calls in flight, or by some of the jobs that wait."""
+    if await redis.type(keys.of(account, "flights")) not in {b"none", b"hash"}:
         return True
     jobs: list[bytes] = []
-    for target in await redis.zrange(ring["due"], 0, _AMONG - 1):
-        jobs += await redis.zrange(ring["lane:"] + target.decode(), 0, 0)
-    for member in await redis.zrange(ring["scheduled"], 0, _AMONG - 1):
+    for target in await redis.zrange(keys.of(account, "due"), 0, _AMONG - 1):
+        jobs += await redis.zrange(keys.of(account, "lane:") + target.decode(), 0, 0)
+    for member in await redis.zrange(keys.of(account, "scheduled"), 0, _AMONG - 1):
         if not member.startswith(b"aside:"):
             jobs.append(member.partition(b":")[2])
-    return _say_nothing([await redis.get(ring["job:"] + job.decode()) for job in jobs])
+    return _say_nothing([await redis.get(keys.of(account, "job:") + job.decode()) for job in jobs])
 
 
 def _say_nothing(records: Sequence[bytes | None]) -> bool:

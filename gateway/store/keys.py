@@ -81,7 +81,11 @@ class Keys:
 
     def account(self, account: str) -> list[str]:
         """Return the KEYS of the account scripts, as `RING` orders them."""
-        return [f"{self.prefix}:{{{account}}}:{name}" for name in RING]
+        return [self.of(account, name) for name in RING]
+
+    def of(self, account: str, name: str) -> str:
+        """Return the key of ACCOUNT called NAME; of names like `job:` in `RING`, the beginning of its keys."""
+        return f"{self.prefix}:{{{account}}}:{name}"
 
     def reader(self, source: str) -> str:
         """Name the lease of the one reader of SOURCE."""
@@ -89,7 +93,7 @@ class Keys:
 
     def listener(self, account: str) -> str:
         """Name the lease of the one listener to the events of ACCOUNT."""
-        return f"{self.prefix}:{{{account}}}:listener"
+        return self.of(account, "listener")
 
     def list_stream(self, source: str) -> str:
         """Name the stream into which the entries of a list are moved; in the list's own slot."""

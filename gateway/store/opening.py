@@ -8,7 +8,7 @@ from gateway.settings import Redis
 from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server, state_dir
 from gateway.store.fitness import assure
-from gateway.store.unreachable import unreachable
+from gateway.store.unusable import unusable
 from gateway.telemetry import Event, Log
 
 
@@ -28,5 +28,5 @@ async def opened(settings: Redis) -> AsyncIterator[Clients]:
             clients = await stack.enter_async_context(connected(url))
             await assure(clients, settings)
         except StoreUnavailable as error:
-            raise SettingsInvalid(str(unreachable(error))) from None
+            raise SettingsInvalid(str(unusable(error))) from None
         yield clients

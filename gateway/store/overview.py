@@ -1,4 +1,4 @@
-"""What `overview.lua` counts of one account, as it is read from its reply."""
+"""What `overview.lua` counts of one account, and `lane.lua` of one target, as it is read from their replies."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,73 @@ from typing import Any, NamedTuple
 
 from gateway.model.receipt import FINAL_STATES
 from gateway.model.verdict import Verdict
-from gateway.store.values import CallbackNumbers, Hold, Slowed, Unmatched, Window
+
+
+class Hold(NamedTuple):
+    """Why a target, or the whole account (`name` is `account`), waits; epoch milliseconds.
+
+    operator  whether a person said so, who then has to let it go
+    """
+
+    name: str
+    since: int
+    until: int
+    reason: str
+    operator: bool
+
+
+class Slowed(NamedTuple):
+    """By which factor the rates of a target, or of the account, are slowed, and why; epoch milliseconds."""
+
+    name: str
+    since: int
+    until: int
+    reason: str
+    factor: int
+
+
+class Unmatched(NamedTuple):
+    """Answers that no rule knows, by how they are worded, and the last job of which; epoch milliseconds."""
+
+    fingerprint: str
+    times: int
+    since: int
+    last: int
+    retcode: int | None
+    job_id: str
+
+
+class Window(NamedTuple):
+    """How full one rate of a scope is: `used` of `most` sends in `period` ms, and the epoch ms when one more fits."""
+
+    most: int
+    period: int
+    used: int
+    opens_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class LaneNumbers:
+    """What one target holds right now; `due` is the epoch ms when its lane may go next, None while it has no turn."""
+
+    queued: int
+    in_flight: bool
+    due: int | None
+    hold: Hold | None
+    slowed: Slowed | None
+    windows: list[Window]
+    observed: bool
+    account_windows: list[Window]
+    account_observed: bool
+
+
+class CallbackNumbers(NamedTuple):
+    """Callbacks that wait, and since how many milliseconds the oldest; those given up lately, and the last when."""
+
+    waiting: int
+    oldest: int
+    given_up: int
+    given_up_at: int
 
 
 class Waiting(NamedTuple):
@@ -116,9 +182,9 @@ def account_numbers(reply: Sequence[Any]) -> AccountNumbers:
             for name, number in sorted(numbers.items())
             if name.startswith("observed:")
         },
-        holds=[hold_of(name.decode(), fields) for name, *fields in holds],
+        holds=[_hold(name.decode(), fields) for name, *fields in holds],
         parked=parked,
-        slowed=[slowed_of(name.decode(), fields) for name, *fields in slowed],
+        slowed=[_slowed(name.decode(), fields) for name, *fields in slowed],
         unmatched=[
             Unmatched(words.decode(), times, int(since), int(last), int(code) if code else None, job.decode())
             for words, times, since, last, code, job in unmatched
@@ -129,25 +195,41 @@ def account_numbers(reply: Sequence[Any]) -> AccountNumbers:
             callbacks, oldest_callback, numbers.get("given_up", 0), numbers.get("given_up_at", 0)
         ),
         backlog=[_waiting(lane) for lane in backlog],
-        windows=windows_of(windows),
+        windows=_windows(windows),
         observed_account=bool(observed),
         flow=[_counts(minute) for minute in flow],
     )
 
 
-def hold_of(name: str, fields: Sequence[Any]) -> Hold:
+def lane_numbers(target: str, reply: Sequence[Any]) -> LaneNumbers:
+    """Return what a REPLY of the script says of TARGET."""
+    queued, in_flight, due, hold, slowed, windows, observed, of_account, account_observed = reply
+    return LaneNumbers(
+        queued=queued,
+        in_flight=bool(in_flight),
+        due=int(due) if due else None,
+        hold=_hold(target, hold) if hold else None,
+        slowed=_slowed(target, slowed) if slowed else None,
+        windows=_windows(windows),
+        observed=bool(observed),
+        account_windows=_windows(of_account),
+        account_observed=bool(account_observed),
+    )
+
+
+def _hold(name: str, fields: Sequence[Any]) -> Hold:
     """Return the hold of NAME that the scripts write as {since, until, reason, by an operator}."""
     since, until, why, operator = fields
     return Hold(name, int(since), int(until), why.decode(), bool(operator))
 
 
-def slowed_of(name: str, fields: Sequence[bytes]) -> Slowed:
+def _slowed(name: str, fields: Sequence[bytes]) -> Slowed:
     """Return how NAME is slowed, which the scripts write as {since, until, reason, factor}."""
     since, until, why, factor = fields
     return Slowed(name, int(since), int(until), why.decode(), int(factor))
 
 
-def windows_of(reply: Iterable[Sequence[Any]]) -> list[Window]:
+def _windows(reply: Iterable[Sequence[Any]]) -> list[Window]:
     """Return windows that the scripts write as {count, period, used, opens at} each."""
     return [Window(*map(int, fields)) for fields in reply]
 

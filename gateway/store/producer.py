@@ -3,7 +3,7 @@
 from typing import Any
 
 from gateway.store.client import Clients, translated
-from gateway.store.keys import RING, Keys
+from gateway.store.keys import Keys
 
 
 class Producer:
@@ -39,8 +39,7 @@ class Producer:
 
     async def receipts(self, account: str = "main") -> list[bytes]:
         """Return every receipt in the account's stream, as JSON."""
-        stream = self._keys.account(account)[RING.index("receipts")]
-        return [fields[b"receipt"] for _, fields in await self._entries(stream)]
+        return [fields[b"receipt"] for _, fields in await self._entries(self._keys.of(account, "receipts"))]
 
     async def _entries(self, stream: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
         with translated():

@@ -7,8 +7,8 @@ from gateway.clock import Clock
 from gateway.store.client import Clients, translated
 from gateway.store.format import FORMAT
 from gateway.store.keys import Keys
+from gateway.store.presence import replicas
 from gateway.store.scripts import Scripts
-from gateway.store.server import replicas
 from gateway.telemetry import Event, Log
 
 SETTLED_S = 30.0

@@ -1,5 +1,7 @@
 """How far a write has to have gone before somebody relies on it: `redis.durability: replicated`.
 
+A replica is one of Redis here; elsewhere it is a process of the gateway.
+
 A script and a WAIT behind it go on one connection, for WAIT waits for what its own connection wrote. Redis 7.2 and
 newer take that literally: where a script found its work done already, as a repeat does, nothing would be waited for.
 So `vouch.lua` writes between the two, after what that script found.

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from gateway.store.client import Clients, translated
-from gateway.store.keys import RING, Keys
+from gateway.store.keys import Keys
 
 
 async def enrol(clients: Clients, keys: Keys, accounts: Collection[str]) -> None:
@@ -18,7 +18,5 @@ async def left_queued(clients: Clients, keys: Keys, served: Collection[str]) -> 
     with translated():
         known: Any = await clients.commands.smembers(keys.roster)
         absent = sorted({name.decode() for name in known} - set(served))
-        waiting = {
-            name: await clients.commands.hget(keys.account(name)[RING.index("counts")], "queued") for name in absent
-        }
+        waiting = {name: await clients.commands.hget(keys.of(name, "counts"), "queued") for name in absent}
     return {name: int(queued) for name, queued in waiting.items() if queued and int(queued) > 0}

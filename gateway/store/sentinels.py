@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError, ResponseError
 
 from gateway.settings.redis_url import Node, RedisUrl
-from gateway.store.connections import client, of_replica
+from gateway.store.connections import asking_client, says_replica
 from gateway.supervise import end
 
 _ANSWER = 1.0  # seconds a sentinel has to answer
@@ -102,9 +102,7 @@ class Sentinels:
 
     async def _word(self, sentinel: Node) -> _Word | str:
         """Return what one sentinel says, or why it says nothing."""
-        redis = client(
-            self._url.of_sentinel(sentinel), answer=_ANSWER, socket_timeout=_ANSWER, connections=1, connecting=_ANSWER
-        )
+        redis = asking_client(self._url.of_sentinel(sentinel), _ANSWER)
         try:
             told: Any = await redis.execute_command(  # type: ignore[no-untyped-call]
                 "SENTINEL", "MASTER", self._url.service
@@ -152,7 +150,7 @@ def led_by(sentinels: Sentinels) -> type[AbstractConnection]:
             try:
                 return await super().read_response(*words, **options)
             except ResponseError as error:
-                if not of_replica(error):
+                if not says_replica(error):
                     raise
                 await self.disconnect()
                 raise Disconnected(f"{self.host}:{self.port} is the master no more") from None

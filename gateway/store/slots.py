@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as Disconnected
 
 from gateway.model.errors import SettingsInvalid
 from gateway.settings.redis_url import Node, RedisUrl
-from gateway.store.connections import client
+from gateway.store.connections import asking_client
 from gateway.supervise import end
 
 _SLOTS = 16_384
@@ -104,7 +104,7 @@ class SlotMap:
             raise Disconnected(f"no node of the cluster tells who serves what: {'; '.join(reasons)}")
 
     async def _ranges(self, node: Node) -> list[Any]:
-        redis = client(self._url.of(node), answer=_ANSWER, socket_timeout=_ANSWER, connections=1, connecting=_ANSWER)
+        redis = asking_client(self._url.of(node), _ANSWER)
         try:
             # Spelled so, redis-py leaves the reply as it is; all versions know it, and it names hosts for clients.
             ranges: list[Any] = await redis.execute_command("CLUSTER", "SLOTS")  # type: ignore[no-untyped-call]

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
-from gateway.store.client import Clients, answered_within, translated
-from gateway.store.keys import RING, Keys
+from gateway.store.client import Clients, answered_within, raise_when_all_failed, translated
+from gateway.store.keys import Keys
 
 _RAW_LIMIT = 65_536
 
@@ -117,10 +117,9 @@ class Sources:
         """
         with translated():
             redis = self._clients.commands
-            keys = [self._keys.account(account)[RING.index("marks")] for account in accounts]
+            keys = [self._keys.of(account, "marks") for account in accounts]
             marks = await asyncio.gather(*(redis.hget(key, source) for key in keys), return_exceptions=True)
-            for mark in marks if all(isinstance(mark, BaseException) for mark in marks) else ():
-                raise cast("BaseException", mark)
+            raise_when_all_failed(marks)
             exists = await redis.exists(stream)
             last = _numbers((await redis.xinfo_stream(stream))["last-generated-id"]) if exists else (0, 0)
         found = dict(zip(accounts, marks, strict=True))

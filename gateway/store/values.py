@@ -97,6 +97,12 @@ class TickPolicy:
     on_unknown: str
     retries: int
 
+    @property
+    def arguments(self) -> list[int | str]:
+        """These as the tick script takes them, in its order."""
+        of_calls: list[int | str] = [self.most_in_flight, self.lease, self.settle_for]
+        return [*of_calls, self.keep, self.stream, self.on_unknown, self.retries, self.limits.packed]
+
 
 class Ended(NamedTuple):
     """A job that ended, as the script that ended it reports.
@@ -130,59 +136,6 @@ class Ended(NamedTuple):
     corrected: bool = False
     traceparent: str | None = None
     text: str | None = None
-
-
-Settlement = Literal["posted", "again", "given_up", "back"]
-"""What became of a callback: it is over, put off, over without success, or anybody's again."""
-
-
-class Callback(NamedTuple):
-    """A callback handed out to this replica until its lease lapses.
-
-    state    the final state it tells of
-    failed   how often it was posted in vain
-    lease    epoch milliseconds; names this handing-out
-    receipt  what to post, JSON
-    """
-
-    job_id: str
-    host: str
-    url: str
-    state: str
-    failed: int
-    lease: int
-    receipt: bytes
-
-
-class Claimed(NamedTuple):
-    """Callbacks handed out: `next_in` milliseconds to the next turn, None when there is nothing to wait for.
-
-    crowded  whether more is to come for a receiver that this replica has enough under way to
-    dropped  job and host of callbacks whose record is no longer kept
-    """
-
-    next_in: int | None
-    crowded: bool
-    callbacks: list[Callback]
-    dropped: list[tuple[str, str]]
-
-
-class CallbackNumbers(NamedTuple):
-    """Callbacks that wait, and since how many milliseconds the oldest; those given up lately, and the last when."""
-
-    waiting: int
-    oldest: int
-    given_up: int
-    given_up_at: int
-
-
-class Cancelled(NamedTuple):
-    """What came of a wish to cancel: whether the job is cancelled, else the state that it is too late for."""
-
-    done: bool
-    state: str
-    target: str
-    ended: list[Ended]
 
 
 class Noted(NamedTuple):
@@ -242,112 +195,3 @@ class Tick:
     looks: list[Look] = field(default_factory=list)
     probe: bool = False
     replicated: bool = True
-
-
-class Hold(NamedTuple):
-    """Why a target, or the whole account (`name` is `account`), waits; epoch milliseconds.
-
-    operator  whether a person said so, who then has to let it go
-    """
-
-    name: str
-    since: int
-    until: int
-    reason: str
-    operator: bool
-
-
-class Slowed(NamedTuple):
-    """By which factor the rates of a target, or of the account, are slowed, and why; epoch milliseconds."""
-
-    name: str
-    since: int
-    until: int
-    reason: str
-    factor: int
-
-
-class Unmatched(NamedTuple):
-    """Answers that no rule knows, by how they are worded, and the last job of which; epoch milliseconds."""
-
-    fingerprint: str
-    times: int
-    since: int
-    last: int
-    retcode: int | None
-    job_id: str
-
-
-class Window(NamedTuple):
-    """How full one rate of a scope is: `used` of `most` sends in `period` ms, and the epoch ms when one more fits."""
-
-    most: int
-    period: int
-    used: int
-    opens_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class LaneNumbers:
-    """What one target holds right now; `due` is the epoch ms when its lane may go next, None while it has no turn."""
-
-    queued: int
-    in_flight: bool
-    due: int | None
-    hold: Hold | None
-    slowed: Slowed | None
-    windows: list[Window]
-    observed: bool
-    account_windows: list[Window]
-    account_observed: bool
-
-
-class Said(NamedTuple):
-    """What a job says: action and body of each of its parts, as long as its record holds them; the first are sent."""
-
-    job_id: str
-    target: str
-    delivered: int
-    parts: list[tuple[str, bytes]]
-
-
-class Sent(NamedTuple):
-    """Whose a message is that this gateway sent, and whether it was taken back."""
-
-    target: str
-    job_id: str
-    recalled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which jobs are looked for; what is empty says nothing. `since` and `until` in epoch ms, both included.
-
-    patterns    the targets within reach, as globs
-    unreplayed  only what was not replayed
-    """
-
-    states: frozenset[str] = frozenset()
-    target: str = ""
-    since: int | None = None
-    until: int | None = None
-    patterns: tuple[str, ...] = ()
-    unreplayed: bool = False
-
-
-class Found(NamedTuple):
-    """A job that was found: the id of its entry in the index, its own, and its receipt as JSON, without attempts."""
-
-    entry: str
-    job_id: str
-    receipt: bytes
-
-
-class Replayed(NamedTuple):
-    """What came of a wish to replay a job: `replayed` or `duplicate` with the replay's id, else why not.
-
-    `not_ended`, `nothing_left`, `gone` (no record is left), `full` and `later` (ask again) come with the job's own id.
-    """
-
-    outcome: str
-    job_id: str

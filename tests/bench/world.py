@@ -15,7 +15,7 @@ from typing import Any
 from gateway.sandbox.process import GatewayProcess
 from gateway.store.client import Clients, connected
 from gateway.store.embedded import embedded_server
-from gateway.store.keys import RING, Keys
+from gateway.store.keys import Keys
 from gateway.store.producer import Producer
 from gateway.store.scripts import Scripts
 from tests.bench import meters
@@ -127,7 +127,7 @@ class World:
         info: dict[str, Any] = await self._clients.commands.info("memory")
         used = int(info["used_memory"]) - int(info["mem_clients_normal"]) - int(info["mem_aof_buffer"])
         for account in self.accounts:
-            stream = _KEYS.account(account)[RING.index("receipts")]
+            stream = _KEYS.of(account, "receipts")
             used -= int(await self._clients.commands.memory_usage(stream, samples=0) or 0)
         return used
 

@@ -13,8 +13,8 @@ import pytest
 from gateway.model.receipt import Receipt
 from gateway.sandbox.process import GatewayProcess
 from gateway.store.client import Clients
-from gateway.store.keys import RING, Keys
-from gateway.store.scripts import source_of
+from gateway.store.keys import Keys
+from gateway.store.scripts.source import source_of
 from tests.chaos.proxy import Mishap, Proxy
 from tests.store.bench import Bench, job
 from tests.world import World, until
@@ -96,15 +96,14 @@ async def all_arrive_once_and_in_order(world: World, count: int, ways: Sequence[
 async def left(world: World) -> dict[str, int]:
     """Count what has to be nothing once every job has ended."""
     redis, keys = world.clients.commands, Keys("gw")
-    account = dict(zip(RING, keys.account("main"), strict=True))
     return {
         "stream": await redis.xlen("gw:jobs"),
         "list": await redis.llen("gw:jobs:list"),
         "stream of the list": await redis.xlen(keys.list_stream("gw:jobs:list")),
         "refused": await redis.xlen(keys.invalid),
-        "queued": int(await redis.hget(account["counts"], "queued") or 0),
-        "in flight": await redis.hlen(account["flights"]),
-        "due": await redis.zcard(account["due"]),
+        "queued": int(await redis.hget(keys.of("main", "counts"), "queued") or 0),
+        "in flight": await redis.hlen(keys.of("main", "flights")),
+        "due": await redis.zcard(keys.of("main", "due")),
     }
 
 

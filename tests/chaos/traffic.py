@@ -14,7 +14,7 @@ import aiohttp
 from gateway.model.errors import StoreUnavailable
 from gateway.model.receipt import FINAL_STATES, Receipt
 from gateway.store.client import translated
-from gateway.store.keys import RING, Keys
+from gateway.store.keys import Keys
 from tests.chaos.evidence import Evidence, arrivals_of, by_job, shown_by
 from tests.chaos.plan import Encounter, PlannedJob
 from tests.world import World, until
@@ -151,4 +151,4 @@ async def _left_over(world: World) -> dict[str, int]:
 
 
 def _account_key(name: str) -> str:
-    return _KEYS.account("main")[RING.index(name)]
+    return _KEYS.of("main", name)

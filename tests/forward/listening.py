@@ -12,7 +12,8 @@ from gateway.forward.listener import Listener
 from gateway.sandbox.events import lifecycle
 from gateway.settings import Account
 from gateway.store.keys import Keys
-from gateway.store.scripts import Role, Scripts
+from gateway.store.scripts import Scripts
+from gateway.store.scripts.processes import Role
 from gateway.supervise import Supervisor
 from tests.forward.test_notices import SELF
 from tests.world import World, serving, until

@@ -13,7 +13,8 @@ from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.keys import Keys
 from gateway.store.pressure import Pressure
-from gateway.store.scripts import Role, Scripts
+from gateway.store.scripts import Scripts
+from gateway.store.scripts.processes import Role
 from gateway.store.sources import Sources
 from tests.world import World, until
 

@@ -16,7 +16,8 @@ from gateway.model.rate import Rate
 from gateway.store.client import connected
 from gateway.store.keys import Keys
 from gateway.store.replication import Replication
-from gateway.store.scripts import Scripts, source_of
+from gateway.store.scripts import Scripts
+from gateway.store.scripts.source import source_of
 from gateway.store.values import Submission, Tick, TickPolicy
 from tests.chaos.pair import Pair, pair
 from tests.store.bench import DELIVERED, POLICY, WIDE, Bench, job

@@ -9,10 +9,9 @@ import pytest
 from gateway.monitor import reasons
 from gateway.monitor.look import Look, Shared
 from gateway.monitor.reasons import Reason
-from gateway.store.overview import AccountNumbers
+from gateway.store.overview import AccountNumbers, CallbackNumbers, Hold, Slowed, Unmatched, Window
 from gateway.store.server import ServerNumbers
 from gateway.store.sources import SourceNumbers
-from gateway.store.values import CallbackNumbers, Hold, Slowed, Unmatched, Window
 
 NOW = 1_700_000_010_000  # half a minute past
 
@@ -31,8 +30,8 @@ def numbers(*minutes: dict[str, int], **fields: Any) -> AccountNumbers:
 
 def server(**fields: Any) -> ServerNumbers:
     well: dict[str, Any] = {
-        "version": "9.0", "compatible": (7, 2), "role": "master", "used_memory": 1, "maxmemory": 0,
-        "aof_enabled": True, "failing": "", "now": NOW, "took": 0.001,
+        "program": "Valkey", "version": "9.0", "compatible": (7, 2), "role": "master", "used_memory": 1, "maxmemory": 0,
+        "aof": True, "failing": "", "now": NOW, "ahead_ms": 0, "took": 0.001,
     }  # fmt: skip
     return ServerNumbers(**{**well, **fields})
 
@@ -109,11 +108,11 @@ def test_of_a_minute_that_is_only_partly_in_the_last_ones_its_share_counts() -> 
     [
         (server(), "", []),
         (server(role="slave"), "", ["redis_takes_no_writes"]),
-        (server(failing="aof"), "MISCONF", ["redis_takes_no_writes"]),
-        (server(failing="rdb"), "", ["redis_not_saving"]),
+        (server(failing="append-only file"), "MISCONF", ["redis_takes_no_writes"]),
+        (server(failing="snapshot"), "", ["redis_not_saving"]),
         (server(maxmemory=100, used_memory=85), "", ["redis_full"]),
         (server(maxmemory=100, used_memory=84), "", []),
-        (server(aof_enabled=False), "", ["redis_not_persistent"]),
+        (server(aof=False), "", ["redis_not_persistent"]),
     ],
 )
 def test_redis_gives_a_reason_where_it_takes_or_keeps_less_than_it_should(

@@ -9,7 +9,7 @@ from gateway.clock import Clock
 from gateway.results.search import Hit, Position, Search
 from gateway.store.keys import Keys
 from gateway.store.scripts import Scripts
-from gateway.store.values import Wanted
+from gateway.store.scripts.readings import Wanted
 from tests.store.bench import POLICY, job
 from tests.world import World
 

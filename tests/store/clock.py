@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from gateway.store.client import Clients
 from gateway.store.keys import Keys
 from gateway.store.overview import AccountNumbers
-from gateway.store.scripts import SCRIPTS, Scripts, source_of
+from gateway.store.scripts import Scripts
+from gateway.store.scripts.source import SCRIPTS, source_of
 from tests.store.bench import Bench
 
 BEGINNING = 1_700_000_000_000
@@ -16,7 +17,6 @@ class ScriptsInOurTime(Scripts):
 
     def __init__(self, clients: Clients, keys: Keys) -> None:
         super().__init__(clients.commands, keys)
-        self._redis = clients.commands
         for name in SCRIPTS:
             text = source_of(name).replace("redis.call('TIME')", "redis.call('MGET', 'seconds', 'microseconds')")
             self._scripts[name] = self._redis.register_script(text)

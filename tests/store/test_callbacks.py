@@ -9,7 +9,8 @@ from gateway.model.attempt import Outcome
 from gateway.model.verdict import Verdict
 from gateway.store.keys import Keys
 from gateway.store.scripts import Scripts
-from gateway.store.values import Callback, Claimed, Submission
+from gateway.store.scripts.callbacks import Callback, HandedOut
+from gateway.store.values import Submission
 from tests.store.bench import POLICY, Bench, job
 from tests.store.clock import SlowBench
 from tests.world import World
@@ -21,7 +22,7 @@ def told(name: str, host: str = "a.example", target: str = "group:1", **fields: 
     return job(name, target, callback=f"{host} http://{host}/{name}?secret", **fields)
 
 
-async def claim(bench: Bench, most: int = 8, lease: int = LEASE, one: int = 2, **under_way: int) -> Claimed:
+async def claim(bench: Bench, most: int = 8, lease: int = LEASE, one: int = 2, **under_way: int) -> HandedOut:
     hosts = {host.replace("_", "."): number for host, number in under_way.items()}
     return await bench.scripts.claim_callbacks("main", most, lease, one, hosts)
 
@@ -44,7 +45,7 @@ async def leftovers(bench: Bench) -> list[Any]:
 
 async def test_a_callback_is_due_when_its_job_ends_and_not_before(bench: Bench) -> None:
     await bench.admit(told("a"))
-    assert await claim(bench) == Claimed(None, False, [], [])
+    assert await claim(bench) == HandedOut(None, False, [], [])
     await bench.deliver()
     callback = await the_one(bench)
     assert (callback.job_id, callback.host, callback.url) == ("a", "a.example", "http://a.example/a?secret")
@@ -98,7 +99,7 @@ async def test_who_ends_a_job_with_a_callback_hears_of_it(world: World) -> None:
 async def test_what_was_handed_out_is_nobody_elses_until_its_lease_lapses(slow: SlowBench) -> None:
     await ended(slow, told("a"))
     first = await the_one(slow)
-    assert await claim(slow) == Claimed(LEASE, False, [], [])
+    assert await claim(slow) == HandedOut(LEASE, False, [], [])
     await slow.move(LEASE)
     again = await the_one(slow)
     assert (again.job_id, again.failed) == ("a", 0)
@@ -110,7 +111,7 @@ async def test_a_callback_that_was_posted_is_over_and_leaves_nothing_behind(benc
     callback = await the_one(bench)
     assert await bench.scripts.settle_callback("main", callback, "posted")
     assert not await bench.scripts.settle_callback("main", callback, "posted")
-    assert await claim(bench) == Claimed(None, False, [], [])
+    assert await claim(bench) == HandedOut(None, False, [], [])
     assert await leftovers(bench) == []
     assert (await bench.scripts.overview("main")).callbacks == (0, 0, 0, 0)
 
@@ -122,7 +123,7 @@ async def test_a_callback_that_failed_waits_and_knows_how_often_it_did(slow: Slo
         assert callback.failed == failed
         assert await slow.scripts.settle_callback("main", callback, "again", 5_000)
         assert not await slow.scripts.settle_callback("main", callback, "again", 5_000)
-        assert await claim(slow) == Claimed(5_000, False, [], [])
+        assert await claim(slow) == HandedOut(5_000, False, [], [])
         await slow.move(5_000)
 
 
@@ -149,7 +150,7 @@ async def test_who_lost_its_lease_settles_nothing(slow: SlowBench) -> None:
     await the_one(slow)
     for settlement in ("posted", "again", "given_up", "back"):
         assert not await slow.scripts.settle_callback("main", late, settlement)
-    assert await claim(slow) == Claimed(LEASE, False, [], [])
+    assert await claim(slow) == HandedOut(LEASE, False, [], [])
 
 
 async def test_a_correction_is_told_of_too_whatever_became_of_the_first_post(slow: SlowBench) -> None:

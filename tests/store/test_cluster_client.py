@@ -16,7 +16,7 @@ from redis.exceptions import NoScriptError, ResponseError
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.settings.sections import Redis
 from gateway.store.client import Clients, connected
-from gateway.store.cluster import Command, _parts, key_of
+from gateway.store.commands import Command, parts_of
 from gateway.store.embedded import embedded_server
 from gateway.store.feed import Feed
 from gateway.store.keys import Keys
@@ -146,7 +146,7 @@ def test_what_a_wait_is_for_stays_together() -> None:
         "WAIT 1",
         "GET a",
     )
-    assert _parts([Command(tuple(one.split()), {}) for one in words]) == [
+    assert parts_of([Command(tuple(one.split()), {}) for one in words]) == [
         *([0, 1, 2, 3], [4], [5], [6, 7, 8, 9], [10]),
     ]
 
@@ -317,8 +317,8 @@ async def test_the_servers_numbers_are_of_all_masters_and_memory_of_the_fullest(
     try:
         assert (await memory(clients))[1] == used * 2
         numbers = await server_numbers(clients)
-        assert (numbers.maxmemory, numbers.aof_enabled) == (used * 2, False)
-        assert [node.aof_enabled for node in numbers.nodes].count(False) == 1
+        assert (numbers.maxmemory, numbers.aof) == (used * 2, False)
+        assert [node.aof for node in numbers.nodes].count(False) == 1
     finally:
         await full.config_set("maxmemory", 0)
         await full.config_set("appendonly", "yes")
@@ -375,4 +375,4 @@ async def test_a_cluster_of_which_no_node_answers_is_told_with_the_reasons() -> 
     ],
 )
 def test_the_first_key_of_a_command_is_known(words: tuple[Any, ...], key: str | None) -> None:
-    assert key_of(words) == key
+    assert Command(words, {}).key == key

@@ -10,34 +10,37 @@ from redis.asyncio import Redis as Client
 
 from gateway.model.errors import StoreUnavailable
 from gateway.settings import Redis
-from gateway.store.fitness import Told, findings, told_by
-from gateway.store.unreachable import unreachable
+from gateway.store.fitness import configured, findings
+from gateway.store.server import ServerNumbers, ask
+from gateway.store.unusable import unusable
 from tests.world import World
 
 MIB = 1024**2
-WELL = Told(
-    name="Valkey 9.1.2",
-    version=(7, 2),
+WELL = ServerNumbers(
+    program="Valkey",
+    version="9.1.2",
+    compatible=(7, 2),
     role="master",
-    replicas=0,
     aof=True,
-    fsync="everysec",
-    saves="",
     failing="",
+    now=1_700_000_000_000,
+    ahead_ms=3,
+    took=0.001,
+    used_memory=10 * MIB,
+    maxmemory=100 * MIB,
     policy="noeviction",
-    memory=(10 * MIB, 100 * MIB, 0),
-    clock_ms=3,
 )
+CONFIG = {"save": "", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
 
 
-def about(settings: Redis | None = None, **told: Any) -> list[tuple[str, str, bool]]:
+def about(settings: Redis | None = None, config: dict[str, str] = CONFIG, **told: Any) -> list[tuple[str, str, bool]]:
     """Return level, key and whether it refuses, of all that is not fine."""
-    found = findings(replace(WELL, **told), settings or Redis())
+    found = findings(replace(WELL, **told), config, settings or Redis())
     return [(one.level, one.key, one.refuses) for one in found if one.level != "fine"]
 
 
 def test_a_server_that_keeps_everything_is_fine_in_every_respect() -> None:
-    found = findings(WELL, Redis())
+    found = findings(WELL, CONFIG, Redis())
     assert {one.level for one in found} == {"fine"}
     assert [one.key for one in found] == ["redis.url", "redis.persistence", "redis.url"]
 
@@ -45,21 +48,21 @@ def test_a_server_that_keeps_everything_is_fine_in_every_respect() -> None:
 @pytest.mark.parametrize(
     ("told", "level", "key", "refuses"),
     [
-        ({"version": (6, 0)}, "fault", "redis.url", True),
-        ({"version": ()}, "advice", "redis.url", False),
+        ({"compatible": (6, 0)}, "fault", "redis.url", True),
+        ({"compatible": ()}, "advice", "redis.url", False),
         ({"role": "slave"}, "fault", "redis.url", True),
         ({"policy": "volatile-ttl"}, "fault", "redis.url", True),
-        ({"policy": "allkeys-lru", "memory": (MIB, 0, 0)}, "advice", "redis.url", False),
-        ({"policy": None}, "advice", "redis.url", False),
-        ({"memory": (MIB, 0, 64 * MIB)}, "advice", "redis.url", False),
-        ({"memory": (85 * MIB, 100 * MIB, 0)}, "fault", "redis.url", False),
-        ({"aof": False, "saves": ""}, "fault", "redis.persistence", True),
-        ({"aof": False, "saves": "3600 1"}, "advice", "redis.persistence", False),
-        ({"aof": False, "saves": None}, "advice", "redis.persistence", False),
-        ({"aof": None, "saves": ""}, "advice", "redis.persistence", False),
-        ({"fsync": "no"}, "advice", "redis.persistence", False),
+        ({"policy": "allkeys-lru", "maxmemory": 0}, "advice", "redis.url", False),
+        ({"policy": None, "config": {}}, "advice", "redis.url", False),
+        ({"maxmemory": 0, "machine_memory": 64 * MIB}, "advice", "redis.url", False),
+        ({"used_memory": 85 * MIB}, "fault", "redis.url", False),
+        ({"aof": False}, "fault", "redis.persistence", True),
+        ({"aof": False, "config": {"save": "3600 1"}}, "advice", "redis.persistence", False),
+        ({"aof": False, "config": {}}, "advice", "redis.persistence", False),
+        ({"aof": None}, "advice", "redis.persistence", False),
+        ({"config": {"appendfsync": "no"}}, "advice", "redis.persistence", False),
         ({"failing": "append-only file"}, "fault", "redis.persistence", False),
-        ({"clock_ms": -60_000}, "advice", "redis.url", False),
+        ({"ahead_ms": -60_000}, "advice", "redis.url", False),
     ],
 )
 def test_each_weakness_is_told_once_or_refuses_the_start(
@@ -70,7 +73,7 @@ def test_each_weakness_is_told_once_or_refuses_the_start(
 
 
 def test_who_wants_a_redis_that_keeps_nothing_gets_it() -> None:
-    assert about(Redis(persistence="any"), aof=False, saves="") == [("advice", "redis.persistence", False)]
+    assert about(Redis(persistence="any"), aof=False) == [("advice", "redis.persistence", False)]
 
 
 @pytest.mark.parametrize(
@@ -84,8 +87,8 @@ def test_who_wants_a_redis_that_keeps_nothing_gets_it() -> None:
 def test_as_many_replicas_have_a_job_as_a_failover_may_choose_from(
     connected: int, found: list[tuple[str, str, bool]]
 ) -> None:
-    assert about(Redis(url="redis://there", durability="replicated", replicas=1), replicas=connected) == found
-    assert about(Redis(url="redis://there"), replicas=connected) == []
+    assert about(Redis(url="redis://there", durability="replicated", replicas=1), redis_replicas=connected) == found
+    assert about(Redis(url="redis://there"), redis_replicas=connected) == []
 
 
 @pytest.mark.parametrize(
@@ -122,11 +125,9 @@ async def test_a_server_is_asked_for_one_setting_at_a_time(forbidden: tuple[str,
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         async with aclosing(Client.from_url(f"redis://127.0.0.1:{port}/0?protocol=2")) as redis:
-            answer = await told_by(redis)
-    assert {"save": answer.saves, "appendfsync": answer.fsync, "maxmemory-policy": answer.policy} == {
-        "save": None, "appendfsync": None, "maxmemory-policy": None, **told,
-    }  # fmt: skip
-    assert (answer.version, answer.aof) == ((), None)
+            assert await configured(redis) == told
+            answer = await ask(redis)
+    assert (answer.compatible, answer.aof, answer.policy) == ((), None, None)
 
 
 async def command(reader: asyncio.StreamReader) -> list[str]:
@@ -145,8 +146,8 @@ def bulk(text: str) -> bytes:
 
 
 def test_every_fault_and_advice_says_what_to_change() -> None:
-    worst = replace(WELL, role="slave", policy="volatile-ttl", aof=False, failing="snapshot", clock_ms=9_000)
-    found = findings(worst, Redis())
+    worst = replace(WELL, role="slave", policy="volatile-ttl", aof=False, failing="snapshot", ahead_ms=9_000)
+    found = findings(worst, CONFIG, Redis())
     assert len([one for one in found if one.level != "fine"]) == 5
     assert all(one.remedy for one in found if one.level != "fine")
 
@@ -163,15 +164,16 @@ def test_every_fault_and_advice_says_what_to_change() -> None:
     ],
 )
 def test_a_server_that_cannot_be_used_is_told_with_the_remedy_that_fits(words: str, remedy: str) -> None:
-    line = str(unreachable(StoreUnavailable(words)))
+    line = str(unusable(StoreUnavailable(words)))
     assert line.startswith("redis.url: Redis: ")
     assert remedy in line
 
 
 async def test_a_real_server_tells_everything_that_is_asked(world: World) -> None:
-    told = await told_by(world.clients.commands)
-    assert (told.role, told.aof, told.fsync, told.saves, told.policy) == ("master", True, "everysec", "", "noeviction")
-    assert told.name.startswith(("Valkey ", "Redis "))
-    assert told.version >= (6, 2)
-    assert abs(told.clock_ms) < 2_000
-    assert told.memory[0] > 0
+    told = await ask(world.clients.commands)
+    assert (told.role, told.aof, told.policy) == ("master", True, "noeviction")
+    assert told.program in {"Valkey", "Redis"}
+    assert told.compatible >= (6, 2)
+    assert abs(told.ahead_ms) < 2_000
+    assert told.used_memory > 0
+    assert await configured(world.clients.commands) == CONFIG

@@ -6,7 +6,8 @@ import pytest
 
 from gateway.model.attempt import Outcome
 from gateway.model.verdict import Verdict
-from gateway.store.values import Replayed, Wanted
+from gateway.store.scripts.readings import Wanted
+from gateway.store.scripts.wishes import Replayed
 from tests.store.bench import POLICY, Bench, job
 from tests.store.clock import SlowBench
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.store.scripts import SCRIPTS, source_of
+from gateway.store.scripts.source import SCRIPTS, source_of
 from tests.world import World
 
 ROOM = 8  # names that one more thing may need

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.model.attempt import Outcome
 from gateway.model.verdict import Verdict
-from gateway.store.values import Wanted
+from gateway.store.scripts.readings import Wanted
 from tests.store.bench import DELIVERED, POLICY, Bench, job
 from tests.store.clock import SlowBench
 

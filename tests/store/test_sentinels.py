@@ -13,7 +13,7 @@ from redis.exceptions import ReadOnlyError, ResponseError
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.settings.sections import Redis
 from gateway.store.client import Clients, connected
-from gateway.store.connections import of_replica
+from gateway.store.connections import says_replica
 from gateway.store.opening import opened
 from gateway.store.server import server_numbers
 from tests.topologies import DROPPED, SERVICE, Server, Watched, sentinel_of, watched
@@ -120,9 +120,9 @@ def test_a_script_that_met_a_replica_says_so_in_every_version() -> None:
     before_7 = (
         "Error running script (call to f_1): @user_script:1: -READONLY You can't write against a read only replica."
     )
-    assert of_replica(ResponseError(before_7))
-    assert of_replica(ReadOnlyError("You can't write against a read only replica."))
-    assert not of_replica(ResponseError("WRONGTYPE"))
+    assert says_replica(ResponseError(before_7))
+    assert says_replica(ReadOnlyError("You can't write against a read only replica."))
+    assert not says_replica(ResponseError("WRONGTYPE"))
 
 
 async def test_server_and_sentinels_have_passwords_of_their_own(tmp_path: Path, stack: AsyncExitStack) -> None:

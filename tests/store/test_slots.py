@@ -14,9 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import TypeAdapter
 from redis import Redis
 from redis.crc import key_slot
 from redis.exceptions import ClusterDownError, ResponseError
@@ -26,8 +23,6 @@ from gateway.model.attempt import Claim, Outcome
 from gateway.model.rate import parse_rate
 from gateway.model.verdict import Verdict, Widespread
 from gateway.sandbox.process import free_port
-from gateway.settings import Account
-from gateway.settings.sections import Source
 from gateway.store.client import Clients, connected
 from gateway.store.embedded import find_server
 from gateway.store.keys import RING, Keys
@@ -344,31 +339,3 @@ async def test_a_slot_that_nobody_served_is_found_once_somebody_does(cluster: Cl
             return False
 
         await until(is_set)
-
-
-names = st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters="{}"))
-sources = st.builds("{}{{{}}}{}".format, names, names.filter(bool), names) | names.filter(bool)
-
-
-@given(sources, st.sampled_from(["gw", "a.b_c-D"]))
-def test_whatever_a_source_is_called_its_lease_and_its_stream_lie_in_its_slot(source: str, prefix: str) -> None:
-    assert TypeAdapter(Source).validate_python(source) == source
-    keys = Keys(prefix)
-    assert {key_slot(key.encode()) for key in (keys.reader(source), keys.list_stream(source))} == {
-        key_slot(source.encode())
-    }
-
-
-@given(st.from_regex(r"[a-z0-9][a-z0-9_-]{0,31}", fullmatch=True), st.text())
-def test_whatever_an_account_is_called_its_keys_and_all_that_begin_with_them_lie_in_one_slot(
-    account: str, rest: str
-) -> None:
-    assert Account(name=account, endpoint="http://127.0.0.1").name == account
-    keys = KEYS.account(account)
-    spelled = [key + rest if key.endswith(":") else key for key in keys]
-    assert {key_slot(key.encode("utf-8", "replace")) for key in keys + spelled} == {key_slot(account.encode())}
-
-
-def test_sources_that_share_a_hash_tag_have_a_lease_and_a_stream_each() -> None:
-    for name_of in (KEYS.reader, KEYS.list_stream):
-        assert len({name_of(source) for source in ("{q}:high", "{q}:low", "q")}) == 3

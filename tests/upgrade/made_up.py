@@ -13,10 +13,11 @@ CASTS = """local CASTS = {
 """
 CHANGES = [
     ("store/format.py", "\nFORMAT = 1\n", "\nFORMAT = 2\n"),
-    ("store/lua/format.lua", "local CASTS = {}\n", CASTS),
+    ("store/lua/included/format.lua", "local CASTS = {}\n", CASTS),
     ("store/lua/raise.lua", "local STEPS = {}", "local STEPS = {[2] = function() redis.call('DEL', UNMATCHED) end}"),
     # What a job says of itself is called otherwise in its record from now on.
-    ("store/lua/account.lua", "job.metadata", "job.about"),
+    ("store/lua/included/receipts.lua", "job.metadata", "job.about"),
+    ("store/lua/included/ends.lua", "job.metadata", "job.about"),
     ("store/lua/admit.lua", "setmetatable(", "job.about, job.metadata = job.metadata, nil\n  setmetatable("),
     # A test has no half minute.
     ("store/raising.py", "SETTLED_S = 30.0", "SETTLED_S = 0.5"),

@@ -16,7 +16,7 @@ import pytest
 
 from gateway.sandbox.process import GatewayProcess
 from gateway.store.keys import Keys
-from gateway.store.server import replicas
+from gateway.store.presence import replicas
 from tests.chaos.plan import PlannedJob
 from tests.chaos.promises import PROMISES, broken, each_part_is_received_exactly_once
 from tests.chaos.traffic import Tail, evidence_of, queued

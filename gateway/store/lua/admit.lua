@@ -1,5 +1,5 @@
 -- Puts jobs of one account into their lanes, each with its record and its idempotency key; safe to repeat.
--- include: account
+-- include: ends
 -- ARGV  1 source ("" when the job came by itself)  2 most jobs queued  3 how long keys and records are kept (ms)
 --       4 longest age (ms)  5 receipts stream length  6 jobs, packed: a list of {id, entry, fingerprint, key, target,
 --         requester, priority, not_before (ms), delay (ms), expires (ms), ttl (ms), on_unknown, metadata (JSON),
@@ -9,8 +9,8 @@
 --       last: 'bodies' or ''
 -- Steps per job: skip an entry that is not newer than its source's mark; answer a known id or key; refuse when full;
 --       else end the job it collapses, write record, key and lane (or the schedule, until it is due), and move the mark.
--- Reply {outcomes, ended}: one {outcome, id} per job: admitted | duplicate (id of the first job) | conflict (same key, other fields) |
---       seen (entry read before) | full (this and all after it were not taken)
+-- Reply {outcomes, ended}: one {outcome, id} per job: admitted | duplicate (id of the first job) | conflict (same key,
+--       other fields) | seen (entry read before) | full (this and all after it were not taken)
 
 local source, most, keep, max_age = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local length = tonumber(ARGV[5])

@@ -1,6 +1,6 @@
 -- Hands callbacks that are due to one replica, until a lease lapses; safe to repeat: what was handed out in vain is handed
 -- out again when its lease is over.
--- include: account, callbacks
+-- include: callbacks, receipts
 -- ARGV  1 most callbacks  2 lease (ms)  3 most at once to one receiver  4 number of receivers this replica is posting to,
 --       then for each: host, number under way
 -- Reply {ms to the next turn (-1: none that this replica could take), whether a receiver with more to come is passed over

@@ -1,5 +1,5 @@
 -- Ends a callback that was handed out, or puts it off; safe to repeat.
--- include: account, callbacks
+-- include: callbacks, records
 -- ARGV  1 job  2 host  3 state that was told  4 end of its lease (ms)  5 posted | again | given_up | back
 --       6 wait until it is posted again (ms)
 -- Steps one that was handed out anew since, or whose job was corrected, is nobody's to settle here; `again` counts a

@@ -1,5 +1,5 @@
 -- Cancels one job, if nothing of it may have been sent; safe to repeat.
--- include: account
+-- include: ends
 -- ARGV  1 job id  2 keep (ms)  3 receipts stream length  4 'bodies' or ''
 -- Reply {outcome, state, target, ended}: cancelled | too_late (state says how far it is); nil when there is no such job
 

@@ -1,5 +1,5 @@
 -- Credits a message that NapCat reports as sent to the one attempt nobody knew the fate of; safe to repeat.
--- include: account, attempts
+-- include: attempts
 -- ARGV  1 keep (ms)  2 receipts stream length  3 target  4 fingerprint  5 message id  6 time of the message (s)
 --       7 'bodies' or ''
 -- Steps an id that was answered is no news; one the history showed for an attempt is that attempt's; an equal attempt in

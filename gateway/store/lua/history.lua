@@ -1,5 +1,5 @@
 -- Takes the account's own messages that NapCat lists in a chat as evidence for one unknown attempt; safe to repeat.
--- include: account, attempts
+-- include: attempts
 -- ARGV  1 keep (ms)  2 receipts stream length  3 job  4 whether a listed message counts as delivered (0 or 1)
 --       5 number of messages, oldest first, then for each 3 fields: message id, time (s), fingerprint;
 --       last: 'bodies' or ''

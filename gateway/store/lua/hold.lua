@@ -1,5 +1,5 @@
 -- Holds a target, or the whole account, or lets it go; safe to repeat.
--- include: account
+-- include: lanes
 -- ARGV  1 target, or "account"  2 hold | release  3 for how long (ms)  4 until when (ms); both "": until released
 --       5 reason (of a release: let go only what is held for one of these, parted by blanks; "": whatever it is)
 --       6 by an operator (0 or 1): what an operator holds, an event neither changes nor lets go

@@ -1,5 +1,5 @@
 -- Counts what one target holds right now, and how full its rates are; writes nothing.
--- include: account, rates
+-- include: rates
 -- ARGV  1 target, or "account" for its windows alone  2 limits
 -- Reply {jobs in its lane, in flight (0 or 1), when it may go next (ms) or "", hold or {}, slowed or {}, windows, observed
 --       (0 or 1), windows of the account, observed (0 or 1)}

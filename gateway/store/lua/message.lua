@@ -1,12 +1,10 @@
 -- Reads what one job says; writes nothing.
--- include: account
+-- include: records
 -- ARGV  1 job id, or ""  2 idempotency key, or ""
 -- Reply {job id, target, parts delivered, then action and body of each part}; nil when there is no such job. No parts
 --       are there of a job that was delivered, or sent again.
 
-local id = ARGV[1]
-if id == '' then id = string.match(redis.call('GET', KEY .. ARGV[2]) or '', '^%S+') end
-local job = id and load(id)
+local job = find(ARGV[1], ARGV[2])
 if not job then return nil end
 local told = {job.id, job.target, job.done}
 for _, part in ipairs(parts_of(job)) do

@@ -1,5 +1,5 @@
 -- Takes what NapCat says of the account's mute in a group that is parked for being muted; safe to repeat.
--- include: account
+-- include: lanes
 -- ARGV  1 target  2 when its mute ends (ms), 0: it says of none
 -- Steps a park lasts until the mute ends; where NapCat knows of none it is the group that is mute, or no longer, and the
 --       park ends soon. What was let go meanwhile stays let go, and what an operator holds stays held.

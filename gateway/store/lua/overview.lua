@@ -1,5 +1,5 @@
 -- Counts what an account holds right now; writes nothing.
--- include: account, rates, shown
+-- include: rates, shown
 -- ARGV  1 limits, or "": no windows are asked for
 -- Reply {counts (name, number, …), lanes due, in flight, scheduled, receipts, overdue (ms the longest-waiting lane is
 --       past its turn), holds, slowed, unmatched, breaker (closed | open | half_open), number logged in or "",

@@ -1,5 +1,5 @@
 -- Takes what asking NapCat brought: whether the account works; safe to repeat.
--- include: account
+-- include: holds
 -- ARGV  1 why the account does not work; "": it does  2 how long it is then paused (ms; it doubles from pause to pause)
 --       3 the QQ number that is logged in, "" when not known  4 the number it has to be; "": the one seen first
 -- Steps another number than before is a reason to pause; a pause that has run out ends with a trial when all is well.
@@ -15,7 +15,9 @@ if expected == '' then expected = redis.call('GET', LOGIN) or number end
 if number ~= '' and expected == number then redis.call('SET', LOGIN, number) end
 local wrong = number ~= '' and expected ~= number
 if wrong then reason, milliseconds = 'wrong_account', WRONG_ACCOUNT end
-if reason ~= '' then return {wrong and 'wrong_account' or 'paused', expected, whole(hold('account', milliseconds, reason))} end
+if reason ~= '' then
+  return {wrong and 'wrong_account' or 'paused', expected, whole(hold('account', milliseconds, reason))}
+end
 
 local paused = hold_of('account')
 if not paused or paused.operator or paused['until'] > now or paused.trial then return {'fine', expected, '0'} end

@@ -1,5 +1,5 @@
 -- Notes that a message was taken back, in the record of the job it belonged to; safe to repeat.
--- include: account, attempts
+-- include: records
 -- ARGV  1 target  2 message id
 -- Steps the job counts as taken back when all its messages are.
 -- Reply the job's id, or nil when the message is not known to be ours

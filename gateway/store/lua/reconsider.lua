@@ -1,6 +1,6 @@
 -- Gives lanes a turn that wait for a later one, and calls back who steps aside for a requester's rate, where other limits
 -- count than when that was last done; about a thousand in one call. Safe to repeat.
--- include: account, rates
+-- include: rates
 -- ARGV  1 limits  2 where the call before stopped, "" for the first
 -- Reply where this one stopped, "" at the end: to be called again with that
 

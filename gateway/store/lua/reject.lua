@@ -1,5 +1,5 @@
 -- Ends the jobs that wait in one lane, because nothing can be sent there any more; safe to repeat.
--- include: account
+-- include: ends
 -- ARGV  1 keep (ms)  2 receipts stream length  3 target  4 code  5 most jobs looked at  6 'bodies' or ''
 -- Steps jobs of which something may have been sent, or is being sent, stay: their own answer tells.
 -- Reply {ended}; fewer than looked at: no more can be ended

@@ -1,5 +1,5 @@
 -- Sends jobs again that ended undelivered, as new jobs with the parts that are missing; safe to repeat.
--- include: account
+-- include: lanes
 -- ARGV  1 most jobs queued  2 longest age (ms)  3 number of jobs, then for each its id and the id of the new one
 -- Steps per job: go to the last of its replays; answer that one while it is under way, or when it was delivered; else make
 --       the new job, which takes its place at the end of its lane and the parts from the old one, and note it there.

@@ -1,8 +1,9 @@
 -- Finds jobs, newest or oldest first; looks at a bounded part of an index, to be called again from where it stopped;
 -- writes nothing.
--- include: account, shown
+-- include: shown, receipts
 -- ARGV  1 index | letters (of what ended undelivered, newest end first)  2 where to begin: "+" (the newest), "-"
---       (the oldest), an entry's id, or "(" and an entry's id: behind it  3 most jobs found  4 states, parted by blanks ("": any)  5 target ("": any)
+--       (the oldest), an entry's id, or "(" and an entry's id: behind it  3 most jobs found
+--       4 states, parted by blanks ("": any)  5 target ("": any)
 --       6, 7 updated not before, not after (ms; "": any)  8 Lua patterns of which the target fits one (JSON; "": any)
 --       9 whether only jobs are meant that were not replayed (0 or 1)  10 oldest first (0 or 1)
 -- Reply {where it stopped ("": at the end), found}

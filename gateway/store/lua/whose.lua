@@ -1,5 +1,5 @@
 -- Tells whose a message is that this gateway sent today or yesterday; writes nothing.
--- include: account
+-- include: records
 -- ARGV  1 message id
 -- Reply {target, job, whether it was taken back (0 or 1)}; nil when it is not known to be ours
 

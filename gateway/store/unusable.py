@@ -19,7 +19,7 @@ _REMEDIES = (
 """What to do about a server that cannot be used, by a word of what went wrong."""
 
 
-def unreachable(error: StoreUnavailable) -> Finding:
+def unusable(error: StoreUnavailable) -> Finding:
     """Return the fault of a server that cannot be used, with the remedy that fits."""
     cause = error.__cause__
     words = f"{type(cause).__name__} {error}".lower()

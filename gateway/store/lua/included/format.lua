@@ -1,5 +1,5 @@
 -- The format of an account's data, and how records come from one to the next: see gateway/store/format.py, which says
--- what FORMAT is, the newest one that is known here. Included by account.
+-- what FORMAT is, the newest one that is known here.
 -- Data of a newer format are neither read nor written: a script that meets them does nothing and says NEWERDATA.
 
 local BEGUN = redis.call('HMGET', KEYS[5], 'format', 'lapse') -- `lapse` is for the tick, which asks for it anyway

@@ -1,5 +1,5 @@
 -- What a reader is shown of a job beside its record: what it waits for, and until when as far as that is known.
--- include: account
+-- include: lanes
 
 local function waiting(reason, eta) return {state = 'waiting', reason = reason, eta = eta} end
 

@@ -1,18 +1,12 @@
--- What settling shares: closing an attempt, and what its settlement means for job and lane.
--- include: account
--- Each script that includes this reads the three from its ARGV.
+-- What is known of an attempt's fate, whoever tells it, and what that means for its job and lane.
+-- include: ends
+-- Each script that includes this reads from its ARGV what it uses of these.
 local KEEP, LENGTH, SETTLE_FOR
 
 -- Remember that MESSAGE_ID is accounted for by JOB: an event that reports it later is no evidence of another attempt.
 local function remember_answered(job, message_id)
   note_down(messages_of(0), whole(message_id), job.target .. ' ' .. job.id)
   lasting[messages_of(0)] = 2 * DAY
-end
-
--- The job that MESSAGE_ID in TARGET is known to belong to, if any.
-local function answered_by(target, message_id)
-  local where, id = whose(message_id)
-  return where == target and id or nil
 end
 
 local LATEST = 3600000 -- NapCat reports a message up to 30 minutes late (#210); an hour later it is another one
@@ -94,11 +88,10 @@ local function delivered(job, message_id, evidence)
   end
 end
 
--- The history is asked twice: soon, before others push the message out of it, and shortly before settling is given up.
-local FIRST_LOOK, LAST_LOOK = 1000, 3000 -- ms after the doubt, and before its end; less when settling is short
-
-local function first_look(settle_for) return math.min(FIRST_LOOK, settle_for / 4) end
-local function last_look(settle_for) return math.min(LAST_LOOK, settle_for / 4) end
+-- The history is asked twice: so many ms after the doubt, before others push the message out of it, and so many before
+-- settling is given up; less when settling is short.
+local function first_look() return math.min(1000, SETTLE_FOR / 4) end
+local function last_look() return math.min(3000, SETTLE_FOR / 4) end
 
 -- Nobody knows whether the last attempt of JOB was sent: its lane waits for evidence, which may be here already.
 local function doubt(job, code)
@@ -106,7 +99,7 @@ local function doubt(job, code)
   if attempt.seen then return delivered(job, attempt.seen, 'event') end
   job.state, job.code, job.doubted, job.unknown_at, job.unsettled = 'unknown', code, true, now, true
   job.settle_by, job.looked, job.granted = now + SETTLE_FOR, nil, nil
-  redis.call('ZADD', LOOKS, floor(now + first_look(SETTLE_FOR)), job.id)
+  redis.call('ZADD', LOOKS, floor(now + first_look()), job.id)
   save(job)
   go_on(job)
   publish(job, LENGTH)

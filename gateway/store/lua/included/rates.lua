@@ -1,5 +1,5 @@
 -- What scripts share that pace: the rates that count for a target right now, slowing included, and their windows.
--- include: account
+-- include: holds
 -- Each script that includes this calls read_limits, or remember_limits and recover, before anything else of it.
 -- Limits come as JSON: {account, group, private, requester: [[count, period ms]…], observe: {scope: true…},
 -- overrides: [[lua pattern, rates, observe]…]}
@@ -177,11 +177,9 @@ local function windows_of(scope, rates, open)
 end
 
 -- The window of SCOPE keeps as many sends as its RATES count, for as long as they count them and a call of LEASE ms may
--- last; a while at least, for limits that are made longer.
-local SHORTEST = 15000
-
+-- last; for 15 s at least, for limits that are made longer.
 local function keep_window(scope, rates, lease)
-  local longest = SHORTEST
+  local longest = 15000
   for _, rate in ipairs(rates) do longest = math.max(longest, rate[2]) end
   local key, period = RATE .. scope, longest * (slowed_of(scope) and SLOWEST or 1) + lease
   redis.call('ZREMRANGEBYRANK', key, 0, -most_of(rates) - 1)
