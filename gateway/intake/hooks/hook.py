@@ -69,7 +69,7 @@ class Hook:
             raise _wrong("secret", "Standard Webhooks need whsec_ and the key in base64")
         segments = self.preset.segments if settings.segments is None else settings.segments
         self._template = _compiled("template", settings.template or self.preset.template, segments=segments)
-        collapse = settings.collapse_key or self.preset.collapse
+        collapse = settings.collapse_key or self.preset.collapse_key
         self._collapse = _compiled("collapse_key", collapse, segments=False) if collapse else None
         self._routes = tuple(_route(number, route) for number, route in enumerate(settings.routes))
         self._delivery = tuple(map(_place, _SIGNED_IDS if self.proof.kind == "standard" else self.preset.delivery))
