@@ -33,7 +33,7 @@ from gateway.store.replication import Replication
 from gateway.store.server import ping
 from gateway.store.sources import SourceNumbers
 from gateway.supervise import Supervisor
-from gateway.web import KEY, problem
+from gateway.web import KEY
 
 
 class Listens(Protocol):
@@ -125,14 +125,14 @@ class Monitor:
         document = await self.status(request.get(KEY))
         return web.json_response(document, status=503 if document["status"] == "down" else 200)
 
-    async def get_flow(self, request: web.Request) -> web.Response:
+    async def get_flow(self, _request: web.Request) -> web.Response:
         """Answer `/v1/flow`: what happened in each minute of the last hour; 503 while Redis is away."""
-        document = await self.flow(request.get(KEY))
+        document = await self.flow()
         if document is None:
-            return problem(503, "store_unavailable", "Redis does not answer; see /status")
+            raise StoreUnavailable("Redis does not answer")
         return web.json_response(document)
 
-    async def flow(self, _key: Key | None = None) -> dict[str, Any] | None:
+    async def flow(self) -> dict[str, Any] | None:
         """Return what happened in each minute of the last hour, by account; None while Redis is away."""
         shared = (await self._looks.latest()).shared
         if shared is None:
