@@ -14,7 +14,7 @@ from gateway.settings import Key
 from gateway.store.overview import AccountNumbers, Waiting, longest_wait
 from gateway.store.server import Replica, ServerNumbers
 from gateway.store.sources import SourceNumbers
-from gateway.store.values import Hold, Slowed, Window
+from gateway.store.values import Hold, Slowed, Unmatched, Window
 from gateway.web import may_use, reaches_all
 
 MINUTES = 60
@@ -87,21 +87,22 @@ def account_document(account: str, numbers: AccountNumbers) -> dict[str, Any]:
         "rates": rates_document("account", numbers.windows, observed=numbers.observed_account),
         "holds": [{"target": hold.name, **lasting(hold), "operator": hold.operator} for hold in numbers.holds],
         "slowed": [{"target": slowed.name, **lasting(slowed), "factor": slowed.factor} for slowed in numbers.slowed],
-        "unmatched": [
-            {
-                "fingerprint": answer.fingerprint,
-                "times": answer.times,
-                "since": format_instant(answer.since),
-                "last_at": format_instant(answer.last),
-                "retcode": answer.retcode,
-                "last_job": f"{account}.{answer.job_id}",
-            }
-            for answer in numbers.unmatched
-        ],
+        "unmatched": [_unmatched(account, answer) for answer in numbers.unmatched],
         "callbacks": {
             "waiting": numbers.callbacks.waiting,
             **({"oldest_age_ms": numbers.callbacks.oldest} if numbers.callbacks.waiting else {}),
         },
+    }
+
+
+def _unmatched(account: str, answer: Unmatched) -> dict[str, Any]:
+    return {
+        "fingerprint": answer.fingerprint,
+        "times": answer.times,
+        "since": format_instant(answer.since),
+        "last_at": format_instant(answer.last),
+        "retcode": answer.retcode,
+        "last_job": f"{account}.{answer.job_id}",
     }
 
 
