@@ -9,7 +9,8 @@ from gateway.model.instant import format_instant
 from gateway.model.rate import Rate
 from gateway.model.receipt import FINAL_STATES
 from gateway.model.verdict import Verdict
-from gateway.monitor.reasons import UNSEEN, Reason
+from gateway.monitor.account_reasons import UNSEEN
+from gateway.monitor.reasons import Reason
 from gateway.settings import Key
 from gateway.store.overview import AccountNumbers, Waiting, longest_wait
 from gateway.store.server import Replica, ServerNumbers
