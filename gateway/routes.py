@@ -66,19 +66,24 @@ class Works:
 
 def routes(works: Works, guard: Guard) -> list[web.RouteDef]:
     """Return every path that is served, by whom, and for which scope; the paths are the same for all settings."""
-    settings, scripts, bell, monitor = works.settings, works.scripts, works.bell, works.monitor
-    accounts = list(works.policies)
+    recaller = Recaller(works.scripts, works.asks, clean)  # one for all: it asks each NapCat one thing at a time
+    return [
+        *_jobs(works, guard, recaller),
+        *_targets_and_accounts(works, guard),
+        *_service(works, guard),
+        *works.hooks.routes(),
+        *_dashboard(works, guard),
+        *_onebot(works, guard, recaller),
+    ]
+
+
+def _jobs(works: Works, guard: Guard, recaller: Recaller) -> list[web.RouteDef]:
+    scripts, accounts = works.scripts, list(works.policies)
     jobs, receipts = JobsIntake(works.admission, scripts), Receipts(scripts, works.endings, accounts)
-    batch = BatchIntake(works.admission, jobs.state, guard)
-    search, recaller = Search(scripts, works.clock, accounts), Recaller(scripts, works.asks, clean)
-    listing, withdrawal = Listing(search), Withdrawal(works.policies, scripts, receipts, recaller, bell)
-    replay = Replay(settings, scripts, receipts, search, works.pressure, bell, works.clock)
-    lanes, operator = Lanes(settings, works.policies, scripts), Operator(settings, scripts, bell)
-    pass_through = PassThrough(settings.onebot.pass_, works.asks, clean)
-    take_back = RecallAction(scripts, recaller, accounts)
-    onebot = OneBot(settings.onebot, accounts, guard, works.admission, works.endings.of, pass_through, take_back)
-    documentation = Documentation(guard)
-    messages, page, sign_in = Messages(scripts, accounts), works.page, works.sign_in
+    batch, messages = BatchIntake(works.admission, jobs.state, guard), Messages(scripts, accounts)
+    search = Search(scripts, works.clock, accounts)
+    listing, withdrawal = Listing(search), Withdrawal(works.policies, scripts, receipts, recaller, works.bell)
+    replay = Replay(works.settings, scripts, receipts, search, works.pressure, works.bell, works.clock)
     job = f"/v1/jobs/{_JOB}"
     return [
         web.post("/v1/jobs", guard("send", takes(jobs.post))),
@@ -89,28 +94,54 @@ def routes(works: Works, guard: Guard) -> list[web.RouteDef]:
         web.get(f"{job}/message", guard("read", takes(messages.get, "account"))),
         web.delete(job, guard("send", takes(withdrawal.delete, "account", "recall"))),
         web.post(f"{job}/replay", guard("admin", takes(replay.one, "account"))),
+    ]
+
+
+def _targets_and_accounts(works: Works, guard: Guard) -> list[web.RouteDef]:
+    lanes = Lanes(works.settings, works.policies, works.scripts)
+    operator = Operator(works.settings, works.scripts, works.bell)
+    return [
         web.get("/v1/targets/{kind}/{id}", guard("read", takes(lanes.target, "account"))),
         web.post("/v1/targets/{kind}/{id}/park", guard("admin", takes(operator.park, "account"))),
         web.post("/v1/targets/{kind}/{id}/release", guard("admin", takes(operator.release, "account"))),
         web.get("/v1/accounts", guard("read", takes(lanes.accounts))),
         web.post("/v1/accounts/{name}/pause", guard("admin", takes(operator.pause))),
         web.post("/v1/accounts/{name}/resume", guard("admin", takes(operator.resume))),
+    ]
+
+
+def _service(works: Works, guard: Guard) -> list[web.RouteDef]:
+    monitor, documentation = works.monitor, Documentation(guard)
+    return [
         web.post("/v1/reload", guard("admin", takes(works.reload))),
-        # Any parameter is passed over here: NapCat may add its token, and a probe what evades caches.
-        web.post("/napcat/{account}/events", works.events.post),
         web.get("/v1/flow", guard("read", takes(monitor.get_flow))),
+        # Any parameter is passed over from here on: NapCat may add its token, and a probe what evades caches.
+        web.post("/napcat/{account}/events", works.events.post),
         web.get("/status", guard("read", monitor.get)),
         web.get("/metrics", guard("read", works.exposition.get)),
         web.get("/healthz/live", monitor.live),
         web.get("/healthz/ready", monitor.ready),
-        *works.hooks.routes(),
         web.get("/openapi.json", documentation.document),
         web.get("/docs", documentation.page),
+    ]
+
+
+def _dashboard(works: Works, guard: Guard) -> list[web.RouteDef]:
+    page, sign_in = works.page, works.sign_in
+    return [
         web.get("/", page.index),
         web.get("/dashboard/stream", guard("read", takes(works.stream.get)), allow_head=False),
         web.get(r"/dashboard/{file:[a-z]+\.[a-z]+}", page.file),
         web.get("/session", guard("read", takes(sign_in.get))),
         web.post("/session", takes(sign_in.post)),
         web.delete("/session", takes(sign_in.delete)),
-        *onebot.routes(),
     ]
+
+
+def _onebot(works: Works, guard: Guard, recaller: Recaller) -> list[web.RouteDef]:
+    settings, accounts = works.settings.onebot, list(works.policies)
+    pass_through, take_back = (
+        PassThrough(settings.pass_, works.asks, clean),
+        RecallAction(works.scripts, recaller, accounts),
+    )
+    return OneBot(settings, accounts, guard, works.admission, works.endings.of, pass_through, take_back).routes()

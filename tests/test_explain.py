@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app
-from gateway.sandbox.demo import ACTS
+from gateway.sandbox.acts import ACTS
 from tests.world import World
 
 MUTED = {

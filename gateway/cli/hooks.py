@@ -12,11 +12,11 @@ from gateway.cli.usage import Config, Set, read_file, refuse, settings_of
 from gateway.convert import render_cq
 from gateway.intake.hooks.delivery import FORM, Delivery
 from gateway.intake.hooks.hook import Hook, Reading
-from gateway.intake.hooks.hooks import compiled
+from gateway.intake.hooks.hooks import hooks_of
 from gateway.intake.hooks.preset import presets
 from gateway.intake.hooks.template import Segments
 from gateway.intake.preparation import prepare
-from gateway.model.errors import Refused
+from gateway.model.errors import Refused, SettingsInvalid
 from gateway.settings import Settings
 
 hooks = typer.Typer(help="Webhooks of other products.", no_args_is_help=True)
@@ -89,9 +89,9 @@ def _as_read(message: Segments) -> str:
 def _hook(name: str, settings: Settings) -> Hook:
     """Return the hook NAME of the settings, else one of the preset NAME."""
     try:
-        known = compiled(settings.hooks)
-    except Refused as refusal:
-        refuse(refusal.detail)
+        known = hooks_of(settings)
+    except SettingsInvalid as error:
+        refuse(str(error))
     if name in known:
         return known[name]
     if name not in presets():

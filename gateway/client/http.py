@@ -8,7 +8,7 @@ import aiohttp
 
 from gateway import __version__
 from gateway.client.errors import NotUnderstood, Unavailable, error_of
-from gateway.model.errors import Refused
+from gateway.model.errors import GatewayError, Refused
 
 _CONNECT_S = 5.0
 _ANSWER_S = 30.0
@@ -58,36 +58,45 @@ class Http:
 
         Raises an error of `gateway.client.errors`; statuses in ALSO are good too.
         """
+        raw, status, told = await self._exchange(method, path, body, query or {}, wait_s)
+        document = _json(raw)
+        if 200 <= status < 300 or status in also:
+            if document is None:
+                raise NotUnderstood(f"{self.base_url} answers {status} without JSON; is this the address of a gateway?")
+            return Answer(document, told.get("Date"))
+        raise self._failed(f"{method} {path}", status, document, told)
+
+    async def _exchange(
+        self, method: str, path: str, body: Any, query: Mapping[str, str], wait_s: float
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """Return body, status and headers of whatever answers; raises Unavailable when nobody does."""
         data = None if body is None else json.dumps(body).encode("ascii")
         headers = {} if data is None else {"Content-Type": "application/json"}
         try:
             async with self._opened().request(
                 method,
                 self.base_url + path,
-                params=query or {},
+                params=query,
                 data=data,
                 headers=headers,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(sock_connect=_CONNECT_S, sock_read=_ANSWER_S + wait_s),
             ) as answer:
-                raw, status = await answer.read(), answer.status
-                told, date = answer.headers.get("Retry-After"), answer.headers.get("Date")
+                return await answer.read(), answer.status, answer.headers
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable("unreachable", f"no answer from {self.base_url}: {_why(error)}") from error
-        document = _json(raw)
-        if 200 <= status < 300 or status in also:
-            if document is None:
-                raise NotUnderstood(f"{self.base_url} answers {status} without JSON; is this the address of a gateway?")
-            return Answer(document, date)
+
+    def _failed(self, call: str, status: int, document: Any, headers: Mapping[str, str]) -> GatewayError:
+        """Return the error that an answer to CALL stands for."""
         if 300 <= status < 400:
-            raise NotUnderstood(f"{self.base_url} redirects elsewhere ({status}); give the address it redirects to")
+            return NotUnderstood(f"{self.base_url} redirects elsewhere ({status}); give the address it redirects to")
         if not isinstance(document, dict):
             document = {"detail": f"{self.base_url} answered {status} without saying why"}
             if status < 500 and status not in {401, 403, 408, 429}:
-                raise NotUnderstood(f"{document['detail']}; is this the address of a gateway?")
+                return NotUnderstood(f"{document['detail']}; is this the address of a gateway?")
         if document.get("code") in _NO_SUCH_PATH:
-            raise NotUnderstood(f"the gateway at {self.base_url} does not know {method} {path}: it is older than this")
-        raise error_of(status, document, _seconds(told))
+            return NotUnderstood(f"the gateway at {self.base_url} does not know {call}: it is older than this")
+        return error_of(status, document, _seconds(headers.get("Retry-After")))
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

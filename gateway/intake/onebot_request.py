@@ -93,7 +93,7 @@ def _addressed(action: str, given: Fields, faults: list[Fault]) -> Fields:
     needed, value = ("group_id", group) if kind == "group" else ("user_id", user)
     if value is None:
         both = action == "send_msg" and not given.get("message_type")
-        advice = "give group_id (a group) or user_id (a person)" if both else f"is required; give {needed}"
+        advice = "give group_id (a group) or user_id (a person)" if both else "is required"
         faults.append(Fault(needed, advice, "missing"))
         return {}
     if kind == "private" and group is not None:

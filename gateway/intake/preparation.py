@@ -37,7 +37,7 @@ def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = Non
         if key is not None:
             job = _with_key(job, key)
         target = job.target
-        account, callback = route(job, target, settings), _callback(job, settings)
+        account, callback = _account(job, target, settings), _callback(job, settings)
     except Refused as refusal:
         # All that is wrong is told at once, though the message is only used with a good job.
         refusal.errors = [*refusal.errors, *message_faults(document, settings.media)]
@@ -63,7 +63,7 @@ def prepare(raw: bytes, settings: Settings, token: str, *, key: str | None = Non
     )
 
 
-def route(job: Job, target: Target, settings: Settings) -> Account:
+def _account(job: Job, target: Target, settings: Settings) -> Account:
     """Return the account that sends JOB to its TARGET.
 
     It is the one that the job names, else that of the first route that matches, else the first one.

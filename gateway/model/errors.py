@@ -43,8 +43,9 @@ class Refused(GatewayError):
     errors: Sequence[Fault] = field(default_factory=tuple)
 
     def __str__(self) -> str:
-        """Return the detail followed by each fault, for logs and terminals."""
-        return "; ".join([self.detail, *(f"{fault.loc}: {fault.msg}" for fault in self.errors)])
+        """Return the detail followed by each fault that it does not tell already: all in one line."""
+        untold = (fault for fault in self.errors if fault.msg not in self.detail)
+        return "; ".join([self.detail, *(f"{fault.loc}: {fault.msg}" for fault in untold)])
 
 
 class SettingsInvalid(GatewayError):

@@ -99,14 +99,16 @@ class Job(BaseModel):
     message: Annotated[Any, AsWritten(), Field(description="what to say: a string, a segment, or a list of both")]
     format: Format = Field("text", description="how strings are read: literally, or as CQ codes")
     account: str | None = Field(None, max_length=64, description="which NapCat; default: by routes, else the first")
-    key: Name | None = _described("idempotency key: the same key and fields are one job")
+    key: Name | None = _described(
+        "your idempotency key: the same key and fields are one job, with other fields it is refused"
+    )
     requester: QQ | None = _described("the QQ user on whose behalf it is sent; counted by limits.requester")
-    priority: Priority = Field("normal", description="within its lane; low is never starved")
-    not_before: Instant | None = _described("a time to wait for; or delay")
-    delay: Milliseconds | None = _described("how long to wait; or not_before")
-    expires_at: Instant | None = _described("not sent any more after this time; or ttl")
-    ttl: Milliseconds | None = _described("not sent any more after so long; or expires_at")
-    collapse_key: Name | None = _described("replaces a job of the same lane and key of which nothing was sent yet")
+    priority: Priority = Field("normal", description="among the jobs for its target; low is never starved")
+    not_before: Instant | None = _described("not sent before this time; give this or delay")
+    delay: Milliseconds | None = _described("not sent before so long has passed; give this or not_before")
+    expires_at: Instant | None = _described("not sent any more after this time; give this or ttl")
+    ttl: Milliseconds | None = _described("not sent any more after so long; give this or expires_at")
+    collapse_key: Name | None = _described("replaces an unsent job for the same target with the same collapse_key")
     on_unknown: OnUnknown | None = _described("when nobody can tell whether it was sent; default: delivery.on_unknown")
     split: Split | None = _described("when QQ takes it only as several messages; default: delivery.split")
     callback_url: str | None = Field(None, max_length=2048, description="where a signed receipt is posted at its end")

@@ -110,12 +110,17 @@ def _one_of(*names: str) -> dict[str, Any]:
     return {"anyOf": [{"required": [name], "properties": {name: given}} for name in names]}
 
 
+Medium = Annotated[
+    str, Field(description="http(s)://…, base64://…, data:…, or a path on NapCat's host under one of media.file_roots")
+]
+
+
 class MediaData(TypedDict):
     """Where a medium is: the first given of `url`, `file` and `path`, as NapCat takes them (api/msg.ts)."""
 
-    file: NotRequired[str]
-    url: NotRequired[str]
-    path: NotRequired[str]
+    file: NotRequired[Medium]
+    url: NotRequired[Medium]
+    path: NotRequired[Medium]
     cache: NotRequired[UnsentFlag]
     proxy: NotRequired[UnsentFlag]
     timeout: NotRequired[Unsent]
@@ -146,7 +151,7 @@ class VideoData(MediaData):
     """A video; `thumb` is a medium of its own."""
 
     name: NotRequired[FileName]
-    thumb: NotRequired[str]
+    thumb: NotRequired[Medium]
 
 
 class FileData(MediaData):

@@ -50,7 +50,7 @@ def kind_of(value: Any) -> str:
         case str():
             return f"a string of {len(value)} characters"
         case int() | float():
-            return "a number"
+            return "a number" if isinstance(value, int) else "a number with a decimal point"
         case list() | tuple():
             return "a list"
         case _:

@@ -9,9 +9,10 @@ from gateway.model.instant import format_instant
 from gateway.model.rate import Rate
 from gateway.model.receipt import FINAL_STATES
 from gateway.model.verdict import Verdict
-from gateway.monitor.reasons import UNSEEN, Reason
+from gateway.monitor.account_reasons import UNSEEN
+from gateway.monitor.reasons import Reason
 from gateway.settings import Key
-from gateway.store.overview import AccountNumbers, Hold, Slowed, Waiting, Window, longest_wait
+from gateway.store.overview import AccountNumbers, Hold, Slowed, Unmatched, Waiting, Window, longest_wait
 from gateway.store.presence import Replica
 from gateway.store.server import ServerNumbers
 from gateway.store.sources import SourceNumbers
@@ -87,21 +88,22 @@ def account_document(account: str, numbers: AccountNumbers) -> dict[str, Any]:
         "rates": rates_document("account", numbers.windows, observed=numbers.observed_account),
         "holds": [{"target": hold.name, **lasting(hold), "operator": hold.operator} for hold in numbers.holds],
         "slowed": [{"target": slowed.name, **lasting(slowed), "factor": slowed.factor} for slowed in numbers.slowed],
-        "unmatched": [
-            {
-                "fingerprint": answer.fingerprint,
-                "times": answer.times,
-                "since": format_instant(answer.since),
-                "last_at": format_instant(answer.last),
-                "retcode": answer.retcode,
-                "last_job": f"{account}.{answer.job_id}",
-            }
-            for answer in numbers.unmatched
-        ],
+        "unmatched": [_unmatched(account, answer) for answer in numbers.unmatched],
         "callbacks": {
             "waiting": numbers.callbacks.waiting,
             **({"oldest_age_ms": numbers.callbacks.oldest} if numbers.callbacks.waiting else {}),
         },
+    }
+
+
+def _unmatched(account: str, answer: Unmatched) -> dict[str, Any]:
+    return {
+        "fingerprint": answer.fingerprint,
+        "times": answer.times,
+        "since": format_instant(answer.since),
+        "last_at": format_instant(answer.last),
+        "retcode": answer.retcode,
+        "last_job": f"{account}.{answer.job_id}",
     }
 
 

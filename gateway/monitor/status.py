@@ -12,7 +12,7 @@ from gateway.model.contact import Contact
 from gateway.model.errors import StoreUnavailable
 from gateway.model.instant import format_instant
 from gateway.model.listening import Listening
-from gateway.monitor import reasons as why
+from gateway.monitor.account_reasons import absent, of_account, of_events, of_newer
 from gateway.monitor.documents import (
     account_document,
     backlog_document,
@@ -26,14 +26,14 @@ from gateway.monitor.documents import (
 )
 from gateway.monitor.look import Look, Looks, Shared
 from gateway.monitor.presence import Presence
-from gateway.monitor.reasons import DOWN, Reason, reason
+from gateway.monitor.reasons import DOWN, Reason, of_redis, of_sources, reason, redis_lost
 from gateway.settings import Key, Settings
 from gateway.store.client import Clients
 from gateway.store.replication import Replication
 from gateway.store.server import ping
 from gateway.store.sources import SourceNumbers
 from gateway.supervise import Supervisor
-from gateway.web import KEY, problem
+from gateway.web import KEY
 
 
 class Listens(Protocol):
@@ -115,7 +115,7 @@ class Monitor:
         try:
             await ping(self._clients)
         except StoreUnavailable as error:
-            found.append(why.redis_lost(str(error)))
+            found.append(redis_lost(str(error)))
         if found:
             return web.json_response({"status": "down", "reasons": found}, status=503)
         return web.json_response({"status": "ok"})
@@ -125,14 +125,14 @@ class Monitor:
         document = await self.status(request.get(KEY))
         return web.json_response(document, status=503 if document["status"] == "down" else 200)
 
-    async def get_flow(self, request: web.Request) -> web.Response:
+    async def get_flow(self, _request: web.Request) -> web.Response:
         """Answer `/v1/flow`: what happened in each minute of the last hour; 503 while Redis is away."""
-        document = await self.flow(request.get(KEY))
+        document = await self.flow()
         if document is None:
-            return problem(503, "store_unavailable", "Redis does not answer; see /status")
+            raise StoreUnavailable("Redis does not answer")
         return web.json_response(document)
 
-    async def flow(self, _key: Key | None = None) -> dict[str, Any] | None:
+    async def flow(self) -> dict[str, Any] | None:
         """Return what happened in each minute of the last hour, by account; None while Redis is away."""
         shared = (await self._looks.latest()).shared
         if shared is None:
@@ -205,17 +205,17 @@ class Monitor:
 
     def reasons(self, look: Look) -> list[Reason]:
         """Return what is not well, by LOOK and as this process knows it."""
-        found = self._own_reasons() + why.of_redis(look, self._parts.presence.refused, self._parts.replication)
+        found = self._own_reasons() + of_redis(look, self._parts.presence.refused, self._parts.replication)
         if look.shared is None:
             return found
-        found += why.of_newer(look.shared)
+        found += of_newer(look.shared)
         most = self._settings.intake.max_queued
         for name, numbers in look.shared.accounts.items():
-            found += why.of_account(name, numbers, most, self._uptime)
+            found += of_account(name, numbers, most, self._uptime)
             if listener := self._parts.listeners.get(name):
-                found += why.of_events(name, listener.state, self._clock.monotonic())
-        found += [why.absent(name, queued) for name, queued in look.shared.absent.items()]
-        return found + why.of_sources(look.shared, self._uptime, most)
+                found += of_events(name, listener.state, self._clock.monotonic())
+        found += [absent(name, queued) for name, queued in look.shared.absent.items()]
+        return found + of_sources(look.shared, self._uptime, most)
 
     def _own_reasons(self) -> list[Reason]:
         """Return what is not well with this process."""

@@ -7,16 +7,12 @@ from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaValue, models_json_schema
-from pydantic_core import core_schema
 
 from gateway import __version__
 from gateway.model.answers import Problem
-from gateway.model.job import Job
-from gateway.model.schema import Schemas
-from gateway.openapi.onebot import CALL, PLAIN
 from gateway.openapi.operation import Answer, Body, Operation, Parameter, Schema
 from gateway.openapi.problems import Trouble
+from gateway.openapi.schemas import schemas_of
 from gateway.openapi.table import OPERATIONS, TAGS
 
 PROBLEM = "application/problem+json"
@@ -52,21 +48,6 @@ _SECURITY: dict[str, Any] = {
 }
 
 
-_VALUES = frozenset({"default", "examples", "example", "enum", "const"})
-"""Where a schema holds values, not schemas."""
-
-
-class _Answers(Schemas):
-    """Writes answers: what is not known is left out there, and never null unless it always stands there."""
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Leave out the null of a field that is left out instead."""
-        inner = schema["schema"]
-        if "default" in schema and schema["default"] is None and inner["type"] == "nullable":
-            return self.generate_inner(inner["schema"])
-        return super().default_schema(schema)
-
-
 @cache
 def openapi_json() -> bytes:
     """Return the document as it is served: JSON in UTF-8."""
@@ -93,7 +74,7 @@ def openapi_document(operations: Sequence[Operation] = OPERATIONS) -> dict[str, 
         "tags": [{"name": name, "description": words} for name, words in TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": _schemas(operations),
+            "schemas": schemas_of(operations),
             "responses": shared,
             "examples": _problems(operations),
             "headers": _HEADERS,
@@ -242,42 +223,3 @@ def _problems(operations: Sequence[Operation]) -> dict[str, Any]:
         for operation in operations
         for trouble in operation.troubles
     }
-
-
-def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
-    requests = [Job, *(operation.body.model for operation in operations if operation.body)]
-    answers = [Problem, *(answer.model for operation in operations for answer in operation.answers)]
-    taken = {name: _exact(schema) for name, schema in _defined(requests, Schemas).items()}
-    return dict(sorted((taken | _defined(answers, _Answers) | {"Call": CALL, "Plain": PLAIN}).items()))
-
-
-def _exact(schema: Any) -> Any:
-    """Return the SCHEMA of what is taken, which says also of values that may be anything that they are plain JSON."""
-    if isinstance(schema, list):
-        return [_exact(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    written = {name: _exact(inner) for name, inner in schema.items() if name not in _VALUES}
-    written |= {name: schema[name] for name in _VALUES & schema.keys()}
-    for name, field in written.get("properties", {}).items():
-        if field.keys() <= {"description", "default"}:
-            written["properties"][name] = {"$ref": "#/components/schemas/Plain", **field}
-    if (
-        schema.get("type") == "object"
-        and "properties" not in schema
-        and schema.get("additionalProperties", True) is True
-    ):
-        written["additionalProperties"] = {"$ref": "#/components/schemas/Plain"}
-    return written
-
-
-def _defined(models: Iterable[Any], generator: type[Schemas]) -> dict[str, Any]:
-    """Return the schemas of those of MODELS that are models, and of all that they are made of, by name."""
-    needed = {model: None for model in models if isinstance(model, type)}
-    _, written = models_json_schema(
-        [(model, "validation") for model in needed],
-        ref_template="#/components/schemas/{model}",
-        schema_generator=generator,
-    )
-    definitions: dict[str, Any] = written["$defs"]
-    return definitions

@@ -110,7 +110,6 @@ _LINKS: dict[str, Any] = {
 }
 _OPENING = (*told.BODIED, told.JSON_INVALID)
 _TAKING = (*_OPENING, told.CONTENT_TYPE, *told.SENDING, told.STORE_REFUSES, told.NOT_REPLICATED, *told.READING)
-_OF_ACCOUNT = told.Trouble(422, "account_unknown", "no account is named 'second'; known: main")
 
 JOBS = (
     Operation(
@@ -152,7 +151,7 @@ JOBS = (
             given.STATE, given.TARGET, given.OF_ACCOUNT, given.SINCE, given.UNTIL, given.LIMIT, given.CURSOR,
         ),
         answers=(Answer(200, "A page.", JobPage, {"items": [_LISTED], "next_cursor": "MTc2OTg0NjQwMC0xIG1haW4"}),),
-        troubles=(*told.READING, _OF_ACCOUNT),
+        troubles=(*told.READING, told.ACCOUNT_NOT_SERVED),
     ),
     Operation(
         "getJob", "get", "/v1/jobs/{id}", "Jobs", "Find out what became of a job",
@@ -214,6 +213,9 @@ JOBS = (
                 {"count": 1, "items": [{"id": _OTHER, "replay_of": _ID}], "more": False},
             ),
         ),
-        troubles=(*_OPENING, told.REPLAY_INVALID, _OF_ACCOUNT, told.STORE_REFUSES, told.NOT_REPLICATED, *told.READING),
+        troubles=(
+            *_OPENING, told.REPLAY_INVALID, told.ACCOUNT_NOT_SERVED, told.STORE_REFUSES, told.NOT_REPLICATED,
+            *told.READING,
+        ),
     ),
 )  # fmt: skip

@@ -11,8 +11,7 @@ from gateway.openapi.operation import Answer, Body, Operation
 
 _UNTIL = "2099-01-31T10:00:00.000Z"
 _HOLD = {"mute": {"reason": "quarrel", "for": "2h"}, "with an end": {"reason": "night", "until": _UNTIL}, "open": {}}
-_ACCOUNT_UNKNOWN = told.Trouble(422, "account_unknown", "no account is named 'second'; known: main")
-_TARGETED = (told.TARGET_INVALID, told.TARGET_FORBIDDEN, _ACCOUNT_UNKNOWN, *told.READING)
+_TARGETED = (told.TARGET_INVALID, told.TARGET_FORBIDDEN, told.ACCOUNT_NOT_SERVED, *told.READING)
 _HOLDING = (*told.BODIED, told.JSON_INVALID, told.HOLD_INVALID)
 _PARAMETERS = (given.KIND, given.TARGET_ID, given.SERVED_BY)
 _BODY = Body(Hold, _HOLD, required=False, meaning="Without one it is held until it is released.")
@@ -114,7 +113,7 @@ LANES = (
                 {"account": "main", "held": "account", "reason": "upgrade of NapCat", "until": _UNTIL},
             ),
         ),
-        troubles=(*_HOLDING, told.WHOLE_ACCOUNT, _ACCOUNT_UNKNOWN, told.NOT_REPLICATED, *told.READING),
+        troubles=(*_HOLDING, told.WHOLE_ACCOUNT, told.ACCOUNT_NOT_SERVED, told.NOT_REPLICATED, *told.READING),
     ),
     Operation(
         "resumeAccount", "post", "/v1/accounts/{name}/resume", "Accounts", "Resume an account",
@@ -123,6 +122,6 @@ LANES = (
         answers=(
             Answer(200, "It may go on.", Released, {"account": "main", "released": "account", "was_held": True}),
         ),
-        troubles=(told.WHOLE_ACCOUNT, _ACCOUNT_UNKNOWN, told.NOT_REPLICATED, *told.READING),
+        troubles=(told.WHOLE_ACCOUNT, told.ACCOUNT_NOT_SERVED, told.NOT_REPLICATED, *told.READING),
     ),
 )  # fmt: skip

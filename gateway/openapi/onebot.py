@@ -1,7 +1,6 @@
 """The table, of the OneBot 11 drop-in: what a client of NapCat calls, here as there."""
 
 from dataclasses import replace
-from itertools import product
 from typing import Any
 
 from gateway.model.answers import Envelope
@@ -57,7 +56,6 @@ CALL: Schema = {
 }
 """What the three actions that send take: JSON, a form, or a query."""
 _CALL_REF: Schema = {"$ref": "#/components/schemas/Call"}
-_METHODS: tuple[Method, ...] = ("post", "get")
 _BRINGS = "`access_token` in the query wins over the header; a field of the body counts last."
 _SENDS = {
     "send_msg": ("Send a message", {"message_type": "group", "group_id": 123456, "message": "hello [CQ:face,id=1]"}),
@@ -100,13 +98,13 @@ def _query(properties: dict[str, Schema]) -> tuple[Parameter, ...]:
 
 
 def _sends(action: str) -> tuple[Operation, ...]:
-    """Return every way to call ACTION: by POST and GET, waiting or not, by routes or by an account."""
+    """Return every way to call ACTION: waiting for its end or not, by POST and GET, by routes or by an account."""
     summary, example = _SENDS[action]
     done = Answer(
         200, "What became of it, in NapCat's envelope.", Envelope, _envelope("ok", 0, _SENT), headers=("Job",)
     )
     at_once = replace(done, example=_envelope("async", 1, {"job": "main.Zk3vQ1yTq0WmB2uXhJ5dSg"}))
-    first = Operation(
+    waiting = Operation(
         action, "post", f"/{action}", _TAG, summary,
         "As at NapCat, answered when the message is delivered or refused; `async` after `onebot.wait`, and at once for "
         f"`/{action}_async` and for what is scheduled. Also by GET with the fields as a query, and under "
@@ -119,26 +117,39 @@ def _sends(action: str) -> tuple[Operation, ...]:
         troubles=(*_TROUBLES, *_SENDING),
         token_in_query=True,
     )  # fmt: skip
-    ways = product(((action, done), (f"{action}_async", at_once)), ("", "/{account}"), _METHODS)
-    others = [_variant(first, method, prefix, name, answer) for (name, answer), prefix, method in ways]
-    return (first, *others[1:])
+    scheduling = replace(
+        waiting,
+        name=f"{action}_async",
+        path=f"/{action}_async",
+        description=_another_way(waiting),
+        answers=(at_once, *_REFUSALS),
+        like=action,
+    )
+    return (*_ways(waiting, _query(_OWN)), *_ways(scheduling, _query(_OWN)))
 
 
-def _variant(first: Operation, method: Method, prefix: str, action: str, answer: Answer) -> Operation:
-    name = f"{action}{'_by_get' if method == 'get' else ''}{'_of_account' if prefix else ''}"
-    place = (given.IN_PATH,) if prefix else ()
-    query = _query({name: _OWN[name] for name in _OWN}) if method == "get" else ()
+def _ways(first: Operation, query: tuple[Parameter, ...] = ()) -> tuple[Operation, ...]:
+    """Return FIRST and the other ways to call it: by GET with QUERY, and by the account that the path names."""
+    others: tuple[tuple[Method, str], ...] = (("get", ""), ("post", "/{account}"), ("get", "/{account}"))
+    return (first, *(_way(first, method, prefix, query) for method, prefix in others))
+
+
+def _way(first: Operation, method: Method, prefix: str, query: tuple[Parameter, ...]) -> Operation:
+    by_get = method == "get"
     return replace(
         first,
-        name=name,
+        name=f"{first.name}{'_by_get' if by_get else ''}{'_of_account' if prefix else ''}",
         method=method,
-        path=f"{prefix}/{action}",
-        description=f"Another way to call `{first.name}`.",
-        parameters=(*place, given.IDEMPOTENCY_KEY, *query),
-        body=None if method == "get" else first.body,
-        answers=(answer, *_REFUSALS),
-        like=first.name,
+        path=f"{prefix}{first.path}",
+        description=_another_way(first),
+        parameters=(*((given.IN_PATH,) if prefix else ()), *first.parameters, *(query if by_get else ())),
+        body=None if by_get else first.body,
+        like=first.like or first.name,
     )
+
+
+def _another_way(first: Operation) -> str:
+    return f"Another way to call `{first.like or first.name}`."
 
 
 _ACTION = Parameter(
@@ -193,43 +204,9 @@ _MESSAGE_ID = Parameter(
     "message_id", "query", "as the send was answered with", {"type": "string", "pattern": "^-?[0-9]{1,20}$"},
     "696124706", required=True,
 )  # fmt: skip
-_LIKE = "Another way to call `pass`."
-_OF_ACCOUNT = (given.IN_PATH, _ACTION)
 
 ONEBOT = (
     *(operation for action in _SENDS for operation in _sends(action)),
-    _TAKE_BACK,
-    *(
-        replace(
-            _TAKE_BACK,
-            name=f"delete_msg{'_by_get' if method == 'get' else ''}{'_of_account' if prefix else ''}",
-            method=method,
-            path=f"{prefix}/delete_msg",
-            parameters=(*((given.IN_PATH,) if prefix else ()), *((_MESSAGE_ID,) if method == "get" else ())),
-            body=None if method == "get" else _TAKE_BACK.body,
-            description="Another way to call `delete_msg`.",
-            like="delete_msg",
-        )
-        for prefix, method in (("", _METHODS[1]), ("/{account}", _METHODS[0]), ("/{account}", _METHODS[1]))
-    ),
-    _PASS,
-    replace(_PASS, name="pass_by_get", method="get", body=None, like="pass", description=_LIKE),
-    replace(
-        _PASS,
-        name="pass_of_account",
-        path="/{account}/{action}",
-        parameters=_OF_ACCOUNT,
-        like="pass",
-        description=_LIKE,
-    ),
-    replace(
-        _PASS,
-        name="pass_by_get_of_account",
-        method="get",
-        path="/{account}/{action}",
-        parameters=_OF_ACCOUNT,
-        body=None,
-        like="pass",
-        description=_LIKE,
-    ),
+    *_ways(_TAKE_BACK, (_MESSAGE_ID,)),
+    *_ways(_PASS),
 )

@@ -1,9 +1,13 @@
 """The parameters that several paths share."""
 
-from gateway.openapi.operation import Parameter
+from gateway.openapi.operation import Parameter, Schema
 
-_TIME = r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$"
-_NAME = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,31}$"}
+_TIME: Schema = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$",
+}
+_NAME: Schema = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,31}$"}
 
 JOB = Parameter(
     "id",
@@ -58,19 +62,9 @@ TARGET = Parameter(
     "group:123456",
 )
 SINCE = Parameter(
-    "since",
-    "query",
-    "changed (`updated_at`) at this time or later, RFC 3339",
-    {"type": "string", "format": "date-time", "pattern": _TIME},
-    "2026-01-31T08:00:00Z",
+    "since", "query", "changed (`updated_at`) at this time or later, RFC 3339", _TIME, "2026-01-31T08:00:00Z"
 )
-UNTIL = Parameter(
-    "until",
-    "query",
-    "changed at this time or earlier",
-    {"type": "string", "format": "date-time", "pattern": _TIME},
-    "2026-01-31T20:00:00Z",
-)
+UNTIL = Parameter("until", "query", "changed at this time or earlier", _TIME, "2026-01-31T20:00:00Z")
 LIMIT = Parameter(
     "limit", "query", "most jobs in a page", {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}, 100
 )

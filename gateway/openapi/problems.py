@@ -4,18 +4,29 @@ from typing import Any, NamedTuple
 
 
 class Trouble(NamedTuple):
-    """One error: what it means is its example's detail; `errors` shows how single fields are told."""
+    """One error: what it means is its example's detail; `errors` shows how single fields are told.
+
+    retry_after  whether the answer says when to come again
+    """
 
     status: int
     code: str
     detail: str
     errors: tuple[tuple[str, str, str], ...] = ()
-    retry_after: int | None = None
+    retry_after: bool = False
 
     @property
     def told(self) -> list[dict[str, Any]]:
         """The faults of single fields, as JSON."""
         return [dict(zip(("loc", "msg", "type"), fault, strict=True)) for fault in self.errors]
+
+
+def _wrong(code: str, detail: str, *errors: tuple[str, str, str]) -> Trouble:
+    return Trouble(422, code, detail, errors)
+
+
+def _later(code: str, detail: str, status: int = 503) -> Trouble:
+    return Trouble(status, code, detail, retry_after=True)
 
 
 QUERY_UNREADABLE = Trouble(400, "query_unreadable", "the query is not UTF-8; percent-encode it as UTF-8")
@@ -47,6 +58,9 @@ MESSAGE_GONE = Trouble(404, "message_gone", "what a job says is kept until it is
 TARGET_INVALID = Trouble(404, "target_invalid", "'group:012' is no target: write group:<digits> or private:<digits>")
 EVENTS_OF_NOBODY = Trouble(404, "account_unknown", "no account has this name")
 HOOK_UNKNOWN = Trouble(404, "hook_unknown", "there is no such hook; see `hooks` in the settings")
+PATH_UNKNOWN = Trouble(
+    404, "path_unknown", "behind the key there are at most /title/subtitle/body; write a slash as %2F"
+)
 BODY_LATE = Trouble(408, "body_late", "the body did not come within 30000 ms (http.timeout)")
 TOO_LATE = Trouble(409, "too_late", "the job is sending: something of it may have been sent, or it has ended")
 RELOAD_UNAVAILABLE = Trouble(
@@ -57,92 +71,65 @@ NOTHING_LEFT = Trouble(409, "nothing_left", "all of it was delivered; nothing is
 JOB_GONE = Trouble(410, "job_gone", "its record has been dropped (results.keep), or there never was such a job")
 TOO_LARGE = Trouble(413, "too_large", "the body is larger than http.max_body")
 CONTENT_TYPE = Trouble(415, "content_type", "send the job as application/json, not text/plain")
-QUERY_INVALID = Trouble(
-    422,
+QUERY_INVALID = _wrong(
     "query_invalid",
     "the query is not understood: acount",
-    (("query.acount", "this path takes account and wait", "unknown"),),
+    ("query.acount", "this path takes account and wait", "unknown"),
 )
-HEADER_INVALID = Trouble(
-    422,
-    "header_invalid",
-    "Idempotency-Key is given twice",
-    (("header.Idempotency-Key", "give it once", "repeated"),),
+HEADER_INVALID = _wrong(
+    "header_invalid", "Idempotency-Key is given twice", ("header.Idempotency-Key", "give it once", "repeated")
 )
-JOB_INVALID = Trouble(
-    422,
-    "job_invalid",
-    "this is no job",
-    (("group", "unknown field; did you mean group_id?", "unknown_field"),),
+JOB_INVALID = _wrong(
+    "job_invalid", "this is no job", ("group", "unknown field; did you mean group_id?", "unknown_field")
 )
-MESSAGE_INVALID = Trouble(
-    422,
+MESSAGE_INVALID = _wrong(
     "message_invalid",
     "the message cannot be sent: message.0.type: 'img' is no segment type; did you mean image?",
-    (("message.0.type", "'img' is no segment type; did you mean image?", "segment_type"),),
+    ("message.0.type", "'img' is no segment type; did you mean image?", "segment_type"),
 )
-ACCOUNT_UNKNOWN = Trouble(
-    422,
+ACCOUNT_UNKNOWN = _wrong(
     "account_unknown",
     "no account is named 'second'",
-    (("account", "use one of: main; or leave it out", "account_unknown"),),
+    ("account", "use one of: main; or leave it out", "account_unknown"),
 )
-KEY_REUSED = Trouble(
-    422,
+ACCOUNT_NOT_SERVED = _wrong("account_unknown", "no account is named 'second'; known: main")
+KEY_REUSED = _wrong(
     "key_reused",
     "the idempotency key 'order-42' was used for a job with other fields",
-    (("key", "send the same fields again, or a new key for a new job", "key_reused"),),
+    ("key", "send the same fields again, or a new key for a new job", "key_reused"),
 )
-BATCH_INVALID = Trouble(422, "batch_invalid", "this is no batch of jobs", (("jobs", "give a list of jobs", "list"),))
-HOLD_INVALID = Trouble(
-    422,
+BATCH_INVALID = _wrong("batch_invalid", "this is no batch of jobs", ("jobs", "give a list of jobs", "list"))
+HOLD_INVALID = _wrong(
     "hold_invalid",
     "this is no hold: give reason, and for or until",
-    (("for", 'write a duration such as "1500ms", "10s", "2m", "1h" or "7d", or a number of seconds', "value_error"),),
+    ("for", 'write a duration such as "1500ms", "10s", "2m", "1h" or "7d", or a number of seconds', "value_error"),
 )
-REPLAY_INVALID = Trouble(
-    422, "replay_invalid", "this says of no jobs to replay", (("state", "Field required", "missing"),)
-)
-SESSION_INVALID = Trouble(
-    422, "session_invalid", "this is no sign-in: give key", (("key", "Field required", "missing"),)
-)
-SETTINGS_INVALID = Trouble(
-    422,
+REPLAY_INVALID = _wrong("replay_invalid", "this says of no jobs to replay", ("state", "Field required", "missing"))
+SESSION_INVALID = _wrong("session_invalid", "this is no sign-in: give key", ("key", "Field required", "missing"))
+SETTINGS_INVALID = _wrong(
     "settings_invalid",
     "the settings are refused, and those from before go on",
-    (("limits.grup", "unknown setting; did you mean 'group'?", "invalid"),),
+    ("limits.grup", "unknown setting; did you mean 'group'?", "invalid"),
 )
-EVENT_UNKNOWN = Trouble(422, "event_unknown", "GitHub has no message for the event 'ping2'")
-TEMPLATE_FAILED = Trouble(422, "template_failed", "the template failed at line 3: 'commit' is undefined")
-HOOK_INVALID = Trouble(422, "hook_invalid", "hooks.deploy: what the template makes is no job: message: is required")
-RATE_EXCEEDED = Trouble(429, "rate_exceeded", "the key 'shop' may send 100/1s; the next in 1 s", retry_after=1)
-SIGN_IN_LIMITED = Trouble(
-    429, "sign_in_limited", "too many wrong keys from this address; the next try in 60 s", retry_after=60
-)
+EVENT_UNKNOWN = _wrong("event_unknown", "GitHub has no message for the event 'ping2'")
+TEMPLATE_FAILED = _wrong("template_failed", "the template failed at line 3: 'commit' is undefined")
+RATE_EXCEEDED = _later("rate_exceeded", "the key 'shop' may send 100/1s; the next in 1 s", 429)
+SIGN_IN_LIMITED = _later("sign_in_limited", "too many wrong keys from this address; the next try in 60 s", 429)
 INTERNAL = Trouble(500, "internal", "the gateway failed; its log says why")
 RECALL_FAILED = Trouble(502, "recall_failed", "NapCat would not take it back: the message is too old")
-STORE_UNAVAILABLE = Trouble(503, "store_unavailable", "Redis does not answer; try again", retry_after=1)
-STORE_REFUSES = Trouble(503, "store_refuses", "Redis uses 91% of its maxmemory; try again later", retry_after=5)
-DATA_NEWER = Trouble(
-    503,
+STORE_UNAVAILABLE = _later("store_unavailable", "Redis does not answer; try again")
+STORE_REFUSES = _later("store_refuses", "Redis uses 91% of its maxmemory; try again later")
+DATA_NEWER = _later(
     "data_newer",
     "the data of account 'main' were raised to format 2 by a newer gateway, and this one knows 1; it leaves them "
     "alone; ask another replica",
-    retry_after=5,
 )
-NOT_REPLICATED = Trouble(
-    503,
-    "not_replicated",
-    "Redis: 0 of 1 replicas have what was written, after 1 s; nothing was taken; try again",
-    retry_after=2,
+NOT_REPLICATED = _later(
+    "not_replicated", "Redis: 0 of 1 replicas have what was written, after 1 s; nothing was taken; try again"
 )
-QUEUE_FULL = Trouble(
-    503, "queue_full", "account 'main' has intake.max_queued jobs waiting; try again later", retry_after=5
-)
-STREAMS_FULL = Trouble(
-    503, "streams_full", "64 streams are open in this process; close one, or read /status", retry_after=5
-)
-STOPPING = Trouble(503, "stopping", "this gateway is stopping; try again", retry_after=1)
+QUEUE_FULL = _later("queue_full", "account 'main' has intake.max_queued jobs waiting; try again later")
+STREAMS_FULL = _later("streams_full", "64 streams are open in this process; close one, or read /status")
+STOPPING = _later("stopping", "this gateway is stopping; try again")
 
 ALWAYS = (INTERNAL,)
 KEYED = (UNAUTHORIZED, SCOPE, FOREIGN, *ALWAYS)

@@ -90,7 +90,7 @@ SERVICE = (
                 },
             ),
         ),
-        troubles=(*told.READING, told.STORE_UNAVAILABLE),
+        troubles=told.READING,
     ),
     Operation(
         "reload", "post", "/v1/reload", "Service", "Apply changed settings",

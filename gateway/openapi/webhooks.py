@@ -22,8 +22,9 @@ _TAKE = Operation(
     ),
     troubles=(
         *told.BODIED, told.JSON_INVALID, told.CONTENT_TYPE, told.SIGNATURE_INVALID, told.HOOK_UNKNOWN,
-        told.EVENT_UNKNOWN, told.TEMPLATE_FAILED, told.HOOK_INVALID, *told.SENDING, told.QUEUE_FULL,
-        told.STORE_REFUSES, told.NOT_REPLICATED, told.STORE_UNAVAILABLE, told.DATA_NEWER, *told.ALWAYS,
+        told.PATH_UNKNOWN, told.EVENT_UNKNOWN, told.TEMPLATE_FAILED, told.JOB_INVALID, told.MESSAGE_INVALID,
+        *told.SENDING, told.QUEUE_FULL, told.STORE_REFUSES, told.NOT_REPLICATED, told.STORE_UNAVAILABLE,
+        told.DATA_NEWER, *told.ALWAYS,
     ),
 )  # fmt: skip
 _LIKE = "Another way to call `takeHook`, for products that do."

@@ -244,8 +244,8 @@ class Running:
     async def _status(self, key: Key | None) -> dict[str, Any]:
         return await self.serving.monitor.status(key)
 
-    async def _flow(self, key: Key | None) -> dict[str, Any] | None:
-        return await self.serving.monitor.flow(key)
+    async def _flow(self) -> dict[str, Any] | None:
+        return await self.serving.monitor.flow()
 
     async def _raise(self) -> None:
         """Raise the data of these accounts to the newest format, when no replica needs the old one any more."""

@@ -1,7 +1,8 @@
 """The stand-in's own controls over HTTP, for when it runs as a process of its own; they need no token."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Protocol
 
 from aiohttp import web
@@ -44,35 +45,34 @@ def control_routes(napcat: Controlled) -> list[web.RouteDef]:
     The posts answer `{"ok": true}`; a wrong name or option 400 `{"ok": false, "error": …}`.
     """
 
-    async def turn(request: web.Request) -> web.Response:
-        try:
-            fields = await request.json() if request.can_read_body else {}
-            match request.match_info["control"]:
-                case "behave":
-                    napcat.behave(**fields)
-                case "clear":
-                    napcat.clear(**fields)
-                case "ban":
-                    await napcat.emit_group_ban(**fields)
-                case _:
-                    raise web.HTTPNotFound
-        except (TypeError, ValueError) as error:
-            return _answer({"ok": False, "error": str(error)}, 400)
-        return _answer({"ok": True})
-
-    def shown(items: Callable[[], list[Received] | list[Delivered]]) -> Callable[[web.Request], Any]:
-        async def show(request: web.Request) -> web.Response:
-            since = int(request.query.get("since") or 0)
-            some = items()[since:]
-            return _answer({"next": since + len(some), "items": [_plain(item) for item in some]})
-
-        return show
-
     return [
-        web.post("/_sandbox/{control}", turn),
-        web.get("/_sandbox/received", shown(lambda: napcat.received)),
-        web.get("/_sandbox/delivered", shown(lambda: napcat.delivered)),
+        web.post("/_sandbox/{control}", partial(_turn, napcat)),
+        web.get("/_sandbox/received", partial(_show, lambda: napcat.received)),
+        web.get("/_sandbox/delivered", partial(_show, lambda: napcat.delivered)),
     ]
+
+
+async def _turn(napcat: Controlled, request: web.Request) -> web.Response:
+    try:
+        fields = await request.json() if request.can_read_body else {}
+        match request.match_info["control"]:
+            case "behave":
+                napcat.behave(**fields)
+            case "clear":
+                napcat.clear(**fields)
+            case "ban":
+                await napcat.emit_group_ban(**fields)
+            case _:
+                raise web.HTTPNotFound
+    except (TypeError, ValueError) as error:
+        return _answer({"ok": False, "error": str(error)}, 400)
+    return _answer({"ok": True})
+
+
+async def _show(items: Callable[[], Sequence[Received | Delivered]], request: web.Request) -> web.Response:
+    since = int(request.query.get("since") or 0)
+    some = items()[since:]
+    return _answer({"next": since + len(some), "items": [_plain(item) for item in some]})
 
 
 def _plain(item: Received | Delivered) -> dict[str, Any]:

@@ -1,13 +1,12 @@
-"""The demo: a whole world on loopback, a dozen jobs sent through it, and the receipts as they change."""
+"""The demo: a whole world on loopback, the acts sent through it, and their receipts as they change."""
 
 import asyncio
 import json
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import aiohttp
 from rich import box
@@ -16,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 
 from gateway.model.receipt import FINAL_STATES, Receipt
+from gateway.sandbox.acts import ACTS, Act, Refusals
 from gateway.sandbox.napcat import StandIn
 from gateway.sandbox.process import GatewayProcess
 from gateway.store.client import connected
@@ -24,112 +24,7 @@ from gateway.store.producer import Producer
 
 _DEADLINE = 60.0
 _SECRET = "demo-events"  # noqa: S105 - of a stand-in on loopback that lives for a minute
-_PIXEL = "base64://iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 _COLOURS = {"delivered": "green", "unknown": "yellow", "waiting": "cyan", "sending": "blue"}
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One job of the demo: what it shows, how it comes in, and how it has to end."""
-
-    shows: str
-    via: Literal["stream", "list", "http"]
-    job: dict[str, Any]
-    ends: str = "delivered"
-    evidence: str = "response"
-
-
-def _segment(kind: str, **data: Any) -> dict[str, Any]:
-    return {"type": kind, "data": data}
-
-
-ACTS: Sequence[Act] = (
-    Act("a plain string", "stream", {"group_id": "10001", "message": "Good morning [CQ:at,qq=all] is plain text"}),
-    Act(
-        "text, at, face, image in one",
-        "stream",
-        {
-            "group_id": 10002,
-            "message": [
-                _segment("reply", id=123456),
-                _segment("at", qq="20001"),
-                " 早上好 ",
-                _segment("face", id=100),
-                _segment("image", file=_PIXEL, summary="a pixel"),
-            ],
-        },
-    ),
-    Act(
-        "text, record and video: three parts",
-        "stream",
-        {
-            "group_id": "10003",
-            "message": [
-                "listen and look:",
-                _segment("record", file="https://example.com/a.amr"),
-                _segment("video", file="https://example.com/a.mp4"),
-            ],
-        },
-    ),
-    Act("a muted group: parked, then sent", "stream", {"group_id": "10004", "message": "is anybody here?"}),
-    Act(
-        "a timeout that arrived late",
-        "stream",
-        {"group_id": "10005", "message": "slow, but once"},
-        evidence="event",
-    ),
-    Act("a misspelt field", "stream", {"group_id": "10006", "mesage": "oops"}, ends="invalid"),
-    Act(
-        "sticker, dice and rps",
-        "list",
-        {
-            "group_id": "10007",
-            "message": [
-                _segment("mface", emoji_package_id=1, emoji_id="ab", key="cd", summary="[hi]"),
-                _segment("dice"),
-                _segment("rps"),
-            ],
-        },
-    ),
-    Act(
-        "music and a contact card",
-        "list",
-        {
-            "group_id": "10008",
-            "message": [_segment("music", type="163", id="28949129"), _segment("contact", type="qq", id="20001")],
-        },
-    ),
-    Act(
-        "json card and markdown",
-        "list",
-        {
-            "group_id": "10009",
-            "message": [
-                _segment("json", data={"app": "com.example", "view": "news"}),
-                _segment("markdown", content="# A heading\n\n- a point"),
-            ],
-        },
-    ),
-    Act(
-        "a merged forward of two nodes",
-        "http",
-        {
-            "group_id": "10010",
-            "message": [
-                _segment("node", user_id="20001", nickname="Ann", content=[_segment("text", text="first")]),
-                _segment("node", user_id="20002", nickname="Bob", content=[_segment("text", text="second")]),
-            ],
-            "summary": "2 messages",
-        },
-    ),
-    Act("a stored forward", "http", {"group_id": "10011", "message": _segment("forward", id="res-1")}),
-    Act(
-        "a file to a person",
-        "http",
-        {"user_id": "20003", "message": _segment("file", file="https://example.com/a.pdf", name="a.pdf")},
-    ),
-    Act("a private text, scheduled", "http", {"user_id": "20004", "message": "in two seconds", "delay": "2s"}),
-)
 
 
 async def run_demo(console: Console, *, keep: bool = False) -> bool:
@@ -214,11 +109,11 @@ async def _watch(console: Console, producer: Producer, session: aiohttp.ClientSe
                 if receipt is None or receipt.state not in FINAL_STATES:
                     receipts[number] = await _receipt(session, f"demo-{number}")
             live.update(_table(receipts, refused), refresh=True)
-            ended = [_ended(act, receipt, refused) for act, receipt in zip(ACTS, receipts, strict=True)]
+            ended = [act.has_ended(receipt, refused) for act, receipt in zip(ACTS, receipts, strict=True)]
             if all(ended) or loop.time() > ends_at:
                 break
             await asyncio.sleep(0.15)
-    return all(_as_it_should(act, receipt, refused) for act, receipt in zip(ACTS, receipts, strict=True))
+    return all(act.ended_well(receipt, refused) for act, receipt in zip(ACTS, receipts, strict=True))
 
 
 async def _receipt(session: aiohttp.ClientSession, key: str) -> Receipt | None:
@@ -226,22 +121,7 @@ async def _receipt(session: aiohttp.ClientSession, key: str) -> Receipt | None:
         return Receipt.model_validate_json(await answer.read()) if answer.status == 200 else None
 
 
-def _ended(act: Act, receipt: Receipt | None, refused: list[dict[str, str]]) -> bool:
-    if act.ends == "invalid":
-        return bool(refused)
-    return receipt is not None and receipt.state in FINAL_STATES
-
-
-def _as_it_should(act: Act, receipt: Receipt | None, refused: list[dict[str, str]]) -> bool:
-    if act.ends == "invalid":
-        return len(refused) == 1 and "did you mean message?" in refused[0]["detail"]
-    if receipt is None:
-        return False
-    whole = receipt.parts.delivered == receipt.parts.total
-    return (receipt.state, receipt.evidence, whole) == (act.ends, act.evidence, True)
-
-
-def _table(receipts: Sequence[Receipt | None], refused: list[dict[str, str]]) -> Table:
+def _table(receipts: Sequence[Receipt | None], refused: Refusals) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("job", ratio=3)
     for name in ("target", "state"):
@@ -253,7 +133,7 @@ def _table(receipts: Sequence[Receipt | None], refused: list[dict[str, str]]) ->
     return table
 
 
-def _told(act: Act, receipt: Receipt | None, refused: list[dict[str, str]]) -> tuple[str, str, str, str]:
+def _told(act: Act, receipt: Receipt | None, refused: Refusals) -> tuple[str, str, str, str]:
     if act.ends == "invalid":
         return ("gw:invalid", "[red]refused[/]", refused[0]["code"], "") if refused else ("", "…", "", "")
     if receipt is None:

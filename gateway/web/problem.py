@@ -17,6 +17,7 @@ _STATUS = {
     "json_invalid": 400,
     "query_unreadable": 400,
     "target_invalid": 404,
+    "path_unknown": 404,
     "account_unknown": 422,
     "target_forbidden": 403,
     "too_large": 413,

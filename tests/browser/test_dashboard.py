@@ -7,7 +7,7 @@ import pytest
 
 from gateway.sandbox.process import free_port
 from tests.browser.conftest import Open
-from tests.intake.test_auth import bearer, key
+from tests.keys import bearer, key
 from tests.world import Gateway, World, until
 
 if TYPE_CHECKING:

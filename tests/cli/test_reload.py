@@ -3,7 +3,7 @@
 import json
 
 from tests.cli.commands import command
-from tests.intake.test_auth import key
+from tests.keys import key
 from tests.world import WIDE, World
 
 

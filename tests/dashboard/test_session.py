@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gateway.clock import Clock
 from gateway.settings import Key
 from gateway.web import Sessions, sha256_of
-from tests.intake.test_auth import bearer, key
+from tests.clocks import Ahead, Held
+from tests.keys import bearer, key
 from tests.world import Gateway, Reply, World, until
 
 KEYS = [key("boss", scopes=["read", "admin"]), key("eye", scopes=["read"]), key("shop", scopes=["send"])]
@@ -69,13 +69,7 @@ async def test_a_session_is_good_on_every_replica_and_while_redis_is_away(world:
 
 
 async def test_a_session_ends_with_its_time_or_its_key_and_is_not_made_of_the_settings_alone(world: World) -> None:
-    class Later(Clock):
-        ahead_ms = 0
-
-        def epoch_ms(self) -> int:
-            return super().epoch_ms() + self.ahead_ms
-
-    clock = Later()
+    clock = Ahead()
     gateway = await world.gateway(clock, auth={"keys": KEYS})
     session = cookie(await sign_in(gateway, "boss"))
     changed = await world.gateway(auth={"keys": [key("boss", sha256=sha256_of("new"), scopes=["read", "admin"])]})
@@ -91,9 +85,9 @@ async def test_a_session_ends_with_its_time_or_its_key_and_is_not_made_of_the_se
     for guess in (b"", known.sha256.encode(), b"gw"):
         token, _ = Sessions(guess, clock).begin(known)
         assert (await gateway.get("/status", {"Cookie": f"gateway_session={token}"})).status == 401
-    clock.ahead_ms = 86_300_000
+    clock.seconds = 86_300
     assert (await gateway.get("/status", session)).status == 200
-    clock.ahead_ms = 86_401_000
+    clock.seconds = 86_401
     assert (await gateway.get("/status", session)).status == 401
 
 
@@ -149,12 +143,6 @@ async def test_a_key_that_is_brought_counts_before_the_session(world: World) -> 
 
 
 async def test_wrong_keys_are_told_and_after_ten_in_a_minute_not_listened_to(world: World) -> None:
-    class Held(Clock):
-        now = 1000.0
-
-        def monotonic(self) -> float:
-            return self.now
-
     clock = Held()
     gateway = await world.gateway(clock, auth={"keys": KEYS})
     for _ in range(10):
@@ -163,7 +151,7 @@ async def test_wrong_keys_are_told_and_after_ten_in_a_minute_not_listened_to(wor
     for name in ("wrong", "boss"):
         limited = await sign_in(gateway, name)
         assert (limited.status, limited.json["code"], limited.headers["Retry-After"]) == (429, "sign_in_limited", "60")
-    clock.now += 60
+    clock.seconds += 60
     assert (await sign_in(gateway, "boss")).status == 200
 
 

@@ -18,8 +18,9 @@ from gateway.sandbox.process import GatewayProcess
 from gateway.settings import Key
 from gateway.supervise import Supervisor
 from gateway.web import speak_problem
+from tests.clocks import Ahead
 from tests.dashboard.test_session import cookie, sign_in
-from tests.intake.test_auth import bearer, key
+from tests.keys import bearer, key
 from tests.world import Gateway, Reply, World, until
 
 JOB = {"group_id": "1", "message": "hello"}
@@ -85,7 +86,7 @@ async def watching(
 async def served(status: Status, **bounds: float) -> AsyncIterator[Served]:
     """Serve a stream that looks by STATUS, with other BOUNDS than usual."""
 
-    async def flow(_: Key | None) -> None:
+    async def flow() -> None:
         return None
 
     clock = Clock()
@@ -212,18 +213,12 @@ async def test_redis_going_away_is_told_and_so_is_its_return(world: World) -> No
 
 
 async def test_a_stream_ends_with_its_session(world: World) -> None:
-    class Later(Clock):
-        ahead_ms = 0
-
-        def epoch_ms(self) -> int:
-            return super().epoch_ms() + self.ahead_ms
-
-    clock = Later()
+    clock = Ahead()
     gateway = await world.gateway(clock, auth={"keys": [key("eye", scopes=["read"])]})
     session = cookie(await sign_in(gateway, "eye"))
     async with watching(gateway, session) as watcher, watching(gateway, bearer("eye")) as other:
         await until(lambda: watcher.count("status"))
-        clock.ahead_ms = 90_000_000
+        clock.seconds = 90_000
         await until(lambda: watcher.ended)
         told = other.count("status")
         await until(lambda: other.count("status") > told)

@@ -55,7 +55,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Path)
         if file.is_file() and "__pycache__" not in file.parts
     }
     kinds = {Path(name).suffix for name in mine}
-    assert {".lua", ".yaml", ".j2", ".json", ".js", ".css", ".html", ".svg", ".typed"} <= kinds
+    assert {".lua", ".yaml", ".json", ".js", ".css", ".html", ".svg", ".typed"} <= kinds
     held = contents(wheel)
     assert {name for name in held if not name.startswith("napcat_gateway-")} == mine.keys()
     assert [name for name, content in mine.items() if held[name] != content] == []

@@ -37,17 +37,14 @@ def test_an_event_becomes_this_message(sample: Sample) -> None:
 
 @pytest.mark.parametrize("preset", sorted(presets()))
 def test_each_preset_has_at_least_three_events_of_its_product(preset: str) -> None:
-    assert len([sample for sample in samples(preset) if sample.segments and sample.source]) >= 3
+    told = [sample for sample in samples(preset) if sample.segments and sample.source]
+    assert len(told) >= 3, f"put some more of its documentation into tests/hooks/{preset}/"
 
 
 @pytest.mark.parametrize("preset", sorted(presets()))
 def test_each_preset_brings_a_sample_that_becomes_a_message(preset: str) -> None:
     hook = hook_of(Sample(preset=preset, name="own"))
     assert hook.sample(NOW).jobs
-
-
-def test_a_preset_is_named_by_its_files_and_found_by_its_name() -> None:
-    assert {sample.preset for sample in ALL} == set(presets())
 
 
 @pytest.mark.parametrize("preset", ["bark", "serverchan", "generic"])

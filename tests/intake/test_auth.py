@@ -1,20 +1,9 @@
 """Who may call: keys, their scopes and their targets."""
 
-import hashlib
-from typing import Any
-
+from tests.keys import bearer, key
 from tests.world import Gateway, World
 
 JOB = {"group_id": "1", "message": "hello"}
-
-
-def key(name: str, **fields: Any) -> dict[str, Any]:
-    """Return the settings of the key whose secret is its name."""
-    return {"name": name, "sha256": hashlib.sha256(name.encode()).hexdigest(), **fields}
-
-
-def bearer(name: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {name}"}
 
 
 async def guarded(world: World) -> Gateway:

@@ -2,18 +2,11 @@
 
 from typing import Any
 
-from gateway.clock import Clock
-from tests.intake.test_auth import JOB, bearer, key
+from tests.clocks import Held
+from tests.keys import bearer, key
 from tests.world import Gateway, Reply, World
 
-
-class Held(Clock):
-    """A clock that stands still until a test moves it."""
-
-    seconds = 0.0
-
-    def monotonic(self) -> float:
-        return self.seconds
+JOB = {"group_id": "1", "message": "hello"}
 
 
 async def limited(world: World, *keys: dict[str, Any]) -> tuple[Gateway, Held]:

@@ -1,9 +1,8 @@
 """What a target and the accounts hold: backlog, hold, and how full the rates are."""
 
-import hashlib
 from datetime import datetime
-from typing import Any
 
+from tests.keys import bearer, key
 from tests.world import World, until
 
 RATES = {"account": ["100/1m"], "group": ["2/1h"], "user": ["5/1m"]}
@@ -59,20 +58,15 @@ async def test_a_target_that_is_slowed_says_by_how_much(world: World) -> None:
 
 
 async def test_a_key_sees_only_its_own_targets(world: World) -> None:
-    digest = hashlib.sha256(b"one").hexdigest()
-    gateway = await world.gateway(auth={"keys": [{"name": "one", "sha256": digest, "targets": ["group:2"]}]})
-    headers = {"Authorization": "Bearer one"}
-    assert (await gateway.get("/v1/targets/group/1", headers)).status == 403
-    assert (await gateway.get("/v1/targets/group/2", headers)).status == 200
+    gateway = await world.gateway(auth={"keys": [key("one", targets=["group:2"])]})
+    assert (await gateway.get("/v1/targets/group/1", bearer("one"))).status == 403
+    assert (await gateway.get("/v1/targets/group/2", bearer("one"))).status == 200
 
 
 async def test_a_key_learns_nothing_of_targets_beyond_its_reach(world: World) -> None:
-    def key(name: str, *targets: str) -> dict[str, Any]:
-        digest = hashlib.sha256(name.encode()).hexdigest()
-        return {"name": name, "sha256": digest, "scopes": ["read", "admin"], "targets": list(targets)}
-
-    gateway = await world.gateway(auth={"keys": [key("some", "group:2"), key("all", "*")]})
-    everything, some = {"Authorization": "Bearer all"}, {"Authorization": "Bearer some"}
+    keys = [key(name, scopes=["read", "admin"], targets=[to]) for name, to in (("some", "group:2"), ("all", "*"))]
+    gateway = await world.gateway(auth={"keys": keys})
+    everything, some = bearer("all"), bearer("some")
     for group in (1, 2):
         await gateway.post(f"/v1/targets/group/{group}/park", {"reason": f"quarrel {group}"}, everything)
     for path in ("/v1/accounts", "/status"):

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.monitor import reasons
+from gateway.monitor.account_reasons import of_account
 from gateway.monitor.look import Look, Shared
-from gateway.monitor.reasons import Reason
+from gateway.monitor.reasons import Reason, of_redis, of_sources
 from gateway.store.overview import AccountNumbers, CallbackNumbers, Hold, Slowed, Unmatched, Window
 from gateway.store.server import ServerNumbers
 from gateway.store.sources import SourceNumbers
@@ -42,7 +42,7 @@ def codes(found: list[Reason]) -> list[str]:
 
 
 def of(account: AccountNumbers) -> list[str]:
-    found = reasons.of_account("main", account, 1_000, 60.0)
+    found = of_account("main", account, 1_000, 60.0)
     assert all(reason["account"] == "main" for reason in found)
     return codes(found)
 
@@ -95,7 +95,7 @@ def test_an_account_gives_a_reason_where_one_can_do_something(account: AccountNu
 
 def test_a_process_that_has_just_begun_may_find_lanes_that_had_their_turn_before() -> None:
     account = numbers(overdue=3_600_000)
-    assert [codes(reasons.of_account("main", account, 1_000, uptime)) for uptime in (29, 30)] == [[], ["lanes_overdue"]]
+    assert [codes(of_account("main", account, 1_000, uptime)) for uptime in (29, 30)] == [[], ["lanes_overdue"]]
 
 
 def test_of_a_minute_that_is_only_partly_in_the_last_ones_its_share_counts() -> None:
@@ -118,11 +118,11 @@ def test_of_a_minute_that_is_only_partly_in_the_last_ones_its_share_counts() -> 
 def test_redis_gives_a_reason_where_it_takes_or_keeps_less_than_it_should(
     found: ServerNumbers, refused: str, expected: list[str]
 ) -> None:
-    assert codes(reasons.of_redis(Look(NOW, 0.0, Shared({}, {}, found, [])), refused)) == expected
+    assert codes(of_redis(Look(NOW, 0.0, Shared({}, {}, found, [])), refused)) == expected
 
 
 def test_a_redis_that_is_away_is_the_only_reason_of_its_own() -> None:
-    assert codes(reasons.of_redis(Look(NOW, 0.0, None, "no answer"), "MISCONF")) == ["redis_unavailable"]
+    assert codes(of_redis(Look(NOW, 0.0, None, "no answer"), "MISCONF")) == ["redis_unavailable"]
 
 
 @pytest.mark.parametrize(
@@ -141,14 +141,14 @@ def test_a_source_gives_a_reason_where_nobody_takes_what_is_in_it(
     source: SourceNumbers, uptime: float, queued: int, expected: list[str]
 ) -> None:
     shared = Shared({"main": numbers(queued=queued)}, {"jobs": source}, server(), [])
-    found = reasons.of_sources(shared, uptime, 1_000)
+    found = of_sources(shared, uptime, 1_000)
     assert codes(found) == expected
     assert all(reason["source"] == "jobs" for reason in found)
 
 
 def test_the_readme_explains_every_reason() -> None:
     root = Path(__file__).parents[2]
-    written = "".join((root / "gateway/monitor" / name).read_text() for name in ("reasons.py", "status.py"))
+    written = "".join(file.read_text() for file in (root / "gateway/monitor").glob("*.py"))
     known = set(re.findall(r'reason\(\s*"([a-z_]+)"', written))
     table = root.joinpath("README.md").read_text().partition("| code | what it says |")[2].partition("\n\n")[0]
     assert set(re.findall(r"`([a-z_]+_[a-z_]+|stopping)`", table)) - {"down"} == known

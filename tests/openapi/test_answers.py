@@ -12,7 +12,7 @@ from gateway.model.answers import Problem
 from gateway.openapi import openapi_document
 from gateway.openapi.operation import Operation
 from gateway.openapi.table import OPERATIONS
-from tests.intake.test_auth import bearer, key
+from tests.keys import bearer, key
 from tests.openapi.documented import Documented
 from tests.world import SECRET, World, until
 

@@ -2,7 +2,7 @@
 
 import base64
 
-from tests.intake.test_auth import bearer, key
+from tests.keys import bearer, key
 from tests.world import World
 
 LATER = {"group_id": "1", "delay": "1h"}

@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.app import create_app
 from gateway.sandbox.napcat import StandIn
 from tests.dashboard.test_stream import Watcher
-from tests.intake.test_auth import bearer, key
+from tests.keys import bearer, key
 from tests.scenarios.test_limits import most_within
 from tests.world import WIDE, Gateway, World, serving, until
 

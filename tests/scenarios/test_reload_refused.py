@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.sandbox.process import GatewayProcess
-from tests.intake.test_auth import key
+from tests.keys import key
 from tests.world import Gateway, World, until
 
 JOB = {"group_id": "1", "message": "hello"}

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.model.errors import SettingsInvalid
 from gateway.settings import Settings, changes
-from tests.intake.test_auth import key
+from tests.keys import key
 
 MAIN = {"name": "main", "endpoint": "http://127.0.0.1:3000"}
 SECOND = {"name": "second", "endpoint": "http://127.0.0.1:3001"}

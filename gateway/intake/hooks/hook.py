@@ -1,17 +1,15 @@
-"""One hook: from a verified delivery to the jobs it becomes; pure but for the time and what it remembers."""
+"""One hook: from a verified delivery to the jobs it becomes; pure but for the deliveries it remembers."""
 
-import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
-
-from jsonpath import CompoundJSONPath, JSONPath, JSONPathEnvironment, JSONPathError
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from gateway.intake.hooks.delivery import Delivery, Payload, payload_of
+from gateway.intake.hooks.identity import Identity, digest
+from gateway.intake.hooks.places import found, path_of, place_of
 from gateway.intake.hooks.preset import Preset, presets
+from gateway.intake.hooks.route import Route, named_by
 from gateway.intake.hooks.sandbox import TemplateFailed
 from gateway.intake.hooks.template import Segments, Template
 from gateway.intake.hooks.verify import Proof, refusal, signs
@@ -19,18 +17,13 @@ from gateway.intake.preparation import prepare
 from gateway.model.errors import Fault, Refused
 from gateway.settings import Hook as HookSettings
 from gateway.settings import Settings
-from gateway.settings.hooks import HookRoute, Match
+from gateway.settings.hooks import HookRoute
 
-_JSONPATH = JSONPathEnvironment(strict=False)
-_LONGEST_ID = 60  # characters of a delivery's id in a key; a longer one is digested
 _LONGEST_COLLAPSE = 128
 _LONGEST_EVENT = 128
-_HEADER = "header:"
 _SIGNED_IDS = ("header:svix-id", "header:webhook-id")  # of Standard Webhooks, as verify.py reads them
-_REMEMBERED = 1_000  # deliveries without an id, of each hook
 
-
-_Path = JSONPath | CompoundJSONPath
+Compiled = TypeVar("Compiled")
 
 
 class Reading(NamedTuple):
@@ -40,19 +33,6 @@ class Reading(NamedTuple):
     delivery: str
     jobs: list[dict[str, Any]]
     ping: bool = False
-
-
-@dataclass(frozen=True)
-class _Route:
-    """A route, ready to be tried."""
-
-    events: tuple[str, ...]
-    tests: tuple[tuple[_Path, Match], ...]
-    targets: tuple[str, ...]
-
-    def takes(self, event: str, payload: Payload) -> bool:
-        named = not self.events or any(fnmatchcase(event, glob) for glob in self.events)
-        return named and all(_fits(path, match, payload) for path, match in self.tests)
 
 
 class Hook:
@@ -68,13 +48,14 @@ class Hook:
         if self.proof.kind == "standard" and not all(map(signs, settings.secrets)):
             raise _wrong("secret", "Standard Webhooks need whsec_ and the key in base64")
         segments = self.preset.segments if settings.segments is None else settings.segments
-        self._template = _compiled("template", settings.template or self.preset.template, segments=segments)
-        collapse = settings.collapse_key or self.preset.collapse
-        self._collapse = _compiled("collapse_key", collapse, segments=False) if collapse else None
+        template = partial(Template, segments=segments)
+        self._template = _compiled("template", template, settings.template or self.preset.template)
+        collapse = settings.collapse_key or self.preset.collapse_key
+        self._collapse = _compiled("collapse_key", partial(Template, segments=False), collapse) if collapse else None
         self._routes = tuple(_route(number, route) for number, route in enumerate(settings.routes))
-        self._delivery = tuple(map(_place, _SIGNED_IDS if self.proof.kind == "standard" else self.preset.delivery))
-        self._event = tuple(map(_place, self.preset.event))
-        self._said: dict[str, int] = {}
+        self._event = tuple(map(place_of, self.preset.event))
+        ids = _SIGNED_IDS if self.proof.kind == "standard" else self.preset.delivery
+        self._identity = Identity(tuple(map(place_of, ids)), self.preset.again_after)
 
     def refusal(self, delivery: Delivery, payload: Payload, now: float) -> str | None:
         """Return why DELIVERY is not from whom it says, None when it is; NOW in epoch seconds."""
@@ -90,32 +71,29 @@ class Hook:
             raise Refused("path_unknown", f"behind the key there are at most /{'/'.join(names)}; write a slash as %2F")
         return {**payload, **dict(zip(names[len(names) - len(texts) :], texts, strict=True))}
 
+    def delivery_id(self, delivery: Delivery, payload: Payload, now: float) -> str:
+        """Return the id of DELIVERY: its own, else one of what it says; NOW in epoch seconds."""
+        return self._identity.of(delivery, payload, now)
+
+    def without_secret(self, payload: Payload) -> Payload:
+        """Return PAYLOAD without the fields in which the sender proves itself."""
+        return {name: value for name, value in payload.items() if name not in self.proof.fields}
+
     def read(self, delivery: Delivery, payload: Payload, now: float) -> Reading:
         """Return what a genuine DELIVERY becomes.
 
         Raises Refused `event_unknown` for an event the preset knows nothing of, `template_failed` when no message can
         be made of this payload.
         """
-        event = ".".join(text for place in self._event if (text := _found(place, delivery, payload)))
+        event = ".".join(text for place in self._event if (text := found(place, delivery, payload)))
         event = "".join(filter(str.isprintable, self.preset.names.get(event, event)))[:_LONGEST_EVENT]
         name = self.delivery_id(delivery, payload, now)
-        if event and any(fnmatchcase(event, ping) for ping in self.preset.pings):
+        if event and named_by(self.preset.pings, event):
             return Reading(event, name, [], ping=True)
-        wanted = self.settings.events
-        if wanted and not any(fnmatchcase(event, glob) for glob in wanted):
-            return Reading(event, name, [])
-        # Whoever names events and says how they are told needs no preset to know them.
-        known = wanted if wanted and self.settings.template else self.preset.events
-        if not any(fnmatchcase(event, glob) for glob in known):
-            raise Refused("event_unknown", f"{self.preset.title} has no message for the event {event[:60]!r}")
-        targets = self._targets(event, payload)
-        if not targets:
-            return Reading(event, name, [])
+        targets = self._targets(event, payload) if self._tells(event) else []
         values = self._values(event, delivery, payload)
-        message = self._rendered("template", self._template, values)
-        if not message:
-            return Reading(event, name, [])
-        return Reading(event, name, [self._job(target, name, message, values) for target in targets])
+        message = self._rendered("template", self._template, values) if targets else []
+        return Reading(event, name, [self._job(target, name, message, values) for target in targets if message])
 
     def sample(self, now: float) -> Reading:
         """Return what the preset's own sample becomes for all targets, whatever this hook tells; raises Refused."""
@@ -145,6 +123,16 @@ class Hook:
         unset = {"name": "a-hook", "preset": name, "verify": {"kind": "none"}, "targets": ["group:10000"]}
         return cls(HookSettings.model_validate(unset))
 
+    def _tells(self, event: str) -> bool:
+        """Return whether EVENT is wanted; raises Refused for a wanted one of which nobody knows how it is told."""
+        wanted = self.settings.events
+        if wanted and not named_by(wanted, event):
+            return False
+        # Whoever names events and says how they are told needs no preset to know them.
+        if not (wanted and self.settings.template) and not named_by(self.preset.events, event):
+            raise Refused("event_unknown", f"{self.preset.title} has no message for the event {event[:60]!r}")
+        return True
+
     def _job(self, target: str, name: str, message: Segments, values: Mapping[str, Any]) -> dict[str, Any]:
         kind, _, number = target.partition(":")
         job: dict[str, Any] = {
@@ -157,17 +145,21 @@ class Hook:
             job["account"] = self.settings.account
         if self._collapse and (key := _words(self._rendered("collapse_key", self._collapse, values))):
             collapse = f"hook:{self.settings.name}:{key}"
-            job["collapse_key"] = collapse if len(collapse) <= _LONGEST_COLLAPSE else f"hook:{_digest(collapse)}"
+            job["collapse_key"] = collapse if len(collapse) <= _LONGEST_COLLAPSE else f"hook:{digest(collapse)}"
         return job
 
     def _values(self, event: str, delivery: Delivery, payload: Payload) -> dict[str, Any]:
         """Return what a template sees."""
         settings = self.settings
         secret = {"authorization", "cookie", *self.proof.headers}
-        headers = {name: text for name, text in delivery.headers.items() if name not in secret}
-        known = {"hook": settings.name, "mentions": list(settings.at), "timezone": settings.timezone}
-        said = {name: value for name, value in payload.items() if name not in self.proof.fields}
-        return {"payload": said, "event": event, "headers": headers, **known}
+        return {
+            "payload": self.without_secret(payload),
+            "event": event,
+            "headers": {name: text for name, text in delivery.headers.items() if name not in secret},
+            "hook": settings.name,
+            "mentions": list(settings.at),
+            "timezone": settings.timezone,
+        }
 
     def _rendered(self, which: str, template: Template, values: Mapping[str, Any]) -> Segments:
         try:
@@ -181,29 +173,6 @@ class Hook:
         taking = [route for route in self._routes if route.takes(event, payload)]
         found = [target for route in taking for target in route.targets] if taking else self.settings.targets
         return list(dict.fromkeys(found))
-
-    def delivery_id(self, delivery: Delivery, payload: Payload, now: float) -> str:
-        """Return the delivery's own id, else a digest of what it says, another one only after `again_after`."""
-        found = next((text for place in self._delivery if (text := _found(place, delivery, payload))), "")
-        if not found:
-            said = json.dumps(payload, sort_keys=True)
-            return _digest(f"{said} {self._first_said(_digest(said), int(now * 1000)) // self.preset.again_after}")
-        return found if len(found) <= _LONGEST_ID and found.isprintable() else _digest(found)
-
-    def _first_said(self, said: str, now: int) -> int:
-        """Return when this was SAID before, if less than `again_after` ago, else NOW; in epoch milliseconds.
-
-        Without this memory a retry would be another message whenever it comes in another stretch of time; with it that
-        is so only where another process took the first.
-        """
-        first = self._said.get(said)
-        if first is not None and now - first < self.preset.again_after:
-            return first
-        self._said.pop(said, None)
-        self._said[said] = now
-        for oldest in list(self._said)[:-_REMEMBERED]:
-            self._said.pop(oldest, None)
-        return now
 
 
 def _without_mentions(message: Segments) -> Segments:
@@ -248,62 +217,19 @@ def _proof_of(settings: HookSettings, preset: Preset) -> Proof:
     return Proof(kind=verify.kind)
 
 
-def _compiled(setting: str, text: str, *, segments: bool) -> Template:
+def _compiled(setting: str, compile_: Callable[[str], Compiled], text: str) -> Compiled:
     try:
-        return Template(text, segments=segments)
+        return compile_(text)
     except Refused as refusal:
         raise _wrong(setting, refusal.detail) from None
 
 
-def _route(number: int, route: HookRoute) -> _Route:
-    tests = []
-    for place, match in enumerate(route.match):
-        try:
-            tests.append((_JSONPATH.compile(match.path), match))
-        except JSONPathError as error:
-            where = f"routes.{number}.match.{place}.path"
-            why = str(error).partition("\n")[0]
-            raise _wrong(where, f"{match.path!r} is no JSONPath: {why}; write $.a.b[*].c") from None
-    return _Route(route.events, tuple(tests), route.targets)
-
-
-def _place(text: str) -> str | _Path:
-    """Return the header that TEXT names, or where in the payload it points."""
-    return text.removeprefix(_HEADER) if text.startswith(_HEADER) else _JSONPATH.compile(text)
-
-
-def _found(place: str | _Path, delivery: Delivery, payload: Payload) -> str:
-    if isinstance(place, str):
-        return delivery.headers.get(place, "").strip()
-    return next((_spelled(value) for value in _at(place, payload)), "")
-
-
-def _at(path: _Path, payload: Payload) -> Iterator[Any]:
-    try:
-        yield from (match.obj for match in path.finditer(payload))
-    except (JSONPathError, RecursionError):  # what the path cannot be asked of is not there
-        return
-
-
-def _fits(path: _Path, match: Match, payload: Payload) -> bool:
-    return any(_equals(match, _spelled(value)) for value in _at(path, payload))
-
-
-def _equals(match: Match, text: str) -> bool:
-    if match.equals is not None:
-        return text == _spelled(match.equals)
-    if match.glob is not None:
-        return fnmatchcase(text, match.glob)
-    return re.search(match.regex or "", text[:4096]) is not None
-
-
-def _spelled(value: Any) -> str:
-    """Return a value as text: what is no text is spelled as in JSON."""
-    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def _route(number: int, route: HookRoute) -> Route:
+    tests = [
+        (_compiled(f"routes.{number}.match.{place}.path", path_of, match.path), match)
+        for place, match in enumerate(route.match)
+    ]
+    return Route(route.events, tuple(tests), route.targets)
 
 
 def _words(message: Segments) -> str:

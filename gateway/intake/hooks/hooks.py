@@ -17,7 +17,6 @@ from gateway.intake.hooks.delivery import Delivery, Payload
 from gateway.intake.hooks.hook import Hook, Reading
 from gateway.model.errors import Refused, SettingsInvalid, StoreUnavailable
 from gateway.model.window import Window
-from gateway.settings import Hook as HookSettings
 from gateway.settings import Settings
 from gateway.store.sources import InvalidEntry, Sources
 from gateway.store.values import Submission
@@ -26,7 +25,6 @@ from gateway.web import Guard, problem
 
 _SHORT = 64 * 1024  # bytes of a body that is looked into before it is known who sent it
 _AT_ONCE = 2  # deliveries made into messages: they are work for threads that others need too
-_STATUS = {"json_invalid": 400, "path_unknown": 404, "content_type": 415}
 
 
 class Hooks:
@@ -85,7 +83,7 @@ class Hooks:
             return await self._taken(hook, request)
         except Refused as refusal:
             self._refuse(hook, refusal.code)
-            return problem(_STATUS.get(refusal.code, 422), refusal.code, refusal.detail, refusal.errors)
+            raise
         except StoreUnavailable:
             self._refuse(hook, "store_unavailable")
             raise
@@ -222,28 +220,19 @@ class Hooks:
             self._log.warning(Event.HOOK_REFUSED, hook=hook.settings.name, code=code, times=tally[code])
 
 
-def compiled(settings: Iterable[HookSettings], known: Mapping[str, Hook] = MappingProxyType({})) -> dict[str, Hook]:
-    """Return every hook by its name, ready to be called; raises Refused with the setting that is wrong.
+def hooks_of(settings: Settings, known: Mapping[str, Hook] = MappingProxyType({})) -> dict[str, Hook]:
+    """Return every hook of SETTINGS by its name, ready to be called; raises SettingsInvalid naming what is wrong.
 
     One takes tenths of a second, so those KNOWN that are set as these are taken as they are.
     """
     hooks = {}
-    for place, one in enumerate(settings):
+    for place, one in enumerate(settings.hooks):
         try:
             same = one.name in known and known[one.name].settings == one
             hooks[one.name] = known[one.name] if same else Hook(one)
         except Refused as refusal:
-            where = f"hooks.{place}.{refusal.errors[0].loc}"
-            raise Refused("hook_invalid", f"{where}: {refusal.detail}") from None
+            raise SettingsInvalid(f"hooks.{place}.{refusal.errors[0].loc}: {refusal.detail}") from None
     return hooks
-
-
-def hooks_of(settings: Settings, known: Mapping[str, Hook] = MappingProxyType({})) -> dict[str, Hook]:
-    """Return the hooks of SETTINGS, those KNOWN that are set the same as they are; raises SettingsInvalid."""
-    try:
-        return compiled(settings.hooks, known)
-    except Refused as refusal:
-        raise SettingsInvalid(refusal.detail) from None
 
 
 def faults_of(hooks: Iterable[Hook], settings: Settings) -> list[str]:
@@ -256,8 +245,7 @@ def _without_secrets(hook: Hook, delivery: Delivery, payload: Payload) -> bytes:
     """Return the body, or, where the secret may be in it or there is none, the payload without the secret."""
     if delivery.body.strip() and not any(name in payload for name in hook.proof.fields):
         return delivery.body
-    said = {name: value for name, value in payload.items() if name not in hook.proof.fields}
-    return json.dumps(said).encode()
+    return json.dumps(hook.without_secret(payload)).encode()
 
 
 async def _delivery(request: web.Request) -> Delivery:

@@ -1,9 +1,11 @@
-"""Presets: how a product signs, names its deliveries and events, and what is said of them; data, in `presets/`."""
+"""Presets: how a product signs, names its deliveries and events, and what is said of them.
+
+They are data: `presets/<name>.yaml` is the preset, and `presets/<name>.sample.json` a delivery to try it with.
+"""
 
 import json
 from functools import cache
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from typing import Any, Literal
 
 import yaml
@@ -39,20 +41,23 @@ class Example(BaseModel):
 class Preset(BaseModel):
     """One product's webhooks.
 
-    proof       how it proves who it is
-    delivery    places of the delivery's id, the first that is there: `header:x-github-delivery`, `$.id`; where it has
-                none, the digest of what it says within `again_after` is its id: the product repeats what failed
-    event       places of the event's name, joined by `.`: `header:x-github-event`, `$.action`
-    names       other names of events, for products that only number them: `"0": down`
-    pings       events that only ask whether anybody is there: answered with 200, nothing is sent
-    events      globs of the events the template knows; another one is refused with 422
-    forms       whether fields may come as a form, or in the query (`GET`)
-    template    what is said, in `<name>.j2`; one that speaks as another product names that one: `template: gitea`
-    collapse    a template for the collapse key: a newer message replaces an older one of its key that still waits
-    sample      a delivery as the product sends it, with which the template is tried
-    path        names of the path's segments behind the key; where there are fewer, the last names
-    answer      what is answered when the message is taken, for clients that look at it; the texts `{now}` (seconds)
-                and `{delivery}` stand for these
+    title         the product's name, for people
+    proof         how the product proves who it is
+    delivery      places of the delivery's id, the first that is there counts: `header:x-github-delivery`, `$.id`
+    again_after   where no id is there: the same payload within this time is one delivery, repeated after a failure
+    event         places of the event's name, joined by `.`: `header:x-github-event`, `$.action`
+    names         other names of events, for products that only number them: `"0": down`
+    pings         events that only ask whether anybody is there: answered with 200, nothing is sent
+    events        globs of the events the template knows; another one is refused with 422
+    methods       how the product calls
+    forms         whether fields may come as a form, or in the query (`GET`)
+    path          names of the path's segments behind the key; where there are fewer, the last names
+    segments      whether the template makes a YAML list of segments, not text
+    template      what is said, as in the settings of a hook; `speaks_as: gitea` takes that of another preset instead
+    collapse_key  a template: a newer message replaces an older one of the same key that still waits
+    answer        what is answered when the message is taken, for clients that look at it; the texts `{now}` (seconds)
+                  and `{delivery}` stand for these
+    sample        a delivery as the product sends it, from `<name>.sample.json`
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,7 +76,7 @@ class Preset(BaseModel):
     path: tuple[str, ...] = ()
     segments: bool = False
     template: str
-    collapse: str = ""
+    collapse_key: str = ""
     answer: dict[str, Any] | None = None
     sample: Example
 
@@ -90,17 +95,18 @@ class Preset(BaseModel):
 @cache
 def presets() -> dict[str, Preset]:
     """Return every preset by its name."""
-    return {preset.name: preset for preset in (_read(file) for file in _data()) if preset}
+    names = sorted(file.name.removesuffix(".yaml") for file in _FOLDER.iterdir() if file.name.endswith(".yaml"))
+    return {name: _read(name) for name in names}
 
 
-def _data() -> list[Traversable]:
-    return sorted((file for file in _FOLDER.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
-
-
-def _read(file: Traversable) -> Preset:
-    """Return the preset in FILE, whose template (its own, or the one it names) and sample lie beside it."""
-    name = file.name.removesuffix(".yaml")
-    document = yaml.safe_load(file.read_text("utf-8"))
-    template = (_FOLDER / f"{document.get('template', name)}.j2").read_text("utf-8")
+def _read(name: str) -> Preset:
+    written = _written(name)
+    if other := written.pop("speaks_as", None):
+        written["template"] = _written(other)["template"]
     sample = json.loads((_FOLDER / f"{name}.sample.json").read_text("utf-8"))
-    return Preset.model_validate({"name": name, "sample": sample, **document, "template": template})
+    return Preset.model_validate({**written, "name": name, "sample": sample})
+
+
+def _written(name: str) -> dict[str, Any]:
+    written: dict[str, Any] = yaml.safe_load((_FOLDER / f"{name}.yaml").read_text("utf-8"))
+    return written

@@ -16,7 +16,7 @@ from gateway.settings import Key
 from gateway.web import KEY, SESSION, problem, reaches_all
 
 Status = Callable[[Key | None], Awaitable[dict[str, Any]]]
-Flow = Callable[[Key | None], Awaitable[dict[str, Any] | None]]
+Flow = Callable[[], Awaitable[dict[str, Any] | None]]
 _EVERY_S = 1.0
 _FLOW_EVERY = 5  # looks; only its last minute changes
 _AGAIN_MS = 1_000  # after which a browser that was cut off comes back
@@ -138,7 +138,7 @@ class Stream:
         status = to_json(await self._status(reach.key)).decode()
         flow = reach.flow
         if reach.looks % _FLOW_EVERY == 0 or not flow:
-            latest = await self._flow(reach.key)
+            latest = await self._flow()
             flow = to_json(latest).decode() if latest is not None else flow
         reach.looks += 1
         reach.status = status
