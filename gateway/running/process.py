@@ -263,7 +263,7 @@ class Running:
         grace = (self.settings.delivery.timeout + self.settings.delivery.slack) / 1000
         Log().info(Event.GATEWAY_STOPPING, grace_s=grace)
         await self._senders.drain(grace)
-        await self._supervisor.stop()
+        await self._supervisor.close()
 
     async def _remain(self) -> None:
         await self._remains.close(_REMAINS)
