@@ -72,4 +72,5 @@ def test_two_hooks_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_check_says_which_hooks_are_fine(tmp_path: Path) -> None:
-    assert gateway(tmp_path, "check") == (0, "the settings are fine; accounts: main; hooks: code\n")
+    told = f"the settings are fine; accounts: main; hooks: code; file: {tmp_path}/gateway.yaml\n"
+    assert gateway(tmp_path, "check") == (0, told)
