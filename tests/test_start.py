@@ -95,6 +95,18 @@ SETTINGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"hooks": [{**HOOK, "template": "{{ x"}]},
         ("hooks.0.template: line 1:",),
     ),
+    "a template that fails with the sample of its preset": (
+        {
+            "hooks": [
+                {"name": "bell", "preset": "github", "secret": SECRET, "targets": "group:1", "template": "{{ x.y }}"}
+            ]
+        },
+        ("hooks: 'bell': ", "template"),
+    ),
+    "a template that says nothing of the sample of its preset": (
+        {"hooks": [{"name": "bell", "preset": "github", "secret": SECRET, "targets": "group:1", "template": "{# #}"}]},
+        ("hooks: 'bell' says nothing of the sample of",),
+    ),
 }
 
 
