@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from gateway.model.errors import SettingsInvalid
-from gateway.settings.sections import VERSION, Settings
+from gateway.settings.settings import VERSION, Settings
 
 PREFIX = "GATEWAY_"
 NOT_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_SECRETS_DIR", "GATEWAY_STATE_DIR", "GATEWAY_URL", "GATEWAY_KEY"})

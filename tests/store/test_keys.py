@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 from redis.crc import key_slot
 
-from gateway.settings.sections import OWN_KEYS
+from gateway.settings.settings import OWN_KEYS
 from gateway.store.keys import RING, Keys
 
 LUA = files("gateway.store") / "lua"
