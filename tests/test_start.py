@@ -125,9 +125,13 @@ def test_settings_that_cannot_be_meant_are_refused_before_anything_is_started(tm
         (("--config", "missing.yaml"), {}, ("missing.yaml: cannot be read",)),
         (("--config", "."), {}, (".: cannot be read",)),
         ((), {"GATEWAY_SECRETS_DIR": "nowhere"}, ("GATEWAY_SECRETS_DIR=nowhere: cannot be read",)),
-        ((), {"GATEWAY_SECRETS_DIR": "secrets"}, ("acounts: unknown setting", "did you mean 'accounts'?")),
-        ((), {"GATEWAY_HTTP__PROT": "1"}, ("http.prot: unknown setting", "did you mean 'port'?")),
-        (("--set", "http.prot=1"), {}, ("http.prot: unknown setting", "did you mean 'port'?")),
+        (
+            (),
+            {"GATEWAY_SECRETS_DIR": "secrets"},
+            ("acounts: unknown setting (the secret file acounts__0__token)", "did you mean 'accounts'?"),
+        ),
+        ((), {"GATEWAY_HTTP__PROT": "1"}, ("http.prot: unknown setting (GATEWAY_HTTP__PROT)", "did you mean 'port'?")),
+        (("--set", "http.prot=1"), {}, ("http.prot: unknown setting (--set http.prot)", "did you mean 'port'?")),
     ],
 )
 def test_files_and_variables_that_cannot_be_meant_are_refused_by_name(
