@@ -77,13 +77,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
                 await running.start(hooks)
             except StoreUnavailable as error:
                 raise SettingsInvalid(str(unreachable(error))) from None
-            add_routes(
-                app,
-                [
-                    web.RouteDef(route.method, route.path, running.handler((route.method, route.path)), route.kwargs)
-                    for route in running.serving.routes
-                ],
-            )
+            add_routes(app, running.routes())
             app[RELOAD].serve(running)
             yield
         finally:

@@ -19,6 +19,7 @@ from gateway.client import Gateway, NotUnderstood
 from gateway.model.duration import format_duration
 
 _COLOURS = {"ok": "green", "degraded": "yellow", "down": "red"}
+_STATES = {"unknown": "settling"}  # of what waits: an unknown reason would be none
 _SHOWN = 10  # holds of an account
 _EVERY_S = 2.0
 
@@ -152,7 +153,7 @@ def _backlog(document: dict[str, Any]) -> list[tuple[str, ...]]:
             shown(lane["target"]),
             shown(lane["account"]),
             str(lane["queued"]),
-            shown(lane.get("reason") or lane["state"]),
+            shown(lane.get("reason") or _STATES.get(lane["state"], lane["state"])),
             _seconds(lane.get("oldest_waiting_ms")),
             _until(lane["eta"]) if lane.get("eta") else "-",
         )
