@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 
 from gateway.clock import Clock
-from gateway.intake.hooks.hooks import hooks_of
+from gateway.intake.hooks.hooks import tried_hooks
 from gateway.model.errors import SettingsInvalid, StoreUnavailable
 from gateway.running import Again, Reload, Running
 from gateway.settings import Settings
@@ -61,8 +61,8 @@ async def _stop_taking(app: web.Application) -> None:
 
 
 async def _gateway(app: web.Application) -> AsyncIterator[None]:
-    # Compiled first: a template that cannot be is refused before anything begins.
-    hooks = hooks_of(app[SETTINGS])
+    # Tried first: a template that is no good is refused before anything begins.
+    hooks = tried_hooks(app[SETTINGS])
     async with opened(app[SETTINGS].redis) as clients:
         running = Running(app[SETTINGS], clients, app[CLOCK], app[STOPPING], app[RELOAD].post)
 
@@ -77,13 +77,7 @@ async def _gateway(app: web.Application) -> AsyncIterator[None]:
                 await running.start(hooks)
             except StoreUnavailable as error:
                 raise SettingsInvalid(str(unusable(error))) from None
-            add_routes(
-                app,
-                [
-                    web.RouteDef(route.method, route.path, running.handler((route.method, route.path)), route.kwargs)
-                    for route in running.serving.routes
-                ],
-            )
+            add_routes(app, running.routes())
             app[RELOAD].serve(running)
             yield
         finally:

@@ -30,7 +30,6 @@ _EFFECTS: dict[Effect, str] = {
     "slow_target": "the target's rates are halved",
     "slow_account": "the account's rates are halved",
 }
-_SHOWN = 2_000  # characters of a long body on a terminal
 
 
 def explain_job(raw: bytes, settings: Settings) -> dict[str, Any]:
@@ -96,41 +95,6 @@ def explain_reply(
     }
 
 
-def job_lines(told: dict[str, Any], *, cut: bool = False) -> list[str]:
-    """Return an explained job for a person; each body stands alone on its line, whole unless CUT."""
-    parts = told["parts"]
-    rates = "; ".join(f"{scope} {', '.join(rates) or 'none'}" for scope, rates in told["rates"].items())
-    lines = [
-        f"account    {told['account']}",
-        f"lane       {told['lane']}, priority {told['priority']}",
-        f"goes       {told['goes']}",
-        f"rates      {rates}",
-        *(f"{name:<10} {told[name]}" for name in ("key", "requester") if told[name]),
-    ]
-    for number, part in enumerate(parts, 1):
-        lines += [
-            "",
-            f"part {number} of {len(parts)}: {part['by']} {part['url']}, {len(part['body'])} bytes; NapCat waits "
-            f"{part['napcat_waits']}, the gateway {part['gateway_waits']}",
-            *(f"  | {line}" for line in _shortened(part["reads"], cut).split("\n")),
-            _shortened(part["body"], cut),
-        ]
-    return lines
-
-
-def reply_lines(told: dict[str, Any]) -> list[str]:
-    """Return an explained answer for a person."""
-    conditions = ", ".join(f"{name} {value}" for name, value in told["matched"].items())
-    read = ", ".join(f"{name} {told[name]}" for name in ("http_status", "retcode", "result") if told[name] is not None)
-    lines = [
-        f"verdict  {told['verdict']}: {told['proves']}",
-        f"rule     {told['rule']} ({told['from']})" + (f": {conditions}" if conditions else ""),
-        f"waits    {told['waits']}",
-        f"read     {read}" + (f": {told['text']}" if told["text"] else ""),
-    ]
-    return lines + [f"{name:<8} {told[name]}" for name in ("effect", "advice") if told[name]]
-
-
 def _call(account: Account, part: Part) -> dict[str, str]:
     """Return how a part leaves; over WebSocket the echo is a number of its own for each call."""
     if account.transport == "ws":
@@ -191,9 +155,3 @@ def _reads(message: list[dict[str, Any]]) -> str:
         first, *more = _reads(node["content"]).split("\n")
         lines += [f"> {name}: {first}", *(f">   {line}" for line in more)]
     return "\n".join(lines)
-
-
-def _shortened(text: str, cut: bool) -> str:
-    if not cut or len(text) <= _SHOWN:
-        return text
-    return f"{text[:_SHOWN]}… ({len(text) - _SHOWN} more; a pipe or --json shows all)"

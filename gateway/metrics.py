@@ -4,6 +4,7 @@ Labels are bounded: accounts, states, rules, scripts; never a target, a job or a
 """
 
 from collections.abc import Iterable
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector
 
@@ -20,82 +21,65 @@ class Metrics:
     def __init__(self) -> None:
         """Start with nothing counted."""
         self.registry = CollectorRegistry()
-        self.admissions = Counter(
+        counter, histogram = partial(Counter, registry=self.registry), partial(Histogram, registry=self.registry)
+        self.admissions = counter(
             "gateway_admissions",
             "What became of jobs at the door: admitted, duplicate, conflict, seen, full.",
             ["account", "outcome"],
-            registry=self.registry,
         )
-        self.attempts = Counter(
+        self.attempts = counter(
             "gateway_attempts",
             "Calls to NapCat, by what their answer proved and the rule that read it.",
             ["account", "verdict", "rule"],
-            registry=self.registry,
         )
-        self.send_seconds = Histogram(
-            "gateway_send_seconds",
-            "How long NapCat took to answer a call.",
-            ["account"],
-            buckets=_LONG,
-            registry=self.registry,
+        self.send_seconds = histogram(
+            "gateway_send_seconds", "How long NapCat took to answer a call.", ["account"], buckets=_LONG
         )
-        self.ended = Counter(
+        self.ended = counter(
             "gateway_jobs_ended",
             "Jobs whose end this process wrote down, by state; one that is corrected counts again, as delivered.",
             ["account", "state"],
-            registry=self.registry,
         )
-        self.end_to_end_seconds = Histogram(
+        self.end_to_end_seconds = histogram(
             "gateway_end_to_end_seconds",
             "From a job's admission to its end, by state; what was scheduled waited on purpose.",
             ["account", "state"],
             buckets=_LONG,
-            registry=self.registry,
         )
-        self.queue_seconds = Histogram(
+        self.queue_seconds = histogram(
             "gateway_queue_seconds",
             "From a job's admission, or the moment it was due, to its first claim.",
             ["account"],
             buckets=_LONG,
-            registry=self.registry,
         )
-        self.settle_seconds = Histogram(
+        self.settle_seconds = histogram(
             "gateway_settle_seconds",
             "How long nobody knew whether a message was sent, of jobs that ended; a late correction counts again.",
             ["account"],
             buckets=_LONG,
-            registry=self.registry,
         )
-        self.loop_lag_seconds = Histogram(
+        self.loop_lag_seconds = histogram(
             "gateway_loop_lag_seconds",
             "How late this process gets to what is due: something held up its loop for so long.",
             buckets=_SHORT,
-            registry=self.registry,
         )
-        self.redis_seconds = Histogram(
-            "gateway_redis_seconds",
-            "Round trips to Redis, by script.",
-            ["script"],
-            buckets=_SHORT,
-            registry=self.registry,
+        self.redis_seconds = histogram(
+            "gateway_redis_seconds", "Round trips to Redis, by script.", ["script"], buckets=_SHORT
         )
-        self.unreplicated = Counter(
+        self.unreplicated = counter(
             "gateway_unreplicated",
             "Scripts whose writes too few replicas had in time (redis.durability: replicated).",
             ["script"],
-            registry=self.registry,
         )
-        self.master_changes = Counter(
+        self.master_changes = counter(
             "gateway_master_changes",
             "Times that the lanes met another Redis master than before (redis.durability: replicated).",
             ["account"],
-            registry=self.registry,
         )
-        self.callbacks = Counter(
+        self.callbacks = counter(
             "gateway_callbacks",
             "Posts of receipts, by what came of them: posted, again (put off), given_up, back (to anybody).",
             ["account", "outcome"],
-            registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
         build = Info("gateway_build", "The version that runs.", registry=self.registry)

@@ -25,7 +25,7 @@ class Supervisor:
         self.errors: dict[str, str | None] = {}
 
     def start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Run WORK under NAME until it returns or `stop` is called."""
+        """Run WORK under NAME until it returns or is stopped."""
         self.errors[name] = None
         self._tasks[name] = asyncio.create_task(self._keep(name, work), name=name)
 
@@ -41,14 +41,17 @@ class Supervisor:
 
     async def retire(self, *names: str) -> None:
         """Stop the tasks of these names for good: nobody is told any more how they are."""
-        if names:
-            await self.stop(*names)
+        await self.stop(*names)
         for name in names:
             self.errors.pop(name, None)
 
     async def stop(self, *names: str) -> None:
-        """Cancel the tasks of these names (all, when none is given) and wait for their end."""
-        await end({self._tasks.pop(name) for name in names or list(self._tasks) if name in self._tasks})
+        """Cancel the tasks of these names and wait for their end."""
+        await end({self._tasks.pop(name) for name in names if name in self._tasks})
+
+    async def close(self) -> None:
+        """Stop all tasks."""
+        await self.stop(*self._tasks)
 
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         pause = _FIRST_PAUSE

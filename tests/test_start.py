@@ -95,6 +95,18 @@ SETTINGS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
         {"hooks": [{**HOOK, "template": "{{ x"}]},
         ("hooks.0.template: line 1:",),
     ),
+    "a template that fails with the sample of its preset": (
+        {
+            "hooks": [
+                {"name": "bell", "preset": "github", "secret": SECRET, "targets": "group:1", "template": "{{ x.y }}"}
+            ]
+        },
+        ("hooks: 'bell': ", "template"),
+    ),
+    "a template that says nothing of the sample of its preset": (
+        {"hooks": [{"name": "bell", "preset": "github", "secret": SECRET, "targets": "group:1", "template": "{# #}"}]},
+        ("hooks: 'bell' says nothing of the sample of",),
+    ),
 }
 
 
@@ -113,9 +125,13 @@ def test_settings_that_cannot_be_meant_are_refused_before_anything_is_started(tm
         (("--config", "missing.yaml"), {}, ("missing.yaml: cannot be read",)),
         (("--config", "."), {}, (".: cannot be read",)),
         ((), {"GATEWAY_SECRETS_DIR": "nowhere"}, ("GATEWAY_SECRETS_DIR=nowhere: cannot be read",)),
-        ((), {"GATEWAY_SECRETS_DIR": "secrets"}, ("acounts: unknown setting", "did you mean 'accounts'?")),
-        ((), {"GATEWAY_HTTP__PROT": "1"}, ("http.prot: unknown setting", "did you mean 'port'?")),
-        (("--set", "http.prot=1"), {}, ("http.prot: unknown setting", "did you mean 'port'?")),
+        (
+            (),
+            {"GATEWAY_SECRETS_DIR": "secrets"},
+            ("acounts: unknown setting (the secret file acounts__0__token)", "did you mean 'accounts'?"),
+        ),
+        ((), {"GATEWAY_HTTP__PROT": "1"}, ("http.prot: unknown setting (GATEWAY_HTTP__PROT)", "did you mean 'port'?")),
+        (("--set", "http.prot=1"), {}, ("http.prot: unknown setting (--set http.prot)", "did you mean 'port'?")),
     ],
 )
 def test_files_and_variables_that_cannot_be_meant_are_refused_by_name(

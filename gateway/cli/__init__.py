@@ -14,24 +14,24 @@ from typer.core import TyperGroup
 
 __all__ = ["app", "main"]
 
-_COMMANDS = {
-    "run": "run",
-    "check": "check",
-    "explain": "local",
-    "config": "local",
-    "openapi": "local",
-    "demo": "local",
-    "sandbox": "local",
-    "version": "local",
-    "send": "send",
-    "status": "status",
-    "reload": "reload",
-    "hooks": "hooks",
-    "jobs": "jobs",
-    "keys": "local",
-    "schema": "schema",
-}
-"""Each command, in the order in which they are listed, and the module that has a function or a Typer of its name."""
+_COMMANDS = (
+    "demo",
+    "config",
+    "check",
+    "run",
+    "status",
+    "reload",
+    "send",
+    "jobs",
+    "explain",
+    "hooks",
+    "keys",
+    "sandbox",
+    "schema",
+    "openapi",
+    "version",
+)
+"""The commands, in the order in which they are listed: each is a function or a Typer in the module of its name."""
 
 
 class _Commands(TyperGroup):
@@ -48,7 +48,7 @@ class _Commands(TyperGroup):
                 self.get_command(ctx, name)
             return None
         if cmd_name not in self.commands:
-            found = getattr(import_module(f"gateway.cli.{_COMMANDS[cmd_name]}"), cmd_name)
+            found = getattr(import_module(f"gateway.cli.{cmd_name}"), cmd_name)
             around = typer.Typer(add_completion=False, callback=_gateway)
             if isinstance(found, typer.Typer):
                 around.add_typer(found, name=cmd_name)

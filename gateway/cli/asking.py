@@ -3,12 +3,14 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, Concatenate, NoReturn, ParamSpec
 
 import typer
 
 from gateway.cli.showing import shown
+from gateway.cli.usage import refuse, secret_in
 from gateway.client import Forbidden, Gateway, NotUnderstood, Refused, Unauthorized, Unavailable
 
 URL = "http://127.0.0.1:8080"
@@ -17,15 +19,12 @@ Url = Annotated[str, typer.Option("--url", envvar="GATEWAY_URL", help="where the
 KeyFile = Annotated[
     Path | None, typer.Option("--key-file", help="file with the API key; default: the environment's GATEWAY_KEY")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
 OnlyAccount = Annotated[str | None, typer.Option("--account", help="only of this account")]
 
 
 def _visible(value: str | None) -> str | None:
     if value is not None:
-        wrong_use(
-            "a key on a command line can be read by everybody on this machine: set GATEWAY_KEY, or use --key-file"
-        )
+        refuse("a key on a command line can be read by everybody on this machine: set GATEWAY_KEY, or use --key-file")
     return value
 
 
@@ -36,19 +35,31 @@ _WRONG_USE = frozenset(
     {"url_invalid", "key_invalid", "target_invalid", "query_invalid", "account_unknown", "settings_invalid"}
 )
 
+_Options = ParamSpec("_Options")
+_Talk = Callable[Concatenate[Gateway, _Options], Awaitable[bool]]
 
-def ask(
-    url: str,
-    key_file: Path | None,
-    talk: Callable[[Gateway], Awaitable[bool]],
-    patience: float = 2.0,
-    *,
-    endless: bool = False,
-) -> None:
-    """Run TALK with the gateway at URL and end the command: 0 when it returns True, else 1.
 
-    Of what is ENDLESS Ctrl-C is the good end; anything else it breaks off, which is 1.
-    What goes wrong is told on standard error in a sentence, each wrong field on a line of its own.
+def asks(*, patience: float = 2.0) -> Callable[[_Talk[_Options]], Callable[..., None]]:
+    """Make a command of a talk with a gateway: its options, and those that say which gateway and with which key."""
+
+    def made(talk: _Talk[_Options]) -> Callable[..., None]:
+        def command(*, url: Url = URL, key_file: KeyFile = None, api_key: ApiKey = None, **options: Any) -> None:
+            ask(url, key_file, lambda gateway: talk(gateway, **options), patience)  # type: ignore[call-arg]
+
+        _, *own = signature(talk).parameters.values()
+        which = [one for one in signature(command).parameters.values() if one.kind is Parameter.KEYWORD_ONLY]
+        command.__signature__ = Signature([*own, *which])  # type: ignore[attr-defined]
+        command.__name__, command.__doc__ = talk.__name__, talk.__doc__
+        return command
+
+    return made
+
+
+def ask(url: str, key_file: Path | None, talk: Callable[[Gateway], Awaitable[bool]], patience: float) -> NoReturn:
+    """Run TALK with the gateway at URL and end the command: 0 when it returns True, else 1; Ctrl-C breaks it off, 1.
+
+    What cannot be done now is tried for PATIENCE seconds. What goes wrong is told on standard error in a sentence, each
+    wrong field on a line of its own.
     """
 
     async def conversation() -> bool:
@@ -60,7 +71,7 @@ def ask(
     except (Refused, Unavailable, NotUnderstood) as error:
         fail(error)
     except KeyboardInterrupt:
-        raise typer.Exit(0 if endless else 1) from None
+        raise typer.Exit(1) from None
     raise typer.Exit(0 if fine else 1)
 
 
@@ -90,18 +101,6 @@ def error_lines(error: Refused | Unavailable | NotUnderstood) -> list[str]:
             return [shown(str(error))]
 
 
-def wrong_use(message: str) -> NoReturn:
-    """End the command: it cannot be meant like this."""
-    typer.echo(message, err=True)
-    raise typer.Exit(2)
-
-
 def api_key(key_file: Path | None) -> str | None:
     """Return the API key: what KEY_FILE holds, else the environment's GATEWAY_KEY, else None."""
-    if key_file is None:
-        return os.environ.get("GATEWAY_KEY") or None
-    try:
-        key = key_file.read_text("utf-8").strip()
-    except (OSError, UnicodeError) as error:
-        wrong_use(f"--key-file {key_file}: cannot be read ({getattr(error, 'strerror', None) or error})")
-    return key or wrong_use(f"--key-file {key_file}: is empty; put the API key into it")
+    return os.environ.get("GATEWAY_KEY") or None if key_file is None else secret_in(key_file, "--key-file")

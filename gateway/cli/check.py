@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.usage import Config, Set, file_of, overrides_of, refuse
+from gateway.cli.usage import AsJson, Config, Set, file_of, overrides_of, refuse
 from gateway.liveness import answer
 from gateway.model.finding import Finding, worst
 
@@ -17,14 +17,14 @@ def check(
     config: Config = None,
     set_: Set = None,
     online: Annotated[bool, typer.Option("--online", help="also ask Redis and every NapCat; changes nothing")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    as_json: AsJson = False,
     live: Annotated[bool, typer.Option("--live", help="only ask the running gateway whether it lives")] = False,
     ready: Annotated[bool, typer.Option("--ready", help="only ask the running gateway whether it is ready")] = False,
     url: Annotated[
         str | None, typer.Option("--url", envvar="GATEWAY_URL", help="where it runs; default: where the settings say")
     ] = None,
 ) -> None:
-    """Check settings, rules and the hooks' templates without starting anything; one line for each fault.
+    """Check the settings, rules and templates among them, without starting anything; one line for each fault.
 
     Exit codes: 0 fine, advice included; 1 something that was asked does not answer or is unfit; 2 wrong settings.
     """
@@ -43,7 +43,7 @@ def check(
         told = f"accounts: {', '.join(account.name for account in checked.settings.accounts)}"
         if checked.settings.hooks:
             told += f"; hooks: {', '.join(hook.name for hook in checked.settings.hooks)}"
-        typer.echo(f"the settings are fine; {told}")
+        typer.echo(f"the settings are fine; {told}; file: {file_of(config) or 'none, as there is no ./config.yaml'}")
         for finding in checked.findings:
             typer.echo(f"{finding.level:<6} {finding}")
     if checked.faults:

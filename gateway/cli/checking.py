@@ -12,7 +12,7 @@ from gateway.cli.showing import shown
 from gateway.cli.usage import file_of, read_settings
 from gateway.forward.inspection import Inspected, inspect
 from gateway.forward.rules import load_rules
-from gateway.intake.hooks.hooks import faults_of, hooks_of
+from gateway.intake.hooks.hooks import tried_hooks
 from gateway.model.errors import SettingsInvalid
 from gateway.model.finding import Finding
 from gateway.model.veil import Veil
@@ -41,22 +41,14 @@ def check_all(config: Path | None, set_: list[str] | None, *, online: bool) -> C
     """Check settings, rules and templates, and, when they can be used, ONLINE who they lead to."""
     try:
         settings = read_settings(file_of(config), set_)
+        tried_hooks(settings)
     except SettingsInvalid as error:
         return Checked(None, str(error).splitlines())
-    if faults := _templates(settings):
-        return Checked(None, faults)
     if not online:
         return Checked(settings)
     veil = Veil(secrets_of(settings))
     found = asyncio.run(_asked(settings))
     return Checked(settings, [], [one._replace(detail=shown(veil(one.detail))) for one in found])
-
-
-def _templates(settings: Settings) -> list[str]:
-    try:
-        return faults_of(hooks_of(settings).values(), settings)
-    except SettingsInvalid as error:
-        return [str(error)]
 
 
 async def _asked(settings: Settings) -> list[Finding]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.usage import Config, Set, read_file, refuse, settings_of
+from gateway.cli.usage import AsJson, Config, Set, read_file, refuse, settings_of
 from gateway.convert import render_cq
 from gateway.intake.hooks.delivery import FORM, Delivery
 from gateway.intake.hooks.hook import Hook, Reading
@@ -33,11 +33,16 @@ def list_() -> None:
 
 @hooks.command("try")
 def try_(
-    name: Annotated[str, typer.Argument(help="of a hook in the settings, or of a preset")],
-    payload: Annotated[Path | None, typer.Argument(help="file with a payload; - reads it; default: the sample")] = None,
-    header: Annotated[list[str] | None, typer.Option("--header", "-H", help="'X-GitHub-Event: push'")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="of a hook in the settings, or of a preset")],
+    payload: Annotated[
+        Path | None,
+        typer.Argument(metavar="PAYLOAD", help="file with one; - reads standard input; default: the preset's sample"),
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option("--header", "-H", help="of the payload, such as 'X-GitHub-Event: push'")
+    ] = None,
     form: Annotated[bool, typer.Option("--form", help="the payload is a form")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+    as_json: AsJson = False,
     config: Config = None,
     set_: Set = None,
 ) -> None:

@@ -2,13 +2,15 @@
 
 import asyncio
 import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.asking import URL, ApiKey, AsJson, KeyFile, OnlyAccount, Url, ask
+from gateway.cli.asking import OnlyAccount, asks
 from gateway.cli.replay import replay
 from gateway.cli.showing import as_line, as_table, clock, coloured, console, how, shown, timeline, to_json
+from gateway.cli.usage import AsJson
 from gateway.cli.which import Since, States, ToTarget, Until, wanted
 from gateway.client import FINAL_STATES, Conflict, Gateway, NotFound, RecallFailed, Receipt
 
@@ -17,11 +19,11 @@ jobs = typer.Typer(help="See what became of jobs; cancel, replay and watch them.
 Job = Annotated[str, typer.Argument(metavar="JOB", help="id of a job, or key:<its idempotency key>")]
 Jobs = Annotated[list[str], typer.Argument(metavar="JOB…", help="ids of jobs, or key:<idempotency key>")]
 
-jobs.command()(replay)
-
 
 @jobs.command("list")
-def list_(
+@asks()
+async def list_(
+    gateway: Gateway,
     state: States = None,
     target: ToTarget = None,
     account: OnlyAccount = None,
@@ -29,87 +31,66 @@ def list_(
     until: Until = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="at most so many")] = 50,
     as_json: AsJson = False,
-    url: Url = URL,
-    key_file: KeyFile = None,
-    api_key: ApiKey = None,
-) -> None:
+) -> bool:
     """List jobs, those created last first."""
-    wish = wanted(state, target, account, since, until)
-
-    async def talk(gateway: Gateway) -> bool:
-        found = gateway.jobs(**wish, limit=limit)
-        if as_json:
-            async for receipt in found:
-                as_line(receipt, as_json=True)
-        else:
-            as_table([receipt async for receipt in found])
-        return True
-
-    ask(url, key_file, talk)
+    found = gateway.jobs(**wanted(state, target, account, since, until), limit=limit)
+    if as_json:
+        async for receipt in found:
+            as_line(receipt, as_json=True)
+    else:
+        as_table([receipt async for receipt in found])
+    return True
 
 
 @jobs.command()
-def show(
-    job: Job,
-    account: OnlyAccount = None,
-    as_json: AsJson = False,
-    url: Url = URL,
-    key_file: KeyFile = None,
-    api_key: ApiKey = None,
-) -> None:
+@asks()
+async def show(gateway: Gateway, job: Job, account: OnlyAccount = None, as_json: AsJson = False) -> bool:
     """Show all that is known of a job: every attempt, what NapCat said, and what it proved."""
-
-    async def talk(gateway: Gateway) -> bool:
-        receipt = await gateway.receipt(job, account=account)
-        typer.echo(to_json(receipt) if as_json else "\n".join(timeline(receipt)))
-        return True
-
-    ask(url, key_file, talk)
+    receipt = await gateway.receipt(job, account=account)
+    typer.echo(to_json(receipt) if as_json else "\n".join(timeline(receipt)))
+    return True
 
 
 @jobs.command()
-def cancel(
+@asks()
+async def cancel(
+    gateway: Gateway,
     jobs: Jobs,
     recall: Annotated[bool, typer.Option("--recall", help="take back at QQ what is delivered already")] = False,
     account: OnlyAccount = None,
     as_json: AsJson = False,
-    url: Url = URL,
-    key_file: KeyFile = None,
-    api_key: ApiKey = None,
-) -> None:
+) -> bool:
     """Cancel jobs of which nothing was sent yet; 1 when one of them was too late."""
+    fine = True
+    for job in jobs:
+        try:
+            receipt = await gateway.cancel(job, account=account, recall=recall)
+        except (NotFound, Conflict, RecallFailed) as error:
+            typer.echo(f"{shown(job)}: {shown(error.detail)}", err=True)
+            fine = False
+        else:
+            as_line(receipt, as_json=as_json)
+    return fine
 
-    async def talk(gateway: Gateway) -> bool:
-        fine = True
-        for job in jobs:
-            try:
-                receipt = await gateway.cancel(job, account=account, recall=recall)
-            except (NotFound, Conflict, RecallFailed) as error:
-                typer.echo(f"{shown(job)}: {shown(error.detail)}", err=True)
-                fine = False
-            else:
-                as_line(receipt, as_json=as_json)
-        return fine
 
-    ask(url, key_file, talk)
+jobs.command()(replay)
 
 
 @jobs.command()
-def watch(
+@asks(patience=60.0)
+async def watch(
+    gateway: Gateway,
     job: Annotated[str | None, typer.Argument(metavar="JOB", help="a job to follow to its end; default: all")] = None,
     account: OnlyAccount = None,
     as_json: AsJson = False,
-    url: Url = URL,
-    key_file: KeyFile = None,
-    api_key: ApiKey = None,
-) -> None:
+) -> bool:
     """Follow a job until it ends (0 when it is delivered), or every job that changes, until Ctrl-C."""
-    watching = _watch_all if job is None else _watch_one
-
-    async def talk(gateway: Gateway) -> bool:
-        return await watching(gateway, job or "", account, as_json=as_json)
-
-    ask(url, key_file, talk, patience=60.0, endless=job is None)
+    if job is not None:
+        return await _watch_one(gateway, job, account, as_json=as_json)
+    with suppress(asyncio.CancelledError):
+        async for receipt in gateway.receipts(account=account):
+            _tell(receipt, as_json=as_json)
+    return True
 
 
 async def _watch_one(gateway: Gateway, job: str, account: str | None, *, as_json: bool) -> bool:
@@ -123,12 +104,6 @@ async def _watch_one(gateway: Gateway, job: str, account: str | None, *, as_json
         if receipt.state in FINAL_STATES:
             return receipt.state == "delivered"
         await asyncio.sleep(0.5)
-
-
-async def _watch_all(gateway: Gateway, _: str, account: str | None, *, as_json: bool) -> bool:
-    async for receipt in gateway.receipts(account=account):
-        _tell(receipt, as_json=as_json)
-    return True
 
 
 def _tell(receipt: Receipt, *, as_json: bool) -> None:

@@ -6,20 +6,18 @@ from typing import Any
 
 import typer
 
-from gateway.cli.asking import URL, ApiKey, AsJson, KeyFile, Url, ask
+from gateway.cli.asking import asks
 from gateway.cli.showing import shown
+from gateway.cli.usage import AsJson
 from gateway.client import Gateway, NotUnderstood
 
 
-def reload(as_json: AsJson = False, url: Url = URL, key_file: KeyFile = None, api_key: ApiKey = None) -> None:
-    """Have a running gateway apply its changed settings, without dropping a job; 2 when it refuses them."""
-
-    async def talk(gateway: Gateway) -> bool:
-        document = await gateway.reload()
-        typer.echo(json.dumps(document, ensure_ascii=True) if as_json else "\n".join(_lines(document)))
-        return True
-
-    ask(url, key_file, talk)
+@asks()
+async def reload(gateway: Gateway, as_json: AsJson = False) -> bool:
+    """Have a running gateway apply its changed settings; 2 when it refuses them."""
+    document = await gateway.reload()
+    typer.echo(json.dumps(document, ensure_ascii=True) if as_json else "\n".join(_lines(document)))
+    return True
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:

@@ -5,13 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.asking import URL, ApiKey, AsJson, KeyFile, OnlyAccount, Url, ask, wrong_use
+from gateway.cli.asking import OnlyAccount, asks
 from gateway.cli.showing import as_table, shown
+from gateway.cli.usage import AsJson, refuse
 from gateway.cli.which import Since, States, ToTarget, Until, wanted
 from gateway.client import Conflict, Gateway, NotFound, Replayed, Replays
 
 
-def replay(
+@asks()
+async def replay(
+    gateway: Gateway,
     jobs: Annotated[
         list[str] | None, typer.Argument(metavar="JOB…", help="ids of jobs; or say which by --state")
     ] = None,
@@ -23,20 +26,16 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only count them and show some")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
     as_json: AsJson = False,
-    url: Url = URL,
-    key_file: KeyFile = None,
-    api_key: ApiKey = None,
-) -> None:
+) -> bool:
     """Send ended jobs again, as new jobs: those named, or all of a --state, which are shown first."""
     if bool(jobs) == (state is not None):
-        wrong_use("name the jobs, or say which by --state (such as --state dead --target group:123)")
+        refuse("name the jobs, or say which by --state (such as --state dead --target group:123)")
     if jobs:
         if target or since or until or dry_run:
-            wrong_use("--target, --since, --until and --dry-run go with --state")
-        named = jobs
-        ask(url, key_file, lambda gateway: _replay_named(gateway, named, account, as_json=as_json))
+            refuse("--target, --since, --until and --dry-run go with --state")
+        return await _replay_named(gateway, jobs, account, as_json=as_json)
     wish = wanted(state, target, account, since, until)
-    ask(url, key_file, lambda gateway: _replay_many(gateway, wish, dry_run=dry_run, yes=yes, as_json=as_json))
+    return await _replay_many(gateway, wish, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 async def _replay_named(gateway: Gateway, jobs: list[str], account: str | None, *, as_json: bool) -> bool:
@@ -65,7 +64,7 @@ async def _replay_many(gateway: Gateway, wish: dict[str, Any], *, dry_run: bool,
         return True
     if not yes:
         if not sys.stdin.isatty():
-            wrong_use("nobody can be asked here: give --yes to replay them")
+            refuse("nobody can be asked here: give --yes to replay them")
         typer.confirm(f"send these {looked.count} again?", abort=True, err=True)
     tried: set[str] = set()
     fine = True

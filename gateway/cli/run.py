@@ -25,7 +25,10 @@ _YOUNG = 20_000  # objects before a look for cycles among them; by default 700, 
 
 
 def run(config: Config = None, set_: Set = None) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C; SIGHUP applies changed settings, as `gateway reload` does."""
+    """Run the gateway until SIGTERM or Ctrl-C.
+
+    SIGHUP applies changed settings, as `gateway reload` does.
+    """
     settings, file = settings_of(config, set_), file_of(config)
     configure_logging(settings.log.level, settings.log.format, Veil(secrets_of(settings)))
     try:

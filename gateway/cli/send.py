@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.asking import URL, ApiKey, AsJson, KeyFile, Url, api_key, ask, error_lines, wrong_use
+from gateway.cli.asking import URL, ApiKey, KeyFile, Url, api_key, ask, error_lines
 from gateway.cli.send_file import send_file
 from gateway.cli.showing import how, shown, to_json
+from gateway.cli.usage import AsJson, refuse
 from gateway.client import Forbidden, Gateway, Submitted, Unavailable
 from gateway.model.duration import parse_duration
 from gateway.model.errors import Refused
@@ -65,7 +66,10 @@ def send(
     key_file: KeyFile = None,
     _api_key: ApiKey = None,
 ) -> None:
-    """Send a message to a group or a person, or every job in a file; what was sent before is not sent twice."""
+    """Send a message to a group or a person, or every job in a file.
+
+    A line of a file that was sent before is not sent twice.
+    """
     options = {
         "format": form,
         "account": account,
@@ -84,12 +88,12 @@ def send(
     fields = {name: value for name, value in options.items() if value is not None}
     if file is not None:
         if where is not None or segments is not None or wait is not None or via is not None or fields:
-            wrong_use("--file has whole jobs, one a line, with all their fields: give nothing but --run and --refused")
+            refuse("--file has whole jobs, one a line, with all their fields: give nothing but --run and --refused")
         raise typer.Exit(send_file(file, url, api_key(key_file), refused, run, as_json=as_json))
     if refused is not None or run:
-        wrong_use("--refused and --run go with --file")
+        refuse("--refused and --run go with --file")
     if (key or "").startswith(_API_KEY):
-        wrong_use("--key is the idempotency key of the job; for an API key set GATEWAY_KEY or use --key-file")
+        refuse("--key is the idempotency key of the job; for an API key set GATEWAY_KEY or use --key-file")
     if wait is not None:
         _check_wait(wait)
     message = _message(where, text, segments)
@@ -134,26 +138,26 @@ def _check_wait(wait: str) -> None:
     try:
         parse_duration(wait)
     except ValueError as error:
-        wrong_use(f"--wait {shown(wait)}: {error}")
+        refuse(f"--wait {shown(wait)}: {error}")
 
 
 def _where(target: str, via: str | None) -> dict[str, Any]:
     try:
         kind, number = parse_target(target)
     except Refused as refusal:
-        wrong_use(shown(refusal.detail))
+        refuse(shown(refusal.detail))
     if via is None:
         return {"group_id" if kind == "group" else "user_id": number}
     if kind == "group":
-        wrong_use("--via is for a person: gateway send private:456 --via 123 …")
+        refuse("--via is for a person: gateway send private:456 --via 123 …")
     return {"user_id": number, "group_id": via.removeprefix("group:"), "temp_session": True}
 
 
 def _message(where: str | None, text: str | None, segments: str | None) -> Any:
     if where is None:
-        wrong_use('say where and what: gateway send group:123 "hello", or --file jobs.jsonl')
+        refuse('say where and what: gateway send group:123 "hello", or --file jobs.jsonl')
     if (text is None) == (segments is None):
-        wrong_use("say what to send: a text (- reads it), or --segments")
+        refuse("say what to send: a text (- reads it), or --segments")
     if text is not None:
         # The shell's line break at the end is not part of what somebody says.
         return _decoded(sys.stdin.buffer.read(), "standard input").removesuffix("\n") if text == "-" else text
@@ -165,7 +169,7 @@ def _message(where: str | None, text: str | None, segments: str | None) -> Any:
     try:
         raw = Path(segments).read_bytes()
     except OSError as error:
-        wrong_use(f"--segments {segments}: cannot be read ({error.strerror}); give JSON, or a file of it")
+        refuse(f"--segments {segments}: cannot be read ({error.strerror}); give JSON, or a file of it")
     return _json(_decoded(raw, segments), "--segments")
 
 
@@ -173,11 +177,11 @@ def _decoded(raw: bytes, name: str) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeError as error:
-        wrong_use(f"{name}: {error}; write it in UTF-8")
+        refuse(f"{name}: {error}; write it in UTF-8")
 
 
 def _json(text: str, option: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        wrong_use(f"{option}: this is no JSON ({error})")
+        refuse(f"{option}: this is no JSON ({error})")

@@ -23,9 +23,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from gateway.cli.asking import error_lines, wrong_use
+from gateway.cli.asking import error_lines
 from gateway.cli.lines import Line, Lines
 from gateway.cli.showing import shown
+from gateway.cli.usage import refuse
 from gateway.client import Gateway, NotUnderstood, Refused, Submitted, Unavailable
 
 _TOLD = 100  # refused lines told on the terminal
@@ -214,13 +215,13 @@ def _opened(path: Path, stack: ExitStack) -> int:
     try:
         return stack.enter_context(path.open("rb", buffering=0)).fileno()
     except OSError as error:
-        wrong_use(f"--file {path}: cannot be read ({error.strerror}); name a file with a job on each line, or -")
+        refuse(f"--file {path}: cannot be read ({error.strerror}); name a file with a job on each line, or -")
 
 
 def _writable(path: Path, source: Path, stack: ExitStack) -> BinaryIO:
     try:
         if path.exists() and source.exists() and path.samefile(source):
-            wrong_use(f"--refused {path}: is the file that is being sent; name another")
+            refuse(f"--refused {path}: is the file that is being sent; name another")
         return stack.enter_context(path.open("wb"))
     except OSError as error:
-        wrong_use(f"--refused {path}: cannot be written ({error.strerror})")
+        refuse(f"--refused {path}: cannot be written ({error.strerror})")

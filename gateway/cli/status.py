@@ -3,51 +3,53 @@
 import asyncio
 import json
 import sys
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from gateway.cli.asking import URL, ApiKey, AsJson, KeyFile, Url, ask
+from gateway.cli.asking import asks
 from gateway.cli.showing import columns, console, shown
+from gateway.cli.usage import AsJson
 from gateway.client import Gateway, NotUnderstood
 from gateway.model.duration import format_duration
 
 _COLOURS = {"ok": "green", "degraded": "yellow", "down": "red"}
-_ACCOUNT = ("QQ", "is", "queued", "sending", "later", "sent 1/5/60m", "unclear", "rates", "events", "ended")
-_WAITS = ("account", "jobs", "why", "for", "until")
-_HELD = ("account", "why", "until")
-_SOURCE = ("entries", "oldest", "reader")
+_STATES = {"unknown": "settling"}  # of what waits: an unknown reason would be none
 _SHOWN = 10  # holds of an account
 _EVERY_S = 2.0
 
 
-def status(
+@asks()
+async def status(
+    gateway: Gateway,
     watch: Annotated[bool, typer.Option("--watch", help="look again every two seconds, until Ctrl-C")] = False,
     as_json: AsJson = False,
-    url: Url = URL,
-    key_file: KeyFile = None,
-    api_key: ApiKey = None,
-) -> None:
-    """Show how the gateway is: accounts, backlog, what is held and why, and what to do; 1 when it is down."""
+) -> bool:
+    """Show accounts, backlog, what is held, why, and what to do; 1 when the gateway is down."""
+    document = await gateway.status()
+    if watch:
+        with suppress(asyncio.CancelledError):
+            await _watch(gateway, document, as_json=as_json)
+        return True
+    _write(document, as_json=as_json)
+    return document.get("status") != "down"
 
-    async def talk(gateway: Gateway) -> bool:
-        document = await gateway.status()
-        if watch and sys.stdout.isatty() and not as_json:
-            with Live(_screen(document), console=console(), screen=False, auto_refresh=False) as live:
-                while True:
-                    await asyncio.sleep(_EVERY_S)
-                    live.update(_screen(await gateway.status()), refresh=True)
-        _write(document, as_json=as_json)
-        while watch:
+
+async def _watch(gateway: Gateway, document: dict[str, Any], *, as_json: bool) -> NoReturn:
+    on_screen = sys.stdout.isatty() and not as_json
+    with Live(console=console(), auto_refresh=False) if on_screen else nullcontext() as live:
+        while True:
+            if live is not None:
+                live.update(_screen(document), refresh=True)
+            else:
+                _write(document, as_json=as_json)
             await asyncio.sleep(_EVERY_S)
             document = await gateway.status()
-            _write(document, as_json=as_json)
-        return document.get("status") != "down"
-
-    ask(url, key_file, talk, endless=watch)
 
 
 def _write(document: dict[str, Any], *, as_json: bool) -> None:
@@ -67,14 +69,9 @@ def _screen(document: dict[str, Any]) -> RenderableType:
     for reason in _reasons(document):
         parts.append(Text.assemble(("! ", "bold yellow"), reason[0]))
         parts.append(Text(f"  {reason[1]}", style="dim"))
-    for title, names, rows in (
-        ("account", _ACCOUNT, _accounts(document)),
-        ("waits", _WAITS, _backlog(document)),
-        ("held", _HELD, _holds(document)),
-        ("source", _SOURCE, _sources(document)),
-    ):
-        table = columns(title, *names)
-        for cells in rows:
+    for name, titles, rows in _TABLES:
+        table = columns(name, *titles)
+        for cells in rows(document):
             table.add_row(*map(Text, cells))
         if table.row_count:
             parts += [Text(""), table]
@@ -85,10 +82,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     """Return the status for a pipe: a line for each fact, what it is about first, parted by tabs."""
     lines = ["\t".join(["status", *_head(document)])]
     lines += ["\t".join(["reason", *reason]) for reason in _reasons(document)]
-    lines += ["\t".join(["account", *cells]) for cells in _accounts(document)]
-    lines += ["\t".join(["waits", *cells]) for cells in _backlog(document)]
-    lines += ["\t".join(["hold", *cells]) for cells in _holds(document)]
-    return lines + ["\t".join(["source", *cells]) for cells in _sources(document)]
+    return lines + ["\t".join([name, *cells]) for name, _, rows in _TABLES for cells in rows(document)]
 
 
 def _head(document: dict[str, Any]) -> list[str]:
@@ -137,7 +131,7 @@ def _accounts(document: dict[str, Any]) -> list[tuple[str, ...]]:
             *(str(account.get(field, "-")) for field in ("queued", "in_flight", "scheduled")),
             "/".join(str(number) for number in account.get("sent", {}).values()) or "-",
             "-" if account.get("unknown_share") is None else f"{account['unknown_share']:.1%}",
-            " ".join(f"{rate['used']}/{shown(rate['rate'])}" for rate in account.get("rates", ())) or "-",
+            ", ".join(f"{rate['used']} of {shown(rate['rate'])}" for rate in account.get("rates", ())) or "-",
             shown(str(account.get("events", {}).get("listening", "-"))),
             " ".join(f"{shown(state)} {number}" for state, number in (account.get("ended") or {}).items()) or "-",
         )
@@ -159,7 +153,7 @@ def _backlog(document: dict[str, Any]) -> list[tuple[str, ...]]:
             shown(lane["target"]),
             shown(lane["account"]),
             str(lane["queued"]),
-            shown(lane.get("reason") or lane["state"]),
+            shown(lane.get("reason") or _STATES.get(lane["state"], lane["state"])),
             _seconds(lane.get("oldest_waiting_ms")),
             _until(lane["eta"]) if lane.get("eta") else "-",
         )
@@ -174,19 +168,32 @@ def _sources(document: dict[str, Any]) -> list[tuple[str, ...]]:
     ]
 
 
-def _holds(document: dict[str, Any]) -> list[tuple[str, ...]]:
-    found: list[tuple[str, ...]] = []
-    for name, account in document.get("accounts", {}).items():
+def _holds(document: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    accounts = document.get("accounts", {})
+    for name, account in accounts.items():
         holds = account.get("holds") or []
-        found += [
-            (shown(hold["target"]), shown(name), shown(hold["reason"]), _until(hold["until"]))
-            for hold in holds[:_SHOWN]
-        ]
+        for hold in holds[:_SHOWN]:
+            target = shown(hold["target"])
+            path = f"accounts/{name}/resume" if target == "account" else f"targets/{target.replace(':', '/')}/release"
+            which = f"?account={name}" if len(accounts) > 1 and target != "account" else ""
+            yield target, shown(name), shown(hold["reason"]), _until(hold["until"]), shown(f"POST /v1/{path}{which}")
         if len(holds) > _SHOWN:
-            found.append((f"and {len(holds) - _SHOWN} more", shown(name), "", ""))
-    return found
+            yield f"and {len(holds) - _SHOWN} more", shown(name), "", "", ""
 
 
 def _until(moment: str) -> str:
     """Return when a hold ends; what has no end the gateway writes as the year 2100."""
     return "it is released" if moment >= "2100" else shown(moment)
+
+
+_TABLES = (
+    (
+        "account",
+        ("QQ", "is", "queued", "sending", "scheduled", "sent 1/5/60m", "unclear", "rates", "events", "ended"),
+        _accounts,
+    ),
+    ("waits", ("account", "jobs", "why", "for", "until"), _backlog),
+    ("hold", ("account", "why", "until", "ends it now"), _holds),
+    ("source", ("entries", "oldest", "reader"), _sources),
+)
+"""What there is to tell: the name of each table, its further columns, and what makes its rows of a status."""

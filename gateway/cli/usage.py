@@ -16,18 +16,29 @@ Config = Annotated[
     Path | None, typer.Option("--config", "-c", envvar="GATEWAY_CONFIG", help="YAML file; default ./config.yaml")
 ]
 Set = Annotated[
-    list[str] | None, typer.Option("--set", help="one setting, such as http.port=9000; stands above all others")
+    list[str] | None,
+    typer.Option("--set", help="one setting, such as http.port=9000; above the file and the environment; repeatable"),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, for programs")]
 
 
-def read_file(path: Path | None) -> bytes:
+def read_file(path: Path) -> bytes:
     """Return what is in the file at PATH, or (`-`) comes in; ends the command when it cannot be read."""
     try:
-        if path is None or str(path) == "-":
+        if str(path) == "-":
             return sys.stdin.buffer.read() if sys.stdin else b""
         return path.read_bytes()
     except OSError as error:
-        refuse(f"{path}: cannot be read ({error.strerror}); name a file with one job as JSON, or - for standard input")
+        refuse(f"{path}: cannot be read ({error.strerror}); name a file, or - for standard input")
+
+
+def secret_in(path: Path, option: str) -> str:
+    """Return the secret in the file that OPTION names; ends the command when there is none."""
+    try:
+        secret = path.read_text("utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        refuse(f"{option} {path}: cannot be read ({getattr(error, 'strerror', None) or error})")
+    return secret or refuse(f"{option} {path}: is empty; put the secret into it")
 
 
 def settings_of(config: Path | None, set_: list[str] | None) -> "Settings":

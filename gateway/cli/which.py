@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.asking import wrong_use
 from gateway.cli.showing import shown
+from gateway.cli.usage import refuse
 from gateway.model.duration import parse_duration
 from gateway.model.instant import parse_instant
 
@@ -39,5 +39,5 @@ def _moment(text: str | None, option: str) -> timedelta | str | None:
     try:
         parse_instant(text)
     except ValueError as error:
-        wrong_use(f"{option} {shown(text)}: write how long ago (2h), or a time: {error}")
+        refuse(f"{option} {shown(text)}: write how long ago (2h), or a time: {error}")
     return text

@@ -1,7 +1,7 @@
 """What one replica at a time does, by leases: reading the sources, and listening to the accounts' events."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from gateway.clock import Clock
@@ -57,7 +57,7 @@ class Readers:
 
     async def end(self) -> None:
         """Read no more, and give the leases back, so that another replica takes over at once."""
-        await _halted(self._supervisor, _named("source", [reader.source for reader in self.all]))
+        await self._supervisor.stop(*_named("source", [reader.source for reader in self.all]))
         await _released(self.all)
 
     def _reader(self, name: str, kind: type[SourceReader]) -> SourceReader:
@@ -106,7 +106,7 @@ class Listeners:
 
     async def end(self) -> None:
         """Listen no more, and give the leases back, so that another replica takes over at once."""
-        await _halted(self._supervisor, _named("events", list(self.by_account)))
+        await self._supervisor.stop(*_named("events", self.by_account))
         await _released(list(self.by_account.values()))
 
 
@@ -115,13 +115,8 @@ def _heard_by(account: Account) -> tuple[str, str]:
     return events_address(account), account.token.get_secret_value()
 
 
-def _named(kind: str, names: list[str]) -> list[str]:
+def _named(kind: str, names: Iterable[str]) -> list[str]:
     return [f"{kind} {name}" for name in names]
-
-
-async def _halted(supervisor: Supervisor, tasks: list[str]) -> None:
-    if tasks:  # without names all would be meant
-        await supervisor.stop(*tasks)
 
 
 async def _released(holders: list[SourceReader] | list[Listener]) -> None:

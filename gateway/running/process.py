@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -25,10 +26,10 @@ from gateway.monitor.presence import Presence
 from gateway.monitor.status import Monitor, Parts, Tallies
 from gateway.results.waiting import Endings
 from gateway.routes import Works, routes
+from gateway.running.callbacks import CallbackTask
 from gateway.running.leased import Listeners, Readers
-from gateway.running.posts import Posts
 from gateway.running.senders import Sender, Senders
-from gateway.running.serving import Place, Serving
+from gateway.running.serving import Serving
 from gateway.settings import Auth, Key, Settings, secrets_of
 from gateway.store.bell import Bell
 from gateway.store.client import Clients
@@ -71,29 +72,28 @@ class Running:
         self._began = clock.monotonic()
         self._supervisor = Supervisor(clock)
         self._remains = Remains()
-        self._keys = Keys(settings.redis.prefix)
-        self._metrics = Metrics()
-        self._words = Words(settings.log.text, Veil(secrets_of(settings)))
+        self._keys = keys = Keys(settings.redis.prefix)
+        self._metrics = metrics = Metrics()
+        self._words = words = Words(settings.log.text, Veil(secrets_of(settings)))
         due = Due()
         replicated = settings.redis.durability == "replicated"
         self._replication = Replication(settings.redis.replicas, clock) if replicated else None
-        known: tuple[Any, ...] = self._keys, due.note, self._metrics, self._words, self._replication
-        self._scripts, inner = Scripts(clients.commands, *known), Scripts(clients.lanes, *known)
-        self._inner = inner
-        self._sources = Sources(clients, self._keys)
-        self._pressure = Pressure(clients, clock)
-        self._senders = Senders(inner, self._supervisor, self._remains, clock, self._metrics, self._words)
-        self._bell = Bell(clients, self._keys, self._senders.wakes)
-        senders = self._senders
-        self._events = Events(
-            senders.accounts, senders.policies, inner, self._bell, clock, senders.watches, senders.runners
+        scripts = partial(
+            Scripts, keys=keys, announce=due.note, metrics=metrics, words=words, replication=self._replication
         )
-        self._listeners = Listeners(self._supervisor, self._events, senders.runners, inner, clock)
-        self._posts = Posts(self._supervisor, self._remains, self._scripts, due, clock, stopping)
-        self._admission = Admission(settings, self._scripts, self._bell, self._pressure, clock)
-        self._readers = Readers(self._supervisor, self._admission, self._sources, inner, self._keys, clock)
-        self._endings = Endings(self._scripts, Feed(clients, self._keys), clock)
-        self._presence = Presence(clock.token(), inner, clock)
+        self._scripts = scripts(clients.commands)
+        self._lanes = lanes = scripts(clients.lanes)
+        self._sources = Sources(clients, keys)
+        self._pressure = Pressure(clients, clock)
+        self._senders = senders = Senders(lanes, self._supervisor, self._remains, clock, metrics, words)
+        self._bell = bell = Bell(clients, keys, senders.wakes)
+        self._events = Events(senders.accounts, senders.policies, lanes, bell, clock, senders.watches, senders.runners)
+        self._listeners = Listeners(self._supervisor, self._events, senders.runners, lanes, clock)
+        self._callbacks = CallbackTask(self._supervisor, self._remains, self._scripts, due, clock, stopping)
+        self._admission = Admission(settings, self._scripts, bell, self._pressure, clock)
+        self._readers = Readers(self._supervisor, self._admission, self._sources, lanes, keys, clock)
+        self._endings = Endings(self._scripts, Feed(clients, keys), clock)
+        self._presence = Presence(clock.token(), lanes, clock)
         self.guard = Guard(Auth(), clock, stopping, Sessions(b"", clock), settings.http.host)
         self._secret = b""
         self._page, self._sign_in = Page(self.guard), SignIn(self.guard, clock)
@@ -107,7 +107,7 @@ class Running:
         """Begin to serve, read and send, with HOOKS; raises SettingsInvalid when the settings cannot be used."""
         # Ended in this order from the last to the first: what the lanes have in flight may be settled by an event, and
         # callbacks take nothing new once the end has begun, so that both end at the same time.
-        for ending in (self._remain, self._posts.end, self._listeners.end, self._stop_lanes, self._readers.end):
+        for ending in (self._remain, self._callbacks.end, self._listeners.end, self._stop_lanes, self._readers.end):
             self._work.push_async_callback(ending)
         self._work.push_async_callback(self._absent)
         await self.become(self.settings, hooks)
@@ -163,17 +163,20 @@ class Running:
         await self._raise()
         await self._listeners.become(self._senders.accounts)
         await self._readers.become(settings.intake, self._senders.accounts)
-        await self._posts.become(settings)
+        await self._callbacks.become(settings)
         with suppress(StoreUnavailable):
             await enrol(self._clients, self._keys, policies)
 
-    def handler(self, place: Place) -> Handler:
-        """Return who serves a method and path, by the settings that count when a request comes."""
+    def routes(self) -> list[web.RouteDef]:
+        """Return every path, served by the settings that count when a request comes."""
 
-        async def serve(request: web.Request) -> web.StreamResponse:
-            return await self.serving.handlers[place](request)
+        def latest(route: web.RouteDef) -> web.RouteDef:
+            async def serve(request: web.Request) -> web.StreamResponse:
+                return await self.serving.handlers[route.method, route.path](request)
 
-        return serve
+            return web.RouteDef(route.method, route.path, serve, route.kwargs)
+
+        return [latest(route) for route in self.serving.routes]
 
     @property
     def serving(self) -> Serving:
@@ -250,7 +253,7 @@ class Running:
     async def _raise(self) -> None:
         """Raise the data of these accounts to the newest format, when no replica needs the old one any more."""
         await self._supervisor.retire("format")
-        raising = Raising(list(self._senders.accounts), self._clients, self._keys, self._inner, self._clock)
+        raising = Raising(list(self._senders.accounts), self._clients, self._keys, self._lanes, self._clock)
         self._supervisor.start("format", raising.run)
 
     async def _absent(self) -> None:
@@ -263,7 +266,7 @@ class Running:
         grace = (self.settings.delivery.timeout + self.settings.delivery.slack) / 1000
         Log().info(Event.GATEWAY_STOPPING, grace_s=grace)
         await self._senders.drain(grace)
-        await self._supervisor.stop()
+        await self._supervisor.close()
 
     async def _remain(self) -> None:
         await self._remains.close(_REMAINS)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from gateway.intake.hooks.hook import Hook
-from gateway.intake.hooks.hooks import faults_of, hooks_of
+from gateway.intake.hooks.hooks import tried_hooks
 from gateway.model.answers import AccountsReloaded, Reloaded
 from gateway.model.errors import Fault, Refused, SettingsInvalid, StoreUnavailable
 from gateway.running.process import Running
@@ -97,12 +97,9 @@ def faults(error: SettingsInvalid) -> list[Fault]:
 
 
 def _checked(again: Again, known: Mapping[str, Hook]) -> tuple[Settings, dict[str, Hook]]:
-    """Return the settings and their hooks, checked as `gateway check` does; raises SettingsInvalid."""
+    """Return the settings and their hooks; raises SettingsInvalid where a start would."""
     settings = again()
-    hooks = hooks_of(settings, known)
-    if found := faults_of([hook for name, hook in hooks.items() if hook is not known.get(name)], settings):
-        raise SettingsInvalid("\n".join(found))
-    return settings, hooks
+    return settings, tried_hooks(settings, known)
 
 
 def _told(applied: tuple[str, ...], needs_restart: tuple[str, ...]) -> str:

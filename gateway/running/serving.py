@@ -11,9 +11,6 @@ from gateway.monitor.look import Looks
 from gateway.monitor.status import Monitor
 from gateway.web import Handler
 
-Place = tuple[str, str]
-"""A method and a path, as it stands in the table of paths."""
-
 
 @dataclass(frozen=True)
 class Serving:
@@ -25,6 +22,6 @@ class Serving:
     routes: Sequence[web.RouteDef]
 
     @cached_property
-    def handlers(self) -> Mapping[Place, Handler]:
-        """Who serves each place."""
+    def handlers(self) -> Mapping[tuple[str, str], Handler]:
+        """Who serves each method and path, as they stand in the table of paths."""
         return {(route.method, route.path): route.handler for route in self.routes}

@@ -3,16 +3,14 @@
 from gateway.settings.account import Account
 from gateway.settings.changes import AccountChanges, Changes, changes
 from gateway.settings.hooks import Hook
+from gateway.settings.keys import Auth, Key
 from gateway.settings.loading import load_settings
 from gateway.settings.secret_values import secrets_of
 from gateway.settings.sections import (
-    LOOPBACK,
-    Auth,
     Callbacks,
     Delivery,
     Http,
     Intake,
-    Key,
     Limits,
     Log,
     Media,
@@ -21,8 +19,8 @@ from gateway.settings.sections import (
     Redis,
     Results,
     Route,
-    Settings,
 )
+from gateway.settings.settings import LOOPBACK, Settings
 
 __all__ = [
     "LOOPBACK",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from gateway.model.errors import SettingsInvalid
-from gateway.settings.sections import Settings
+from gateway.settings.settings import Settings
 
 RESTART = frozenset({"redis", "http", "log.format"})
 """What only a restart changes: where everything is kept, the server of our own, and how its log is spelled."""

@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from gateway.model.errors import SettingsInvalid
-from gateway.settings.sections import VERSION, Settings
+from gateway.settings.settings import VERSION, Settings
 
 PREFIX = "GATEWAY_"
 NOT_SETTINGS = frozenset({"GATEWAY_CONFIG", "GATEWAY_SECRETS_DIR", "GATEWAY_STATE_DIR", "GATEWAY_URL", "GATEWAY_KEY"})
@@ -41,19 +41,27 @@ def load_settings(
     Raises SettingsInvalid with one line per fault, each naming the key, the reason and the remedy.
     """
     document = _read(file) if file is not None else {}
-    for path, text in _secrets(environ.get("GATEWAY_SECRETS_DIR")):
-        _overlay(document, path, text)
-    for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in NOT_SETTINGS and not _KUBERNETES.fullmatch(name):
-            path = name.removeprefix(PREFIX).lower().split("__")
-            _overlay(document, path, _value(path, environ[name]))
-    for name, text in (overrides or {}).items():
-        _overlay(document, name.split("."), _value(name.split("."), text))
+    origins: dict[str, str] = {}
+    for origin, path, value in _overlays(environ, overrides or {}):
+        _overlay(document, path, value)
+        origins[".".join(path)] = origin
     _refuse_newer(document.get("version"))
     try:
         return Settings.model_validate(document)
     except ValidationError as error:
-        raise SettingsInvalid("\n".join(_faults(error))) from None
+        raise SettingsInvalid("\n".join(_faults(error, origins))) from None
+
+
+def _overlays(environ: Mapping[str, str], overrides: Mapping[str, str]) -> Iterator[tuple[str, list[str], Any]]:
+    """Yield what stands above the file, the lowest first: how it is called where it comes from, its path and value."""
+    for name, text in _secrets(environ.get("GATEWAY_SECRETS_DIR")):
+        yield f"the secret file {name}", name.lower().split("__"), text
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in NOT_SETTINGS and not _KUBERNETES.fullmatch(name):
+            path = name.removeprefix(PREFIX).lower().split("__")
+            yield name, path, _value(path, environ[name])
+    for name, text in overrides.items():
+        yield f"--set {name}", name.split("."), _value(name.split("."), text)
 
 
 def _refuse_newer(version: object) -> None:
@@ -98,13 +106,13 @@ def _place(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _secrets(folder: str | None) -> Iterator[tuple[list[str], str]]:
+def _secrets(folder: str | None) -> Iterator[tuple[str, str]]:
     if folder is None:
         return
     try:
         files = sorted(entry for entry in Path(folder).iterdir() if entry.is_file() and not entry.name.startswith("."))
         for entry in files:
-            yield entry.name.lower().split("__"), entry.read_text("utf-8").strip()
+            yield entry.name, entry.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsInvalid(f"GATEWAY_SECRETS_DIR={folder}: cannot be read: {error}") from None
 
@@ -153,20 +161,29 @@ def _overlay(document: dict[str, Any], path: list[str], value: Any) -> None:
             raise SettingsInvalid(f"{'.'.join(path)}: {step!r} lies under something that is no section")
 
 
-def _faults(error: ValidationError) -> Iterator[str]:
+def _faults(error: ValidationError, origins: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each fault; of an unknown setting also which of ORIGINS, by path, gave it."""
     parents = {fault["loc"][:depth] for fault in error.errors() for depth in range(1, len(fault["loc"]))}
     for fault in error.errors():
         if fault["type"] == "too_short" and fault["loc"] in parents:
             continue  # pydantic counts only good items; what is wrong with the others is told below
         loc = ".".join(str(step) for step in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            known = _known_keys(fault["loc"][:-1])
-            near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
-            advice = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
-            yield f"{loc}: unknown setting; {advice}"
+            given = next((f" ({origin})" for path, origin in origins.items() if f"{path}.".startswith(f"{loc}.")), "")
+            yield f"{loc}: unknown setting{given}; {_advice(fault['loc'])}"
         else:
             message = _ADVICE.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
             yield f"{loc}: {message}" if loc else message
+
+
+def _advice(path: tuple[int | str, ...]) -> str:
+    """Return what may be meant by the unknown setting at PATH; `redis_url` may be `redis.url`."""
+    *parents, name = path
+    known = _known_keys(tuple(parents))
+    sections = [] if parents else [section for section, value in Settings() if isinstance(value, BaseModel)]
+    inner = [f"{section}.{key}" for section in sections for key in _known_keys((section,))]
+    near = difflib.get_close_matches(str(name), known + inner, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
 
 
 def _known_keys(path: tuple[int | str, ...]) -> list[str]:

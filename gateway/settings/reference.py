@@ -6,7 +6,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from gateway.settings.sections import Key, Settings
+from gateway.settings.keys import Key
+from gateway.settings.settings import Settings
 
 _HEADER = """\
 # Every setting with its default. Written by `gateway config`; what you leave out keeps its default.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel, SecretStr
 
 from gateway.settings.redis_url import passwords_in
-from gateway.settings.sections import Settings
+from gateway.settings.settings import Settings
 
 
 def secrets_of(settings: Settings) -> set[str]:

@@ -1,8 +1,8 @@
-"""Every setting: frozen, sectioned, spelled with units, refusing what it does not know."""
+"""The sections: where, how fast and how long, what may pass, and what is written; the larger ones stand beside it."""
 
 import base64
 import binascii
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -11,29 +11,15 @@ from pydantic import (
     SecretStr,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from gateway.model.action import HARMLESS, why_not_passed
 from gateway.model.duration import Milliseconds, lasting
-from gateway.model.rate import RateField, parse_rate
+from gateway.model.rate import parse_rate
 from gateway.model.verdict import Rule
 from gateway.model.words import LogText
-from gateway.settings.account import Account
-from gateway.settings.hooks import Hook
 from gateway.settings.kinds import Bytes, Rates, Secret, Section, TargetPattern, at_least, form, veiled
 from gateway.settings.redis_url import RedisAddress
-
-VERSION = 1
-"""Of how settings are written: counted up when a setting gets another meaning, or another name.
-
-Gateways up to commit d8da54e know of no version: a file that they are to read, too, does not give one.
-"""
-
-OWN_KEYS = frozenset({"accounts", "bell", "format", "invalid", "replicas", "secret"})
-"""The keys behind the prefix that are the gateway's own, beside those with a hash tag; see `gateway.store.keys`."""
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Redis(Section):
@@ -248,50 +234,6 @@ class Callbacks(Section):
         return secrets
 
 
-KeyPattern = Annotated[
-    str,
-    form(r"\*|(group|private):[0-9*?]+", "write * for all, or group:123, group:12* or private:*, with * and ?"),
-]
-
-
-class Key(Section):
-    """One API key, stored as its SHA-256."""
-
-    name: Annotated[str, form(r"[A-Za-z0-9_.-]{1,64}", "1 to 64 letters, digits, _ . or -")]
-    sha256: Annotated[
-        str, form(r"(?!e3b0c44298fc1c14)[0-9a-f]{64}", "the 64 lower-case hex digits of the key's SHA-256")
-    ] = Field(description="hex SHA-256 of the key")
-    scopes: frozenset[Literal["send", "read", "admin"]] = frozenset({"send", "read"})
-    targets: tuple[KeyPattern, ...] = Field(("*",), description="target patterns this key may use")
-    rate: RateField | None = Field(None, description="requests with scope send, counted by each replica for itself")
-
-
-class Auth(Section):
-    """Who may call; without keys only on a loopback bind."""
-
-    keys: tuple[Key, ...] = Field(
-        (),
-        description="{name, sha256 of the key, scopes: [send, read, admin], targets, rate}: see `gateway keys new`",
-    )
-
-    @field_validator("keys")
-    @classmethod
-    def _are_told_apart(cls, keys: tuple[Key, ...]) -> tuple[Key, ...]:
-        """Refuse a secret that is there twice; two of one name are one client's old and new, and have to agree."""
-        by_secret: dict[str, Key] = {}
-        by_name: dict[str, Key] = {}
-        for key in keys:
-            if (same := by_secret.setdefault(key.sha256, key)) is not key:
-                raise ValueError(f"{same.name!r} and {key.name!r} have the same sha256; make a key for each")
-            first = by_name.setdefault(key.name, key)
-            if (first.scopes, first.targets, first.rate) != (key.scopes, key.targets, key.rate):
-                raise ValueError(
-                    f"two keys are named {key.name!r}, which is one client with two secrets: "
-                    "give both the same scopes, targets and rate, or one another name"
-                )
-        return keys
-
-
 class Log(Section):
     """What is written to standard error."""
 
@@ -300,60 +242,3 @@ class Log(Section):
     text: LogText = Field(
         "never", description="whether attempts and ends carry the words of the message; hash: to compare, full: to read"
     )
-
-
-def _private(prefix: str, source: str) -> bool:
-    """Return whether SOURCE is, or may become, a key of our own."""
-    beginning, _, name = source.partition(":")
-    return beginning == prefix and (name.startswith("{") or name in OWN_KEYS)
-
-
-class Settings(Section):
-    """The whole configuration of one gateway."""
-
-    version: int = Field(VERSION, ge=1, le=VERSION, description="of how settings are written")
-    redis: Redis = Redis()
-    http: Http = Http()
-    accounts: Annotated[tuple[Account, ...], Field(min_length=1)] = (
-        Account(name="main", endpoint="http://127.0.0.1:3000"),
-    )
-    limits: Limits = Limits()
-    delivery: Delivery = Delivery()
-    intake: Intake = Intake()
-    results: Results = Results()
-    media: Media = Media()
-    routes: tuple[Route, ...] = Field((), description="{target, account}: first match, else the first account")
-    onebot: Onebot = Onebot()
-    callbacks: Callbacks = Callbacks()
-    hooks: tuple[Hook, ...] = Field((), description="{name, preset, secret, targets, …}: see Webhooks")
-    auth: Auth = Auth()
-    log: Log = Log()
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        names = [account.name for account in self.accounts]
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"accounts: two accounts are named {name!r}; give each its own name")
-        for route in self.routes:
-            if route.account not in names:
-                raise ValueError(f"routes: no account is named {route.account!r}; known: {', '.join(names)}")
-        hooks = [hook.name for hook in self.hooks]
-        for name in sorted({name for name in hooks if hooks.count(name) > 1}):
-            raise ValueError(f"hooks: two hooks are named {name!r}; give each its own name")
-        for hook in self.hooks:
-            if hook.account and hook.account not in names:
-                raise ValueError(f"hooks: no account is named {hook.account!r}; known: {', '.join(names)}")
-        sources = [*self.intake.streams, *self.intake.lists]
-        for source in sorted({source for source in sources if sources.count(source) > 1}):
-            raise ValueError(f"intake: {source!r} is named twice; a source is one stream or one list")
-        for source in (source for source in sources if _private(self.redis.prefix, source)):
-            raise ValueError(
-                f"intake: {source!r} is a key of the gateway's own; name the source otherwise, "
-                f"such as {self.redis.prefix}:jobs, or change redis.prefix"
-            )
-        if self.http.host not in LOOPBACK and not self.auth.keys:
-            raise ValueError(
-                f"http.host: {self.http.host!r} is reachable from other machines and auth.keys is empty; "
-                "configure a key, or bind to 127.0.0.1"
-            )
-        return self

@@ -53,7 +53,7 @@ async def test_when_all_is_well_it_says_what_it_saw_and_changes_nothing(world: W
     ended = await check(world.folder, settings, "--online")
     assert (ended.code, ended.err) == (0, "")
     first, *lines = ended.out.splitlines()
-    assert first == "the settings are fine; accounts: main"
+    assert first == f"the settings are fine; accounts: main; file: {world.folder}/checked.yaml"
     assert {line.split()[0] for line in lines} == {"fine"}
     told = "\n".join(lines)
     for words in (

@@ -66,10 +66,17 @@ def test_check_finds_what_is_wrong_with_a_hook_in_one_line(tmp_path: Path, hook:
     assert len(told.strip().splitlines()) == 1, told
 
 
+@pytest.mark.parametrize("fields", [{"template": "{{ payload.of_mine }}"}, {"collapse_key": "{{ payload.of_mine }}"}])
+def test_a_template_for_payloads_of_ones_own_is_not_judged_by_a_sample(tmp_path: Path, fields: dict[str, str]) -> None:
+    code, told = gateway(tmp_path, "check", hooks=[{**HOOK, "preset": "generic", **fields}])
+    assert code == 0, told
+
+
 def test_two_hooks_of_one_name_are_refused(tmp_path: Path) -> None:
     code, told = gateway(tmp_path, "check", hooks=[HOOK, HOOK])
     assert (code, "two hooks are named 'code'" in told) == (2, True)
 
 
 def test_check_says_which_hooks_are_fine(tmp_path: Path) -> None:
-    assert gateway(tmp_path, "check") == (0, "the settings are fine; accounts: main; hooks: code\n")
+    told = f"the settings are fine; accounts: main; hooks: code; file: {tmp_path}/gateway.yaml\n"
+    assert gateway(tmp_path, "check") == (0, told)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from tests.cli.commands import command, end, start
-from tests.world import World, until
+from tests.world import World
 
 
 async def test_a_job_is_shown_with_every_attempt_and_what_it_proved(world: World, tmp_path: Path) -> None:
@@ -54,37 +54,3 @@ async def test_a_job_is_watched_to_its_end(world: World, tmp_path: Path) -> None
     await gateway.post("/v1/targets/group/1/release", {})
     ended = await end(process)
     assert (ended.code, ended.out.splitlines()[-1].split("\t")[1]) == (0, "delivered")
-
-
-async def test_the_status_tells_what_is_held_and_what_to_do(world: World, tmp_path: Path) -> None:
-    gateway = await world.gateway()
-    await gateway.post("/v1/accounts/main/pause", {"reason": "holiday"})
-    await gateway.post("/v1/targets/group/1/park", {"reason": "[red]quarrel"})
-    await gateway.post("/v1/jobs", {"group_id": 2, "message": "x"})
-    plain, as_json = await asyncio.gather(
-        command(tmp_path, gateway.url, "status"), command(tmp_path, gateway.url, "status", "--json")
-    )
-    assert (plain.code, as_json.code) == (0, 0)
-    facts = [line.split("\t") for line in plain.out.splitlines()]
-    assert facts[0][:2] == ["status", "degraded"]
-    assert "1 queued" in facts[0]
-    assert any(fact[0] == "reason" and "holiday" in fact[1] and fact[2] for fact in facts)
-    assert {fact[1] for fact in facts if fact[0] == "hold"} == {"account", "group:1"}
-    assert "[red]quarrel" in plain.out
-    assert json.loads(as_json.out)["status"] == "degraded"
-
-
-async def test_a_gateway_that_is_down_is_told_by_the_exit_code(world: World, tmp_path: Path) -> None:
-    gateway = await world.gateway()
-    await world.stop_redis()
-    await until(lambda: gateway.get("/status"), lambda reply: reply.status == 503)
-    ended = await command(tmp_path, gateway.url, "status")
-    assert (ended.code, ended.out.split("\t")[1]) == (1, "down")
-    assert "redis_unavailable" in ended.out
-    await world.start_redis()
-    await until(lambda: gateway.get("/healthz/ready"), lambda reply: reply.status == 200)
-
-
-async def test_the_schema_of_a_job_is_printed(tmp_path: Path) -> None:
-    ended = await command(tmp_path, "", "schema", "job")
-    assert json.loads(ended.out)["$schema"] == "https://json-schema.org/draft/2020-12/schema"

@@ -101,7 +101,7 @@ async def served(status: Status, **bounds: float) -> AsyncIterator[Served]:
         yield Served(f"http://127.0.0.1:{runner.addresses[0][1]}")
     finally:
         stream.stop()
-        await supervisor.stop()
+        await supervisor.close()
         await runner.cleanup()
 
 

@@ -108,4 +108,4 @@ class Ear:
         try:
             yield self
         finally:
-            await supervisor.stop()
+            await supervisor.close()

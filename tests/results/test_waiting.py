@@ -36,7 +36,7 @@ async def endings(world: World) -> AsyncIterator[tuple[Endings, _CountingFeed]]:
     try:
         yield made, feed
     finally:
-        await supervisor.stop()
+        await supervisor.close()
 
 
 async def post(gateway: Gateway, **fields: Any) -> JobId:

@@ -34,7 +34,11 @@ FAULTY: dict[str, tuple[Callable[[Settings], str], str, str]] = {
         "hooks.0.template",
         "",
     ),
-    "a hook that says nothing": (written(hooks=[{**HOOK, "template": "{{ nothing.of.it }}"}]), "hooks", "'bell'"),
+    "a hook that says nothing": (
+        written(hooks=[{**HOOK, "preset": "github", "template": "{{ nothing.of.it }}"}]),
+        "hooks",
+        "'bell'",
+    ),
     "two accounts of one name": (
         written(accounts=[{"name": "a", "endpoint": "http://a"}, {"name": "a", "endpoint": "http://b"}]),
         "accounts",

@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 from redis.crc import key_slot
 
 from gateway.settings import Account
-from gateway.settings.sections import OWN_KEYS, Source
+from gateway.settings.sections import Source
+from gateway.settings.settings import OWN_KEYS
 from gateway.store.keys import RING, Keys
 
 KEYS = Keys("gw")

@@ -105,9 +105,11 @@ class Hook:
     def fault(self, now: float, settings: Settings) -> str | None:
         """Return what is wrong with the templates, tried with the preset's sample; None when its jobs would be taken.
 
-        A template without a preset has no sample: it is only compiled.
+        There is no sample of what a template of one's own is given without a preset, or by one for any payload: that is
+        only compiled.
         """
-        if not self.settings.preset:
+        own = self.settings.template or self.settings.collapse_key
+        if not self.settings.preset or (own and self.preset.events == ("*",)):
             return None
         try:
             fine = self.sample(now).jobs

@@ -241,6 +241,14 @@ def faults_of(hooks: Iterable[Hook], settings: Settings) -> list[str]:
     return [fault for fault in tried if fault is not None]
 
 
+def tried_hooks(settings: Settings, known: Mapping[str, Hook] = MappingProxyType({})) -> dict[str, Hook]:
+    """Return the hooks of SETTINGS as `hooks_of` does; raises SettingsInvalid also when one fails with its sample."""
+    hooks = hooks_of(settings, known)
+    if faults := faults_of([hook for name, hook in hooks.items() if hook is not known.get(name)], settings):
+        raise SettingsInvalid("\n".join(faults))
+    return hooks
+
+
 def _without_secrets(hook: Hook, delivery: Delivery, payload: Payload) -> bytes:
     """Return the body, or, where the secret may be in it or there is none, the payload without the secret."""
     if delivery.body.strip() and not any(name in payload for name in hook.proof.fields):

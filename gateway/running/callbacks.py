@@ -1,4 +1,4 @@
-"""The posting of callbacks, while their settings change."""
+"""The task that posts callbacks, begun anew when what it goes by changes."""
 
 import asyncio
 
@@ -15,8 +15,8 @@ _TASK = "callbacks"
 _LAST_CLAIM = 5.0  # seconds that a claim under way has to come back, so that it need not lapse
 
 
-class Posts:
-    """Posts callbacks, if they can be signed."""
+class CallbackTask:
+    """The task that posts callbacks, as long as there is a secret to sign them with."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Posts:
         clock: Clock,
         stopping: asyncio.Event,
     ) -> None:
-        """Begin without any; from STOPPING on nothing more is taken."""
+        """Begin without one; from STOPPING on nothing more is taken."""
         self._supervisor = supervisor
         self._remains = remains
         self._scripts = scripts

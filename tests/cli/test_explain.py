@@ -102,11 +102,20 @@ def test_what_is_no_job_is_refused_with_the_reason(raw: bytes) -> None:
     assert "refused (json_invalid)" in ended.stderr
 
 
-@pytest.mark.parametrize("words", [[], ["-", "--reply", "{}"], ["/no/such/file"], ["-", "--nodes"]])
-def test_wrong_use_is_told_with_the_remedy(words: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        ([], "name a file with a job"),
+        (["-", "--reply", "{}"], "name a file with a job"),
+        (["/no/such/file"], "name a file, or - for standard input"),
+        (["-", "--nodes"], "go with --reply"),
+        (["--reply", "{}", "--ws", "--http-status", "200"], "give --ws or --http-status"),
+    ],
+)
+def test_wrong_use_is_told_with_the_remedy(words: list[str], remedy: str) -> None:
     ended = explain(*words)
-    assert ended.exit_code == 2
-    assert "name a file with" in ended.stderr
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert remedy in ended.stderr
 
 
 def test_a_refusal_is_told_to_programs_too() -> None:
