@@ -5,7 +5,7 @@ order of completion. What a call without an answer proves:
 
   surely not sent  `bad_endpoint`, `dns`, `refused`, `connect_timeout`, `tls`, `handshake`, `pool`: no frame was written
   surely not sent  an HTTP 401 or 403 to the upgrade, or a refusal (1403) as the first thing the connection says:
-                   NapCat reads no frame of a connection it refuses (protocol sheet §1.4)
+                   NapCat reads no frame of a connection it refuses (NapCat 4.18, websocket-server.ts)
   may be sent      `timeout`, `reset`: the frame was written, and its answer did not come
   may be sent      `unparsable`: its answer came, and is no OneBot envelope
 

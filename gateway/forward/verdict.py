@@ -1,8 +1,8 @@
 """What an answer proves, and what follows for the attempt: pure, without clock, chance or network.
 
-QQ's own code comes in three spellings: NapCat's `EventChecker Failed: … EventRet: {json}` (protocol sheet
-§2.2 A), LLOneBot's `发送消息失败 (code=N): …` (§2.4) and Lagrange's bare `retcode` (§2.5). The first two are
-read here into `kind` and `result`; the third is a retcode and matched as one.
+QQ's own code comes in three spellings: NapCat's `EventChecker Failed: … EventRet: {json}`, LLOneBot's
+`发送消息失败 (code=N): …` and Lagrange's bare `retcode`. The first two are read here into `kind` and `result`; the
+third is a retcode and matched as one.
 """
 
 import json
@@ -20,13 +20,13 @@ UNMATCHED = Rule.model_construct(
     verdict=Verdict.UNKNOWN,
     advice="No rule knows this answer; look into the chat, and add one to delivery.rules if it comes often.",
 )
-"""What decides when no rule does (table A, row 31): unknown failures are never repeated blindly."""
+"""What decides when no rule does: unknown failures are never repeated blindly."""
 
 LONGEST_RETRY_AFTER_MS = 600_000
 NO_SCHEDULE_MS = 1_000
 """The wait of a rule that repeats for ever and has none of its own: never in a circle."""
 
-_NORMAL = {1200: 200, 1400: 400}  # the WebSocket spellings of the same facts (protocol sheet §2.1)
+_NORMAL = {1200: 200, 1400: 400}  # the WebSocket spellings of the same facts
 _READ = 8192  # an answer says what it has to say within this; bounds every regular expression below
 _CUT = 200
 _MOST_KNOWN = 256  # rulings kept: a peer may answer with any number
