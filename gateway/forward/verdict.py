@@ -22,7 +22,7 @@ UNMATCHED = Rule.model_construct(
 )
 """What decides when no rule does: unknown failures are never repeated blindly."""
 
-LONGEST_RETRY_AFTER_MS = 600_000
+_LONGEST_RETRY_AFTER_MS = 600_000
 NO_SCHEDULE_MS = 1_000
 """The wait of a rule that repeats for ever and has none of its own: never in a circle."""
 
@@ -101,27 +101,20 @@ def decide(
     schedule  waits in milliseconds for rules that bring none; their number is the number of retries
     chance    in [0, 1): spreads each wait evenly over ±20 %
 
-    A wait is the larger of the spread wait and the answer's Retry-After, the latter clamped to 10 minutes:
-    never earlier than asked, never earlier than planned. A rule that does not spend retries is never
-    exhausted: what it holds governs and the wait is 0, or it repeats its first wait.
+    A rule that does not spend retries is never exhausted: what it holds governs and the wait is 0, or it repeats its
+    first wait.
     """
     rule = ruling.rule
     settlement: Settlement = ruling.verdict.value
-    planned: int | None = None
     at_fault = _at_fault(claim, rule)
     spends = rule.spends or at_fault
-    if ruling.verdict is Verdict.RETRY:
-        waits = rule.waits or schedule
-        if not spends:
-            planned = None if holds(rule) else max(next(iter(waits), 0), NO_SCHEDULE_MS)
-        elif claim.retries < len(waits):
-            planned = waits[claim.retries]
-        else:
-            settlement = rule.then
+    waits = rule.waits or schedule
     wait_ms = 0
-    if planned is not None:
-        asked = min(answer.retry_after or 0, LONGEST_RETRY_AFTER_MS)
-        wait_ms = max(round(planned * (0.8 + 0.4 * chance)), asked)
+    if ruling.verdict is Verdict.RETRY and spends and claim.retries >= len(waits):
+        settlement = rule.then
+    elif ruling.verdict is Verdict.RETRY and (spends or not holds(rule)):
+        planned = waits[claim.retries] if spends else max(next(iter(waits), 0), NO_SCHEDULE_MS)
+        wait_ms = _wait(planned, chance, answer)
     return Outcome(
         claim=claim,
         settlement=settlement,
@@ -141,6 +134,11 @@ def decide(
         took_ms=took_ms,
         unmatched=phrasing(answer.text) if rule is UNMATCHED else "",
     )
+
+
+def _wait(planned: int, chance: float, answer: Answer) -> int:
+    """Return the PLANNED wait, spread by CHANCE; longer where the answer asks for more, up to 10 minutes."""
+    return max(round(planned * (0.8 + 0.4 * chance)), min(answer.retry_after or 0, _LONGEST_RETRY_AFTER_MS))
 
 
 def holds(rule: Rule) -> bool:

@@ -9,9 +9,9 @@ import pytest
 
 from gateway.forward.answer import LARGEST_ANSWER
 from gateway.forward.endpoint import QUESTIONS
-from gateway.forward.napcat import napcat_of
 from gateway.forward.napcat_http import NapCatHttp
 from gateway.forward.napcat_ws import NapCatWs
+from gateway.forward.transport import napcat_of
 from gateway.model.errors import NotSent, SettingsInvalid
 from gateway.model.verdict import Answer
 from gateway.settings import Account
