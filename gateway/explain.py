@@ -76,7 +76,7 @@ def explain_reply(
     some answers prove less; IMPLEMENTATION which program answered, None when that is not known.
     """
     transport: Literal["http", "ws"] = "ws" if http_status is None else "http"
-    answer = read_answer(http_status, body, nodes=nodes, transport=transport).answer
+    answer = read_answer(http_status, body, transport=transport).answer._replace(nodes=nodes)
     ruling = judge(answer, load_rules(settings.delivery.rules), implementation)
     rule = ruling.rule
     return {

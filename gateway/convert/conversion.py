@@ -9,10 +9,11 @@ from gateway.convert.faults import faults_of, refusal
 from gateway.convert.message import read_message
 from gateway.convert.split import split
 from gateway.convert.wire import write_part
+from gateway.model.card import CARD, Card
 from gateway.model.errors import Fault, Refused
 from gateway.model.job import Format, Job
 from gateway.model.part import Part
-from gateway.model.segment import CARD, Card, Segment
+from gateway.model.segment import Segment
 from gateway.settings import Account, Delivery, Media
 
 _CARD_FIELDS = frozenset(Card.__annotations__)

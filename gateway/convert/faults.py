@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from gateway.model.errors import Fault, Refused
-from gateway.model.segment import FIELDS, TAGS
+from gateway.model.segment import TAGS
+from gateway.model.segment_types import ALTERNATIVES, FIELDS
 from gateway.model.wording import kind_of, reason, shown
 
 INSTEAD = {
@@ -25,12 +26,6 @@ INSTEAD = {
     "xml": "NapCat drops XML cards; send the card as json",
 }
 """Types that other implementations know and NapCat 4.18 drops or corrupts (api/msg.ts), with the way out."""
-
-
-_ALTERNATIVES = {
-    "music": "type and id, or type, url, image, audio, title and content",
-    "node": "id, or content with user_id, nickname and time",
-}
 
 MAX_FAULTS = 100
 """So many faults are named in one answer; a longer list helps nobody."""
@@ -78,7 +73,8 @@ def _unknown_field(steps: list[str], kind: str) -> str:
         return "is unknown; a segment has type and data"
     known = dict.fromkeys(FIELDS.get(kind, ())) if steps[:-1] == ["data"] else {}
     if steps[-1] in known:
-        return f"does not go with the other fields; {kind} takes {_ALTERNATIVES[kind]}"
+        forms = "; or ".join(", ".join(form) for form in ALTERNATIVES[kind])
+        return f"does not go with the other fields; {kind} takes {forms}"
     near = difflib.get_close_matches(steps[-1], known, n=1)
     if near:
         return f"is unknown; did you mean {near[0]}?"

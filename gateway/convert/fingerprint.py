@@ -2,17 +2,9 @@
 
 from hashlib import blake2b
 
-_COUNTED = {"text": "text", "at": "qq", "face": "id"}
-_REPORTED_AS = {
-    "mface": "image",
-    "onlinefile": "file",
-    "json": "card",
-    "music": "card",
-    "contact": "card",
-    "forward": "card",
-    "node": "card",
-}
-"""How NapCat 4.18 reports its own messages (api/msg.ts, rawToOb11Converters): stickers as images, arks as json."""
+from gateway.model.segment_types import REPORTED_AS, TOLD_BY
+
+_REPORTED_AS = {**REPORTED_AS, "onlinefile": "file"}  # our files, too, may be reported like this
 
 
 def fingerprint(segments: object) -> str:
@@ -30,7 +22,7 @@ def fingerprint(segments: object) -> str:
         if not isinstance(kind, str) or kind == "reply":
             continue
         value = None
-        if (name := _COUNTED.get(kind)) is not None and isinstance(data := segment.get("data"), dict):
+        if (name := TOLD_BY.get(kind)) is not None and isinstance(data := segment.get("data"), dict):
             value = data.get(name)
             if not isinstance(value, str):
                 value = str(value) if isinstance(value, int) and abs(value) < 2**64 else ""

@@ -9,6 +9,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from gateway.convert.location import BAD_ESCAPE, admit_path, admit_url
 from gateway.model.segment import Segment
+from gateway.model.segment_types import MEDIA
 from gateway.model.spelling import carried
 from gateway.settings import Media
 
@@ -18,8 +19,6 @@ _BASE64 = re.compile(r";\s*base64\s*", re.IGNORECASE)
 _TEXTUAL = re.compile(r"\s*(text/|image/svg\+xml|application/json|;|$)", re.IGNORECASE)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _NOT_IN_NAME = re.compile(r'[\\/:*?"<>|\x00-\x1f\x7f]')
-MEDIA_TYPES = frozenset({"image", "record", "video", "file"})
-SOURCES = frozenset({"url", "file", "path"})
 
 
 def resolve(kind: str, data: dict[str, Any], media: Media) -> list[tuple[str, str]]:
@@ -143,7 +142,7 @@ def media_of(segments: Iterable[Segment]) -> Iterator[str]:
     """Yield the resolved URI of every medium in the segments, those inside nodes included."""
     for segment in segments:
         data: Any = segment["data"]
-        if segment["type"] in MEDIA_TYPES:
+        if segment["type"] in MEDIA:
             yield data["file"]
             if "thumb" in data:
                 yield data["thumb"]

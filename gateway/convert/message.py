@@ -6,11 +6,13 @@ from pydantic import ValidationError
 
 from gateway.convert.cqcode import is_plain, parse_cq
 from gateway.convert.faults import MAX_FAULTS, faults_of, refusal, unknown_type
-from gateway.convert.media import MEDIA_TYPES, SOURCES, resolve
+from gateway.convert.media import resolve
 from gateway.convert.split import is_blank
+from gateway.model.card import Card
 from gateway.model.errors import Fault
 from gateway.model.job import Format
-from gateway.model.segment import FIELDS, SEGMENT, SEGMENTS, UNSENT, Card, Segment
+from gateway.model.segment import SEGMENT, SEGMENTS, Segment
+from gateway.model.segment_types import FIELDS, MEDIA, SOURCES, UNSENT
 from gateway.model.spelling import is_carried
 from gateway.model.wording import kind_of
 from gateway.settings import Media
@@ -267,4 +269,4 @@ def _settle(segment: Any, media: Media) -> list[tuple[str, str]]:
             data.pop(name, None)
     if kind == "contact":
         data.setdefault("type", "qq")
-    return resolve(kind, data, media) if kind in MEDIA_TYPES else []
+    return resolve(kind, data, media) if kind in MEDIA else []

@@ -7,11 +7,7 @@ from gateway.convert.faults import refusal
 from gateway.convert.text import MAX_TEXT, cut, length
 from gateway.model.errors import Fault
 from gateway.model.segment import Segment
-
-ALONE = frozenset(
-    {"record", "video", "file", "json", "markdown", "music", "contact", "forward", "dice", "rps", "mface"}
-)
-"""Types that QQ shows only in a message of their own; NapCat splits them off in forwards only (SendMsg.ts)."""
+from gateway.model.segment_types import ALONE
 
 MAX_PARTS = 50
 MAX_IMAGES = 20
@@ -20,8 +16,8 @@ MAX_IMAGES = 20
 def split(segments: Sequence[Segment], *, refuse: bool = False) -> Sequence[Sequence[Segment]]:
     """Return the parts of a checked message, in order; a message of nodes is one part.
 
-    Segments of `ALONE` are parts of their own, the others between them stay together as far as 4,000 characters and
-    20 images go; a part of blank text only is left out. The reply leads the first part that can carry one. Raises
+    Types that stand alone are parts of their own, the others between them stay together as far as 4,000 characters
+    and 20 images go; a part of blank text only is left out. The reply leads the first part that can carry one. Raises
     `Refused("message_invalid")` when none can, when there are more than 50 parts, when a text has more blanks in a
     row than a part has room, and, with `refuse`, when there is more than one part.
     """

@@ -8,17 +8,18 @@ from pydantic_core import to_json
 
 from gateway.convert.faults import refusal
 from gateway.convert.fingerprint import fingerprint
-from gateway.convert.media import INLINE, MEDIA_TYPES, inline_bytes, media_of
+from gateway.convert.media import INLINE, inline_bytes, media_of
 from gateway.model.errors import Fault
 from gateway.model.job import Job
 from gateway.model.part import Part
 from gateway.model.segment import Segment
+from gateway.model.segment_types import MEDIA
 
 UPLOAD_BYTES_PER_S = 256 * 1024
 MAX_BODY = 12 * 1024**2  # NapCat's parser takes 2 s for 10 MB, and nobody else is served meanwhile (measured)
 FETCH_MS = 60_000
 REMOTE_BYTES = 15 * 1024**2  # a size to reckon with where NapCat fetches the media and only it will know
-_UNUSUAL = MEDIA_TYPES | {"node", "markdown"}
+_UNUSUAL = MEDIA | {"node", "markdown"}
 
 
 def write_part(job: Job, segments: Sequence[Segment], timeout_ms: int, markdown: str) -> Part:

@@ -57,6 +57,10 @@ class Reply(NamedTuple):
     answer: Answer
     data: Any
 
+    def field(self, name: str, absent: Any = None) -> Any:
+        """Return a field of the data; ABSENT where there is none."""
+        return self.data.get(name, absent) if isinstance(self.data, dict) else absent
+
 
 def read_answer(
     status: int | None,
@@ -64,30 +68,25 @@ def read_answer(
     failure: Failure | None = None,
     retry_after: int | None = None,
     *,
-    nodes: bool = False,
     transport: Literal["http", "ws"] = "http",
 ) -> Reply:
     """Read what came of a call: an HTTP status, as much of a body as came, and why there is no more.
 
     A status outside 2xx speaks for itself, with whatever came of its body; a WebSocket answer has none.
-    `retry_after` is in milliseconds; `nodes` says whether the call carried a merged forward. Never raises.
+    `retry_after` is in milliseconds. Never raises.
     """
     succeeded = status is None or 200 <= status < 300
     if failure is not None and succeeded:
-        return Reply(
-            Answer(transport, error=failure, http_status=status, text=_WORDS[failure], nodes=nodes),
-            None,
-        )
+        return Reply(Answer(transport, error=failure, http_status=status, text=_WORDS[failure]), None)
     envelope = _envelope(body)
     if envelope is not None:
-        return _told(envelope, transport, status, retry_after, nodes=nodes)
+        return _told(envelope, transport, status, retry_after)
     answer = Answer(
         transport,
         error="unparsable" if succeeded else None,
         http_status=status,
         text=_quoted(body),
         retry_after=retry_after,
-        nodes=nodes,
     )
     return Reply(answer, None)
 
@@ -100,7 +99,7 @@ def read_frame(frame: bytes) -> tuple[str | None, Reply]:
     envelope = _envelope(frame)
     if envelope is not None:
         echo = envelope.echo if isinstance(envelope.echo, str) else None
-        return echo, _told(envelope, "ws", None, None, nodes=False)
+        return echo, _told(envelope, "ws", None, None)
     try:
         echo = _Echo.model_validate_json(frame).echo
     except ValidationError:
@@ -108,14 +107,7 @@ def read_frame(frame: bytes) -> tuple[str | None, Reply]:
     return echo, Reply(Answer("ws", error="unparsable", text=_quoted(frame)), None)
 
 
-def _told(
-    envelope: _Envelope,
-    transport: Literal["http", "ws"],
-    status: int | None,
-    retry_after: int | None,
-    *,
-    nodes: bool,
-) -> Reply:
+def _told(envelope: _Envelope, transport: Literal["http", "ws"], status: int | None, retry_after: int | None) -> Reply:
     answer = Answer(
         transport,
         http_status=status,
@@ -124,7 +116,6 @@ def _told(
         text=_words(envelope),
         message_id=_message_id(envelope.data),
         retry_after=retry_after,
-        nodes=nodes,
     )
     return Reply(answer, envelope.data)
 

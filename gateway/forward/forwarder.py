@@ -11,7 +11,7 @@ from gateway.forward.watch import Watch
 from gateway.metrics import Metrics
 from gateway.model.attempt import Claim, Outcome
 from gateway.model.errors import NotSent, StoreUnavailable
-from gateway.model.verdict import Rule
+from gateway.model.verdict import Answer, Rule, Ruling
 from gateway.model.words import Words
 from gateway.telemetry import Event, Log
 
@@ -46,12 +46,6 @@ class Forwarder:
         self._words = words
         self._log = Log(account=account)
 
-    async def _ready(self, claim: Claim) -> bool:
-        try:
-            return await self._watch.ready(claim.start_by)
-        except asyncio.CancelledError:
-            return False  # we stop, and nothing has left: the lane is handed back as it was
-
     async def forward(self, claim: Claim) -> Outcome:
         """Post the claim's part and return what came of it; a claim past its start time is handed back unsent."""
         try:
@@ -70,9 +64,20 @@ class Forwarder:
         took_ms = round((self._clock.monotonic() - began) * 1000)
         ruling = self._judge(answer, self._watch.implementation)
         outcome = decide(claim, answer, ruling, self._schedule, self._clock.chance(), took_ms)
-        verdict = ruling.verdict.value
+        self._tell(answer, ruling, outcome)
+        return outcome
+
+    async def _ready(self, claim: Claim) -> bool:
+        try:
+            return await self._watch.ready(claim.start_by)
+        except asyncio.CancelledError:
+            return False  # we stop, and nothing has left: the lane is handed back as it was
+
+    def _tell(self, answer: Answer, ruling: Ruling, outcome: Outcome) -> None:
+        """Count and log an attempt: one line with all that is known of it."""
+        claim, verdict = outcome.claim, ruling.verdict.value
         self._attempts(self._account, verdict, outcome.rule).inc()
-        self._seconds(self._account).observe(took_ms / 1000)
+        self._seconds(self._account).observe(outcome.took_ms / 1000)
         self._log.info(
             Event.JOB_ATTEMPTED,
             job=f"{self._account}.{claim.job_id}",
@@ -85,7 +90,7 @@ class Forwarder:
             retcode=answer.retcode,
             result=ruling.result,
             message_id=answer.message_id,
-            took_ms=took_ms,
+            took_ms=outcome.took_ms,
             settlement=outcome.settlement,
             next_in_s=outcome.wait_ms / 1000 if outcome.settlement == "retry" else None,
             effect=outcome.effect,
@@ -95,7 +100,6 @@ class Forwarder:
             self._log.warning(
                 Event.ANSWER_UNMATCHED, job=f"{self._account}.{claim.job_id}", fingerprint=outcome.unmatched
             )
-        return outcome
 
     def _beside(self, claim: Claim) -> dict[str, str]:
         """Return what the log says of few jobs, or only when wished for."""

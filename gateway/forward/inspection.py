@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import aiohttp
 
@@ -10,10 +10,11 @@ from gateway.forward.answer import Reply
 from gateway.forward.endpoint import authorization, events_address, websocket_address
 from gateway.forward.failure import words
 from gateway.forward.listener import TOKEN_REFUSED, Frame
-from gateway.forward.napcat import NapCat, napcat_of
+from gateway.forward.napcat import NapCat
+from gateway.forward.transport import napcat_of
 from gateway.forward.verdict import judge
 from gateway.forward.watch import implementation_of
-from gateway.model.finding import Finding
+from gateway.model.finding import Finding, Level
 from gateway.model.veil import Veil
 from gateway.model.verdict import Rule
 from gateway.settings import LOOPBACK, Account
@@ -81,7 +82,7 @@ class _Inspection:
         login, version = await asyncio.gather(
             napcat.ask("get_login_info", {}, _ANSWER_MS), napcat.ask("get_version_info", {}, _ANSWER_MS)
         )
-        number = str(_field(login, "user_id") or "")
+        number = str(login.field("user_id") or "")
         found = [self._fine("endpoint", f"{_program(version)} answers at {self._place}")]
         found += self._login(status, login, number)
         seen = implementation_of(version)
@@ -99,7 +100,7 @@ class _Inspection:
 
     def _login(self, status: Reply, login: Reply, number: str) -> list[Finding]:
         expected = self._account.self_id
-        if _field(status, "online") is False:
+        if status.field("online") is False:
             return [self._report("fault", "", "QQ has it logged out", "log it in again in NapCat")]
         if not number:
             found = self._fault(login)
@@ -180,14 +181,10 @@ class _Inspection:
     def _advice(self, key: str, detail: str, remedy: str) -> Finding:
         return self._report("advice", key, detail, remedy)
 
-    def _report(self, level: Any, key: str, detail: str, remedy: str = "") -> Finding:
+    def _report(self, level: Level, key: str, detail: str, remedy: str = "") -> Finding:
         return Finding(level, f"{self._key}.{key}" if key else self._key, detail, remedy, self._account.name)
 
 
 def _program(version: Reply) -> str:
-    name, number = _field(version, "app_name"), _field(version, "app_version")
+    name, number = version.field("app_name"), version.field("app_version")
     return " ".join(str(part)[:40] for part in (name or "a OneBot", number) if part)
-
-
-def _field(reply: Reply, name: str) -> Any:
-    return reply.data.get(name) if isinstance(reply.data, dict) else None

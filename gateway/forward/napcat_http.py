@@ -1,4 +1,4 @@
-"""One NapCat call over HTTP: it always ends in an `Answer`, never in an exception.
+"""The NapCat call over HTTP.
 
 What went wrong decides whether a message may be sent again, so every failure is named by what it proves:
 
@@ -11,9 +11,8 @@ every call is a POST.
 """
 
 import asyncio
-import json
-from collections.abc import Callable, Mapping
-from typing import Any, Self, cast
+from collections.abc import Callable
+from typing import cast
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -22,16 +21,16 @@ from gateway.forward.answer import LARGEST_ANSWER, Reply, read_answer
 from gateway.forward.deadlines import Deadlines
 from gateway.forward.endpoint import QUESTIONS, authorization, check_endpoint
 from gateway.forward.failure import failure_of
+from gateway.forward.napcat import NapCat
 from gateway.model.errors import NotSent
-from gateway.model.part import Part
-from gateway.model.verdict import Answer, Failure
+from gateway.model.verdict import Failure
 from gateway.web.retry_after import retry_after as retry_after_of
 
 _IDLE_S = 3.5  # NapCat's server closes idle sockets after 5 s; one that is just closing turns a send into `reset`
 _CHUNK = 2**20  # more than this in one write would hold up the loop
 
 
-class NapCatHttp:
+class NapCatHttp(NapCat):
     """The calls to one NapCat: `max_in_flight` at a time, and a few questions beside them.
 
     endpoint    address of NapCat's HTTP server, a path prefix included
@@ -46,9 +45,9 @@ class NapCatHttp:
         self, endpoint: str, token: str, slack_ms: int, max_in_flight: int, *, connect_ms: int = 3_000
     ) -> None:
         """Make no connection yet."""
+        super().__init__(slack_ms)
         check_endpoint(endpoint, token)
         self._endpoint = endpoint.rstrip("/")
-        self._slack_ms = slack_ms
         self._connect_s = connect_ms / 1000
         self._limit = max_in_flight + QUESTIONS
         self._in_flight = 0
@@ -68,41 +67,15 @@ class NapCatHttp:
         """Connections come and go; they tell nothing."""
         return True
 
-    async def __aenter__(self) -> Self:
-        """Return the client, ready to call."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close the client."""
-        await self.close()
-
     async def close(self) -> None:
         """Close every connection; a call that is still waiting ends as `reset`."""
         await self._session.close()
 
-    async def call(self, part: Part, may_start: Callable[[], bool] = lambda: True) -> Answer:
-        """Post a part as it is and return what came of it; raises NotSent when MAY_START said no.
+    async def _exchange(self, action: str, params: bytes, read_s: float, may_start: Callable[[], bool]) -> Reply:
+        """Post PARAMS, and give NapCat READ_S from the end of the request to each next byte of its answer.
 
-        MAY_START is asked right before the body leaves: a process that was suspended since its claim must not send.
-
-        NapCat may take `timeout_ms + fetch_ms + slack_ms` from the end of the request to the next byte of its
-        answer; the whole call takes no longer than that and `connect_ms`, however slowly the answer drips in. No
-        error of the network or of the peer is raised.
+        The whole call takes no longer than that and `connect_ms`, however slowly the answer drips in.
         """
-        read_ms = part.timeout_ms + part.fetch_ms + self._slack_ms
-        return (await self._post(part.action, part.body, read_ms, may_start, nodes=part.nodes)).answer
-
-    async def ask(self, action: str, params: Mapping[str, Any], timeout_ms: int) -> Reply:
-        """Call an action that sends nothing, such as `get_status`, and return its answer and data.
-
-        It ends as `pool` when no connection is free in `connect_ms`.
-        """
-        return await self._post(action, json.dumps(params).encode("ascii"), timeout_ms, lambda: True)
-
-    async def _post(
-        self, action: str, params: bytes, read_ms: int, may_start: Callable[[], bool], *, nodes: bool = False
-    ) -> Reply:
-        read_s = read_ms / 1000
         until = self._loop.time() + self._connect_s + read_s
         call = cast("asyncio.Task[object]", asyncio.current_task())
 
@@ -120,17 +93,14 @@ class NapCatHttp:
             async with await self._session.post(
                 f"{self._endpoint}/{action}", data=body, allow_redirects=False
             ) as response:
-                listen()
                 status = response.status
                 retry_after = retry_after_of(response.headers)
-                content = response.content
-                received += await content.readany()
-                while not content.at_eof():
+                while not response.content.at_eof():
+                    listen()
+                    received += await response.content.readany()
                     if len(received) > LARGEST_ANSWER:
                         response.close()
                         break
-                    listen()
-                    received += await content.readany()
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             failure = failure_of(error, crowded=self._in_flight > self._limit)
         except asyncio.CancelledError:
@@ -142,7 +112,7 @@ class NapCatHttp:
             self._deadlines.lift(call)
         if body.withheld:
             raise NotSent("the claim's time to start was over")
-        return read_answer(status, bytes(received), failure, retry_after, nodes=nodes)
+        return read_answer(status, bytes(received), failure, retry_after)
 
 
 class _Body(aiohttp.Payload):

@@ -1,11 +1,11 @@
-"""One NapCat call over WebSocket: it always ends in an `Answer`, never in an exception.
+"""The NapCat call over WebSocket.
 
 All calls of an account share one connection to NapCat's `/api` and are told apart by their echo; answers come in the
 order of completion. What a call without an answer proves:
 
   surely not sent  `bad_endpoint`, `dns`, `refused`, `connect_timeout`, `tls`, `handshake`, `pool`: no frame was written
   surely not sent  an HTTP 401 or 403 to the upgrade, or a refusal (1403) as the first thing the connection says:
-                   NapCat reads no frame of a connection it refuses (protocol sheet §1.4)
+                   NapCat reads no frame of a connection it refuses (NapCat 4.18, websocket-server.ts)
   may be sent      `timeout`, `reset`: the frame was written, and its answer did not come
   may be sent      `unparsable`: its answer came, and is no OneBot envelope
 
@@ -14,19 +14,17 @@ Nothing is repeated here.
 
 import asyncio
 import itertools
-import json
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, Self
+from collections.abc import Callable
 
 import aiohttp
 
 from gateway.forward.answer import Reply
 from gateway.forward.endpoint import HTTP, QUESTIONS, authorization, check_endpoint, websocket_address
 from gateway.forward.failure import unreached
+from gateway.forward.napcat import NapCat
 from gateway.forward.ws_connection import Connection, failed
 from gateway.model.errors import NotSent
-from gateway.model.part import Part
 from gateway.model.verdict import Answer
 
 _HEARTBEAT_S = 30.0  # between the signs of life asked for on an idle connection; a half-open one shows by their lack
@@ -35,7 +33,7 @@ _LARGEST_FRAME = 16 * 1024**2
 _SCHEMES = HTTP | {"ws", "wss"}
 
 
-class NapCatWs:
+class NapCatWs(NapCat):
     """The calls to one NapCat over one connection: `max_in_flight` at a time, and a few questions beside them.
 
     endpoint    address of NapCat's WebSocket server, a path prefix included; http:// means ws:// on the same port
@@ -52,10 +50,10 @@ class NapCatWs:
         self, endpoint: str, token: str, slack_ms: int, max_in_flight: int, *, connect_ms: int = 3_000
     ) -> None:
         """Make no connection yet."""
+        super().__init__(slack_ms)
         check_endpoint(endpoint, token, _SCHEMES)
         self.ignored: Counter[str] = Counter()
         self._address = websocket_address(endpoint)
-        self._slack_ms = slack_ms
         self._connect_s = connect_ms / 1000
         self._turns = asyncio.Semaphore(max_in_flight + QUESTIONS)
         self._echoes = itertools.count(1)
@@ -81,14 +79,6 @@ class NapCatWs:
         """Whether the connection is still the one of the last call."""
         return self._connection is not None and self._connection.ended is None
 
-    async def __aenter__(self) -> Self:
-        """Return the client, ready to call."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close the client."""
-        await self.close()
-
     async def close(self) -> None:
         """Close the connection; a call that is still waiting ends as `reset`, or `refused` when it was not written."""
         self._closed = True
@@ -99,25 +89,8 @@ class NapCatWs:
             await self._connection.close()
         await self._session.close()
 
-    async def call(self, part: Part, may_start: Callable[[], bool] = lambda: True) -> Answer:
-        """Send a part as it is and return what came of it; raises NotSent when MAY_START said no.
-
-        MAY_START is asked right before the frame is written: a process that was suspended since its claim must not
-        send. The answer may take `timeout_ms + fetch_ms + slack_ms` from then on; a later one is ignored, and the
-        connection stays. No error of the network or of the peer is raised.
-        """
-        read_ms = part.timeout_ms + part.fetch_ms + self._slack_ms
-        answer = (await self._exchange(part.action, part.body, read_ms, may_start)).answer
-        return answer._replace(nodes=True) if part.nodes else answer
-
-    async def ask(self, action: str, params: Mapping[str, Any], timeout_ms: int) -> Reply:
-        """Call an action that sends nothing, such as `get_status`, and return its answer and data.
-
-        It ends as `pool` when it gets no turn in `connect_ms`.
-        """
-        return await self._exchange(action, json.dumps(params).encode("ascii"), timeout_ms, lambda: True)
-
-    async def _exchange(self, action: str, params: bytes, read_ms: int, may_start: Callable[[], bool]) -> Reply:
+    async def _exchange(self, action: str, params: bytes, read_s: float, may_start: Callable[[], bool]) -> Reply:
+        """Write PARAMS as a frame; an answer after READ_S is ignored, and the connection stays."""
         if not self._turns.locked():
             await self._turns.acquire()
         elif not await self._turn():
@@ -132,7 +105,7 @@ class NapCatWs:
             if not may_start():
                 raise NotSent("the claim's time to start was over")
             echo = str(next(self._echoes))
-            return await connection.exchange(echo, frame(action, params, echo), read_ms / 1000)
+            return await connection.exchange(echo, frame(action, params, echo), read_s)
         finally:
             self._turns.release()
 

@@ -17,7 +17,7 @@ from gateway.telemetry import Event, Log
 
 _ANSWER_MS = 5_000  # how long NapCat may take to list a chat
 _AT_ONCE = 2  # lists asked for at a time: sends are more urgent
-_EMPTY = re.compile(r"消息\S{0,40}不存在")  # how NapCat answers for a chat without messages (protocol sheet §5.3)
+_EMPTY = re.compile(r"消息\S{0,40}不存在")  # how NapCat answers for a chat without messages
 
 
 class Reconciler:
@@ -71,7 +71,7 @@ class Reconciler:
 
 
 def _listing(target: Target) -> tuple[str, dict[str, Any]]:
-    """Return the action that lists the latest messages of a chat, and its parameters (protocol sheet §5.3)."""
+    """Return the action that lists the latest messages of a chat, and its parameters."""
     kind, chat = ("group", "group_id") if target.kind == "group" else ("friend", "user_id")
     params = {chat: target.id, "count": 20, "disable_get_url": True, "parse_mult_msg": False}
     return f"get_{kind}_msg_history", params

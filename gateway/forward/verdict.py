@@ -1,8 +1,8 @@
 """What an answer proves, and what follows for the attempt: pure, without clock, chance or network.
 
-QQ's own code comes in three spellings: NapCat's `EventChecker Failed: … EventRet: {json}` (protocol sheet
-§2.2 A), LLOneBot's `发送消息失败 (code=N): …` (§2.4) and Lagrange's bare `retcode` (§2.5). The first two are
-read here into `kind` and `result`; the third is a retcode and matched as one.
+QQ's own code comes in three spellings: NapCat's `EventChecker Failed: … EventRet: {json}`, LLOneBot's
+`发送消息失败 (code=N): …` and Lagrange's bare `retcode`. The first two are read here into `kind` and `result`; the
+third is a retcode and matched as one.
 """
 
 import json
@@ -20,13 +20,13 @@ UNMATCHED = Rule.model_construct(
     verdict=Verdict.UNKNOWN,
     advice="No rule knows this answer; look into the chat, and add one to delivery.rules if it comes often.",
 )
-"""What decides when no rule does (table A, row 31): unknown failures are never repeated blindly."""
+"""What decides when no rule does: unknown failures are never repeated blindly."""
 
-LONGEST_RETRY_AFTER_MS = 600_000
+_LONGEST_RETRY_AFTER_MS = 600_000
 NO_SCHEDULE_MS = 1_000
 """The wait of a rule that repeats for ever and has none of its own: never in a circle."""
 
-_NORMAL = {1200: 200, 1400: 400}  # the WebSocket spellings of the same facts (protocol sheet §2.1)
+_NORMAL = {1200: 200, 1400: 400}  # the WebSocket spellings of the same facts
 _READ = 8192  # an answer says what it has to say within this; bounds every regular expression below
 _CUT = 200
 _MOST_KNOWN = 256  # rulings kept: a peer may answer with any number
@@ -101,27 +101,20 @@ def decide(
     schedule  waits in milliseconds for rules that bring none; their number is the number of retries
     chance    in [0, 1): spreads each wait evenly over ±20 %
 
-    A wait is the larger of the spread wait and the answer's Retry-After, the latter clamped to 10 minutes:
-    never earlier than asked, never earlier than planned. A rule that does not spend retries is never
-    exhausted: what it holds governs and the wait is 0, or it repeats its first wait.
+    A rule that does not spend retries is never exhausted: what it holds governs and the wait is 0, or it repeats its
+    first wait.
     """
     rule = ruling.rule
     settlement: Settlement = ruling.verdict.value
-    planned: int | None = None
     at_fault = _at_fault(claim, rule)
     spends = rule.spends or at_fault
-    if ruling.verdict is Verdict.RETRY:
-        waits = rule.waits or schedule
-        if not spends:
-            planned = None if holds(rule) else max(next(iter(waits), 0), NO_SCHEDULE_MS)
-        elif claim.retries < len(waits):
-            planned = waits[claim.retries]
-        else:
-            settlement = rule.then
+    waits = rule.waits or schedule
     wait_ms = 0
-    if planned is not None:
-        asked = min(answer.retry_after or 0, LONGEST_RETRY_AFTER_MS)
-        wait_ms = max(round(planned * (0.8 + 0.4 * chance)), asked)
+    if ruling.verdict is Verdict.RETRY and spends and claim.retries >= len(waits):
+        settlement = rule.then
+    elif ruling.verdict is Verdict.RETRY and (spends or not holds(rule)):
+        planned = waits[claim.retries] if spends else max(next(iter(waits), 0), NO_SCHEDULE_MS)
+        wait_ms = _wait(planned, chance, answer)
     return Outcome(
         claim=claim,
         settlement=settlement,
@@ -141,6 +134,11 @@ def decide(
         took_ms=took_ms,
         unmatched=phrasing(answer.text) if rule is UNMATCHED else "",
     )
+
+
+def _wait(planned: int, chance: float, answer: Answer) -> int:
+    """Return the PLANNED wait, spread by CHANCE; longer where the answer asks for more, up to 10 minutes."""
+    return max(round(planned * (0.8 + 0.4 * chance)), min(answer.retry_after or 0, _LONGEST_RETRY_AFTER_MS))
 
 
 def holds(rule: Rule) -> bool:

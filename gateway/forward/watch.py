@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gateway.clock import Clock
 from gateway.forward.answer import Reply
@@ -41,17 +41,17 @@ _IMPLEMENTATIONS: dict[str, Implementation] = {
 """What `app_name` of `get_version_info` contains, in lower case."""
 
 
-class Finding(NamedTuple):
+class Health(NamedTuple):
     """Why an account does not work ("": it does), and how long it is paused for that at first."""
 
     reason: str
     pause_ms: int
 
 
-OFFLINE = Finding("bot_offline", _PAUSE_MS)
+OFFLINE = Health("bot_offline", _PAUSE_MS)
 """QQ has logged the account out."""
 
-_WELL = Finding("", _PAUSE_MS)
+_WELL = Health("", _PAUSE_MS)
 
 
 class Watch:
@@ -136,29 +136,29 @@ class Watch:
         are tried gently after a pause), and `get_login_info` that it is the right one. Return whether it works.
         """
         self._heard = float("-inf")
-        finding, login = await self._look()
-        if finding is None:
+        health, login = await self._look()
+        if health is None:
             return False
-        probed = await self._scripts.probed(self._account, *finding, login, self._expected)
+        probed = await self._scripts.probed(self._account, *health, login, self._expected)
         if probed.number:
             self.number = probed.number
         if probed.state == "wrong_account":
-            finding = Finding("wrong_account", 0)
-        if not finding.reason:
+            health = Health("wrong_account", 0)
+        if not health.reason:
             self._heard = self._clock.monotonic()
-        if (finding.reason, login) == self._told:
-            return not finding.reason
-        self._told = finding.reason, login
+        if (health.reason, login) == self._told:
+            return not health.reason
+        self._told = health.reason, login
         tell = {"paused": self._log.warning, "wrong_account": self._log.error}.get(probed.state, self._log.info)
         known = {
-            "reason": finding.reason,
+            "reason": health.reason,
             "login": login,
             "expected": probed.number,
             "implementation": self.implementation,
             "until": format_instant(probed.until) if probed.until else None,
         }
         tell(Event.ACCOUNT_PROBED, state=probed.state, **{name: value for name, value in known.items() if value})
-        return not finding.reason
+        return not health.reason
 
     async def examine(self, target: Target) -> None:
         """Find out until when the account is muted in a group (`get_group_member_info`); raises StoreUnavailable."""
@@ -167,58 +167,45 @@ class Watch:
         params = {"group_id": target.id, "user_id": self.number, "no_cache": True}
         async with self._examining:
             reply = await self._napcat.ask("get_group_member_info", params, _ANSWER_MS)
-        ends = _field(reply, "shut_up_timestamp")
+        ends = reply.field("shut_up_timestamp")
         if type(ends) is int and 0 <= ends < self._clock.epoch_ms() // 1_000 + LONGEST_MUTE_S:
             await self._scripts.mute(self._account, str(target), ends * 1_000)
 
-    async def _look(self) -> tuple[Finding | None, str]:
+    async def _look(self) -> tuple[Health | None, str]:
         """Return what is wrong, and the number that is logged in, as far as both can be told (None: not at all)."""
         status = await self._napcat.ask("get_status", {}, _ANSWER_MS)
         if status.answer.error == "pool":
             return None, ""
-        finding = self._read(status)
-        self._meet(status.answer, _online(status), asked=True)
-        if finding.reason not in {"", "unknown_action"}:  # one that does not know this question may know the next
-            return finding, ""
+        health = self._read(status)
+        online = status.field("online")
+        self._meet(status.answer, online if isinstance(online, bool) else None, asked=True)
+        if health.reason not in {"", "unknown_action"}:  # one that does not know this question may know the next
+            return health, ""
         login = await self._napcat.ask("get_login_info", {}, _ANSWER_MS)
-        finding = self._read(login)
-        if self._asks_who and not finding.reason and (self.implementation is None or not self._was_well()):
+        health = self._read(login)
+        if self._asks_who and not health.reason and (self.implementation is None or not self._was_well()):
             self.implementation = implementation_of(await self._napcat.ask("get_version_info", {}, _ANSWER_MS))
-        number = str(_field(login, "user_id"))
-        return finding, number if _NUMBER.fullmatch(number) else ""
+        number = str(login.field("user_id"))
+        return health, number if _NUMBER.fullmatch(number) else ""
 
     def _was_well(self) -> bool:
         return self._told is not None and not self._told[0]
 
-    def _read(self, reply: Reply) -> Finding:
+    def _read(self, reply: Reply) -> Health:
         """Return what an answer to a question says of the account."""
         answer = reply.answer
         if answer.status == "ok":
-            online = _field(reply, "online")
-            return _WELL if online is True or not _has(reply, "online") else OFFLINE
+            return _WELL if reply.field("online", True) is True else OFFLINE
         rule = judge(answer, self._rules, self.implementation).rule
         if rule.effect == "pause":
-            return Finding(rule.name, rule.hold)
+            return Health(rule.name, rule.hold)
         # An implementation that does not know the question, or fails at it, is there at least.
-        return _WELL if answer.status is not None or rule.name == "unknown_action" else Finding(rule.name, _PAUSE_MS)
-
-
-def _online(reply: Reply) -> bool | None:
-    online = _field(reply, "online")
-    return online if isinstance(online, bool) else None
-
-
-def _has(reply: Reply, name: str) -> bool:
-    return isinstance(reply.data, dict) and name in reply.data
-
-
-def _field(reply: Reply, name: str) -> Any:
-    return reply.data.get(name) if isinstance(reply.data, dict) else None
+        return _WELL if answer.status is not None or rule.name == "unknown_action" else Health(rule.name, _PAUSE_MS)
 
 
 def implementation_of(reply: Reply) -> Implementation | None:
     """Return which program answered `get_version_info`; None for one that is not known."""
-    name = str(_field(reply, "app_name") or "").lower()
-    if not name and _field(reply, "onebot_version") == "12":
+    name = str(reply.field("app_name") or "").lower()
+    if not name and reply.field("onebot_version") == "12":
         return "onebot12"
     return next((known for word, known in _IMPLEMENTATIONS.items() if word in name), None)

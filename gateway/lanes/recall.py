@@ -24,7 +24,7 @@ class Recaller:
     """Asks NapCat to take back messages, one at a time for each account: sending comes first.
 
     QQ lets an ordinary member take back a message for about two minutes, and NapCat knows the last 5,000 messages it
-    has seen since it was started (NAPCAT.md, section 1).
+    has seen since it was started.
     """
 
     def __init__(self, scripts: Scripts, asks: Mapping[str, Ask], clean: Callable[[str], str]) -> None:

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.clock import Clock
 from gateway.lanes.policy import START_WITHIN
+from gateway.lanes.probes import Probes
 from gateway.model.attempt import Claim, Outcome
 from gateway.model.errors import StoreRefuses, StoreUnavailable
 from gateway.model.instant import format_instant
@@ -21,10 +22,9 @@ _SAFETY = 1.0  # seconds between looks at an account that has work, should a bel
 _APART = 0.001  # seconds between two ticks while calls are under way: rings and outcomes gather
 _GATHER = 0.003  # seconds more that outcomes gather, while less than half of the calls have ended
 _MANY = 8  # outcomes that are worth a tick at once, where they are of half of the calls
-_RECHECK = 5.0  # seconds between two looks at the account that somebody else wishes for
 _FIRST_PROBE = 10.0  # seconds that the first look at the account may take
 _BEHIND = 0.25  # seconds until it is asked again whether the replicas have it; the asking itself waits for them
-_IDLE = 30.0  # seconds between looks at an account that has none, and after which a NapCat unheard of is asked
+_IDLE = 30.0  # seconds between looks at an account that has none
 _NOTED = {
     "held": Event.LANE_HELD,
     "slowed": Event.LANE_SLOWED,
@@ -48,6 +48,15 @@ class Errands:
     look: Callable[[Look], Coroutine[Any, Any, None]]
     probe: Callable[[], Coroutine[Any, Any, bool]]
     examine: Callable[[Target], Coroutine[Any, Any, None]]
+
+
+class _Request(NamedTuple):
+    """What one tick is asked for."""
+
+    sequence: int
+    outcomes: list[Outcome]
+    room: int
+    start_by: float
 
 
 class LaneRunner:
@@ -77,7 +86,7 @@ class LaneRunner:
         self._flying: set[asyncio.Task[None]] = set()
         self._running: set[asyncio.Task[None]] = set()
         self._outcomes: list[Outcome] = []
-        self._unsent: tuple[int, list[Outcome], int, float] | None = None
+        self._request: _Request | None = None
         self._sequence = 0
         self._more = False
         self._behind = False  # whether too few replicas have what the last tick did
@@ -89,20 +98,14 @@ class LaneRunner:
         self._rung = False
         self._enough = 1  # so many outcomes are worth a tick
         self._probed = False
-        self._asked = False
-        self._asking = False
-        self._rechecked = float("-inf")
-        self._heard = clock.monotonic()
+        self._probes = Probes(account, errands.probe, clock, self._run)
 
     def become(self, policy: TickPolicy, errands: Errands) -> None:
         """Apply POLICY and run ERRANDS from now on, after a look at the account by these; what is under way goes on."""
-        if errands.probe != self._errands.probe:
-            self._asked = True
         self._reconsiders = self._reconsiders or policy.limits != self._policy.limits
         self._policy, self._errands = policy, errands
         self._cohort = (policy.most_in_flight + 1) // 2
-        if self._asked:
-            self._probe()
+        self._probes.become(errands.probe)
         self.wake()
 
     async def landed(self) -> None:
@@ -116,43 +119,17 @@ class LaneRunner:
         self._awake.set()
 
     def recheck(self) -> None:
-        """Find out whether the account works, if nobody wished for that just now; what is under way is not enough."""
-        now = self._clock.monotonic()
-        if now - self._rechecked >= _RECHECK:
-            self._rechecked = now
-            self._probe()
-
-    def _keep_watch(self) -> None:
-        """Ask an account that has sent nothing for a while: whoever looks is to know before a message does.
-
-        What waits, scheduled, parked or paused, and what other replicas send, tells this one nothing.
-        """
-        if not self._flying and self._clock.monotonic() - self._heard >= 0.9 * _IDLE:
-            self._probe()
-
-    def _probe(self) -> None:
-        self._asked = True
-        if self._claiming and not self._asking:
-            self._asking = True
-            self._run(self._ask(), f"probe {self._account}")
-
-    async def _ask(self) -> None:
-        try:
-            while self._asked:
-                self._asked = False
-                self._heard = self._clock.monotonic()
-                await self._errands.probe()
-        finally:
-            self._asking = False
+        """Find out whether the account works, if nobody wished for that just now."""
+        self._probes.recheck()
 
     async def run(self) -> None:
         """Tick until `drain` has ended it; raises StoreUnavailable when Redis is lost, and can be run again."""
         if not self._probed:
             self._probed = True
-            self._probe()
+            self._probes.ask()
             # Nothing is sent before it is known who is logged in there; a NapCat that does not answer is paused then.
             await asyncio.wait(self._running, timeout=_FIRST_PROBE)
-        while self._claiming or self._flying or self._outcomes or self._unsent:
+        while self._claiming or self._flying or self._outcomes or self._request:
             self._awake.clear()
             self._rung = False
             self._enough = 1
@@ -168,6 +145,7 @@ class LaneRunner:
         None: each call ends in its own time.
         """
         self._claiming = False
+        self._probes.end()
         self.wake()
         if self._flying:
             await asyncio.wait(self._flying, timeout=grace)
@@ -201,27 +179,41 @@ class LaneRunner:
             with suppress(StoreRefuses):  # there is no room for that: they wait as long as the former limits said
                 await self._scripts.reconsider(self._account, self._policy.limits)
             self._reconsiders = False
-        if self._unsent is None:
-            self._sequence += 1
-            may_claim = self._claiming and not self._behind
-            room = min(self._policy.most_in_flight - len(self._flying), self._cohort) if may_claim else 0
-            start_by = self._clock.monotonic() + START_WITHIN / 1000
-            self._unsent = (self._sequence, self._outcomes, room, start_by)
-            self._outcomes = []
         # A tick whose reply was lost is repeated as it was: its number makes the repeat return the same claims.
-        sequence, outcomes, room, start_by = self._unsent
-        tick = await self._scripts.tick(
-            self._account, self._policy, self._replica, sequence, outcomes, max(room, 0), start_by
-        )
-        self._unsent = None
+        self._request = request = self._request or self._next()
+        tick = await self._scripts.tick(self._account, self._policy, self._replica, *request)
+        self._request = None
         caught_up = self._behind and tick.replicated
         self._behind = not tick.replicated
         if self._behind:
             # Settled, but perhaps not on the master that comes after this one: told until the replicas know it.
-            self._outcomes = [*outcomes, *self._outcomes]
+            self._outcomes = [*request.outcomes, *self._outcomes]
         self._tell(tick)
+        self._act(tick)
+        self._more = 0 < request.room == len(tick.claims) and len(self._flying) < self._policy.most_in_flight
+        if self._behind:
+            return _BEHIND
+        if self._outcomes or self._more or (caught_up and self._claiming):
+            return 0
+        if not self._claiming:
+            return _SAFETY if self._flying else 0
+        if not self._flying:
+            self._probes.keep_watch()
+        patience = _SAFETY if tick.has_work else _IDLE
+        return patience if tick.next_in is None else min(patience, tick.next_in / 1000)
+
+    def _next(self) -> "_Request":
+        """Return what the next tick settles, and for how many claims there is room."""
+        self._sequence += 1
+        outcomes, self._outcomes = self._outcomes, []
+        may_claim = self._claiming and not self._behind
+        room = min(self._policy.most_in_flight - len(self._flying), self._cohort) if may_claim else 0
+        return _Request(self._sequence, outcomes, max(room, 0), self._clock.monotonic() + START_WITHIN / 1000)
+
+    def _act(self, tick: Tick) -> None:
+        """Send what was claimed, and run the errands the tick asks for."""
         if tick.probe:
-            self._probe()
+            self._probes.ask()
         for look in tick.looks if self._claiming else ():
             errand = self._errands.look(look) if look.job_id else self._errands.examine(look.target)
             self._run(errand, f"look {self._account} {look.target}")
@@ -232,16 +224,6 @@ class LaneRunner:
             task = asyncio.create_task(self._fly(claim), name=f"send {self._account} {claim.target}")
             self._flying.add(task)
             task.add_done_callback(self._landed)
-        self._more = 0 < room == len(tick.claims) and len(self._flying) < self._policy.most_in_flight
-        if self._behind:
-            return _BEHIND
-        if self._outcomes or self._more or (caught_up and self._claiming):
-            return 0
-        if not self._claiming:
-            return _SAFETY if self._flying else 0
-        self._keep_watch()
-        patience = _SAFETY if tick.has_work else _IDLE
-        return patience if tick.next_in is None else min(patience, tick.next_in / 1000)
 
     def _tell(self, tick: Tick) -> None:
         """Log what the tick held, slowed and let go."""
@@ -270,7 +252,7 @@ class LaneRunner:
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.discard(task)
-        self._heard = self._clock.monotonic()
+        self._probes.heard_at = self._clock.monotonic()
         if not task.cancelled() and (error := task.exception()) is not None:
             # The lease lapses and the attempt becomes unknown: it may have been sent.
             self._log.error(Event.TASK_FAILED, task=task.get_name(), error=told(error))

@@ -1,12 +1,13 @@
 """Every segment the gateway sends, as typed dictionaries: what is checked is what is sent, with nothing in between.
 
+A new type is its data, one line of `Segment` below, and a row in the tests of conversion; all else is read off these.
+
 Field names and what is required follow NapCat 4.18 (types/message.ts and api/msg.ts of napcat-onebot). Fields that
 NapCat ignores on sending but producers commonly give are `Unsent`: accepted, and left out of the wire form. Null is as
 good as absent, and taken out before.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Generic, Literal, NotRequired, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -18,13 +19,12 @@ from pydantic import (
     SkipValidation,
     Tag,
     TypeAdapter,
-    WithJsonSchema,
-    with_config,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
-from typing_extensions import TypeAliasType, TypedDict, is_typeddict
+from typing_extensions import TypeAliasType, TypedDict
 
+from gateway.model.card import Card
 from gateway.model.spelling import (
     ANY_NUMBER,
     LARGEST_INTEGER,
@@ -39,24 +39,9 @@ from gateway.model.spelling import (
     Words,
     spelled,
 )
+from gateway.model.trait import ALONE, ARK, Trait, Unsent, UnsentFlag, one_of
 
 _STRICT = ConfigDict(extra="forbid")
-_UNSENT = Field(description="accepted, and not sent: NapCat ignores it")
-Unsent = Annotated[Any, _UNSENT]
-"""Accepted and not sent: NapCat ignores it, or only reports it in the messages it receives."""
-_TRUE_OR_FALSE = "|".join(
-    "".join(f"[{letter.upper()}{letter}]" for letter in word)
-    for word in ("t", "f", "y", "n", "on", "off", "true", "false", "yes", "no")
-)
-_FLAG = {
-    "anyOf": [
-        {"type": "boolean"},
-        {"enum": [0, 1]},
-        {"type": "string", "pattern": f"^([01]|{_TRUE_OR_FALSE})$"},
-    ]
-}
-UnsentFlag = Annotated[bool, _UNSENT, WithJsonSchema(_FLAG)]
-"""A OneBot boolean (true/false, 1/0, yes/no) that NapCat ignores."""
 
 
 class TextData(TypedDict):
@@ -104,12 +89,6 @@ class MfaceData(TypedDict):
     summary: NotRequired[Label]
 
 
-def _one_of(*names: str) -> dict[str, Any]:
-    """Return, for a JSON Schema, that one of these fields has to be given, and not be empty."""
-    given = {"not": {"enum": [None, ""]}}
-    return {"anyOf": [{"required": [name], "properties": {name: given}} for name in names]}
-
-
 Medium = Annotated[
     str, Field(description="http(s)://…, base64://…, data:…, or a path on NapCat's host under one of media.file_roots")
 ]
@@ -128,7 +107,7 @@ class MediaData(TypedDict):
     file_size: NotRequired[Unsent]
 
 
-_SOURCE = Field(json_schema_extra=_one_of("file", "url", "path"))
+_SOURCE = Field(json_schema_extra=one_of("file", "url", "path"))
 
 
 class ImageData(MediaData):
@@ -219,12 +198,6 @@ class ForwardData(TypedDict):
     content: NotRequired[Unsent]
 
 
-class News(TypedDict):
-    """One preview line of a forward card."""
-
-    text: Label
-
-
 class NodeReference(TypedDict):
     """An existing message as a node of a merged forward."""
 
@@ -240,16 +213,6 @@ class AsWritten:
         text = {"type": "string", "description": "plain text, or CQ codes with format: cq"}
         several = {"type": "array", "minItems": 1, "maxItems": 2_000, "items": {"anyOf": [text, segment]}}
         return {"anyOf": [{**text, "minLength": 1}, segment, several]}
-
-
-@with_config(_STRICT)
-class Card(TypedDict):
-    """How the card of a merged forward looks before it is opened."""
-
-    source: NotRequired[Label]
-    news: NotRequired[Annotated[list[News], Field(max_length=16)]]
-    summary: NotRequired[Label]
-    prompt: NotRequired[Label]
 
 
 class NodeCustom(Card):
@@ -284,6 +247,10 @@ class Throw(TypedDict, Generic[Kind]):
     data: NotRequired[ThrowData]
 
 
+TAGS = frozenset({"(by id)", "(custom)", "(reference)"})
+"""How the forms of one type are told apart in where a fault lies; they are nothing a producer wrote."""
+
+
 def _music(data: Any) -> str:
     return "(by id)" if isinstance(data, dict) and "id" in data and data.get("type") != "custom" else "(custom)"
 
@@ -292,7 +259,7 @@ def _node(data: Any) -> str:
     return "(reference)" if isinstance(data, dict) and "id" in data and "content" not in data else "(custom)"
 
 
-Reply = Annotated[ReplyData, AfterValidator(_quotes), Field(json_schema_extra=_one_of("id", "seq"))]
+Reply = Annotated[ReplyData, AfterValidator(_quotes), Field(json_schema_extra=one_of("id", "seq"))]
 Music = Annotated[Annotated[MusicById, Tag("(by id)")] | Annotated[MusicCustom, Tag("(custom)")], Discriminator(_music)]
 Node = Annotated[
     Annotated[NodeReference, Tag("(reference)")] | Annotated[NodeCustom, Tag("(custom)")],
@@ -302,23 +269,23 @@ Node = Annotated[
 Segment = TypeAliasType(
     "Segment",
     Annotated[
-        Of[Literal["text"], TextData]
-        | Of[Literal["at"], AtData]
+        Annotated[Of[Literal["text"], TextData], Trait(told_by="text")]
+        | Annotated[Of[Literal["at"], AtData], Trait(told_by="qq")]
         | Of[Literal["reply"], Reply]
-        | Of[Literal["face"], FaceData]
-        | Of[Literal["mface"], MfaceData]
+        | Annotated[Of[Literal["face"], FaceData], Trait(told_by="id")]
+        | Annotated[Of[Literal["mface"], MfaceData], Trait(alone=True, reported_as="image")]
         | Of[Literal["image"], Annotated[ImageData, _SOURCE]]
-        | Of[Literal["record"], Annotated[RecordData, _SOURCE, _OrMarkdown()]]
-        | Of[Literal["video"], Annotated[VideoData, _SOURCE]]
-        | Of[Literal["file"], Annotated[FileData, _SOURCE]]
-        | Of[Literal["json"], JsonData]
-        | Of[Literal["markdown"], MarkdownData]
-        | Of[Literal["music"], Music]
-        | Of[Literal["contact"], ContactData]
-        | Throw[Literal["dice"]]
-        | Throw[Literal["rps"]]
-        | Of[Literal["forward"], ForwardData]
-        | Of[Literal["node"], Node],
+        | Annotated[Of[Literal["record"], Annotated[RecordData, _SOURCE, _OrMarkdown()]], ALONE]
+        | Annotated[Of[Literal["video"], Annotated[VideoData, _SOURCE]], ALONE]
+        | Annotated[Of[Literal["file"], Annotated[FileData, _SOURCE]], ALONE]
+        | Annotated[Of[Literal["json"], JsonData], ARK]
+        | Annotated[Of[Literal["markdown"], MarkdownData], ALONE]
+        | Annotated[Of[Literal["music"], Music], ARK]
+        | Annotated[Of[Literal["contact"], ContactData], ARK]
+        | Annotated[Throw[Literal["dice"]], ALONE]
+        | Annotated[Throw[Literal["rps"]], ALONE]
+        | Annotated[Of[Literal["forward"], ForwardData], ARK]
+        | Annotated[Of[Literal["node"], Node], Trait(reported_as="card")],
         Discriminator("type"),
     ],
 )
@@ -326,41 +293,3 @@ Segment = TypeAliasType(
 
 SEGMENT: TypeAdapter[Segment] = TypeAdapter(Segment, config=_STRICT)
 SEGMENTS: TypeAdapter[list[Segment]] = TypeAdapter(Annotated[list[Segment], FailFast()], config=_STRICT)
-CARD: TypeAdapter[Card] = TypeAdapter(Card)
-
-
-def _dictionaries(hint: Any) -> Iterator[type]:
-    """Yield the typed dictionaries that may be the data of a segment."""
-    if is_typeddict(hint):
-        yield hint
-    for inner in get_args(hint):
-        yield from _dictionaries(inner)
-
-
-def _fields() -> Iterator[tuple[str, str, Any]]:
-    """Yield type, field name and annotation of everything a segment's data may have."""
-    for segment in get_args(get_args(Segment.__value__)[0]):
-        kind, *data = get_args(segment)
-        for dictionary in _dictionaries(data[0] if data else ThrowData):
-            for name, annotation in get_type_hints(dictionary, include_extras=True).items():
-                yield get_args(kind)[0], name, annotation
-
-
-def _grouped(fields: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    grouped: dict[str, dict[str, None]] = {}
-    for kind, name in fields:
-        grouped.setdefault(kind, {})[name] = None
-    return {kind: tuple(names) for kind, names in grouped.items()}
-
-
-TAGS = frozenset({"(by id)", "(custom)", "(reference)"})
-"""How the alternatives of one type are told apart in where a fault lies; they are nothing a producer wrote."""
-FIELDS = _grouped((kind, name) for kind, name, _ in _fields())
-"""The fields of each segment type, for advice."""
-UNSENT = {
-    kind: frozenset(names)
-    for kind, names in _grouped(
-        (kind, name) for kind, name, annotation in _fields() if _UNSENT in get_args(get_args(annotation)[0])
-    ).items()
-}
-"""Those of them that are accepted and not sent."""

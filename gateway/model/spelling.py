@@ -76,6 +76,17 @@ def _ark(value: object) -> str:
     raise ValueError("write the card as a JSON object, or as the text of one")
 
 
+_TRUE_OR_FALSE = "|".join(
+    "".join(f"[{letter.upper()}{letter}]" for letter in word)
+    for word in ("t", "f", "y", "n", "on", "off", "true", "false", "yes", "no")
+)
+_FLAG = {
+    "anyOf": [
+        {"type": "boolean"},
+        {"enum": [0, 1]},
+        {"type": "string", "pattern": f"^([01]|{_TRUE_OR_FALSE})$"},
+    ]
+}
 _DIGITS = {"type": "string", "pattern": "^[0-9]{1,16}$"}
 _WHOLE = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": LARGEST_INTEGER}, _DIGITS]}
 _ARK = {"anyOf": [{"type": "object"}, {"type": "string", "pattern": r"^\s*\{[\s\S]*\}\s*$"}]}
@@ -103,6 +114,8 @@ Number = Annotated[
     Field(ge=0, le=LARGEST_INTEGER),
     BeforeValidator(_number, json_schema_input_type=Annotated[Any, WithJsonSchema(_WHOLE)]),
 ]
+Flag = Annotated[bool, WithJsonSchema(_FLAG)]
+"""A OneBot boolean: true/false, 1/0, yes/no, on/off."""
 Link = Annotated[Text, spelled(r"https?://\S{1,4000}", "an http(s):// URL")]
 FileName = Annotated[
     Text, spelled(r'(?!\.{1,2}$)[^\\/:*?"<>|\x00-\x1f]{1,255}', 'a file name without \\ / : * ? " < > |', ANY_NUMBER)

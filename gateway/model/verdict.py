@@ -22,7 +22,7 @@ Effect = Literal["park", "pause", "slow_target", "slow_account"]
 """What an answer does beyond its own job: hold the target or the account, or halve its rates for a while."""
 
 Implementation = Literal["napcat", "llonebot", "go-cqhttp", "lagrange", "onebot12"]
-"""Programs that speak OneBot and spell their failures each in its own way (protocol sheet §2)."""
+"""Programs that speak OneBot and spell their failures each in its own way."""
 
 Failure = Literal[
     "bad_endpoint", "dns", "refused", "connect_timeout", "tls", "handshake", "pool",

@@ -6,9 +6,9 @@ from typing import Any
 
 from gateway.clock import Clock
 from gateway.forward.forwarder import Forwarder
-from gateway.forward.napcat import napcat_of
 from gateway.forward.reconcile import Reconciler
 from gateway.forward.rules import load_rules
+from gateway.forward.transport import napcat_of
 from gateway.forward.watch import Watch
 from gateway.lanes.runner import Errands, LaneRunner
 from gateway.metrics import Metrics

@@ -11,7 +11,7 @@ from gateway.convert.message import read_at_once, read_thoroughly
 from gateway.convert.split import is_one_part, pack
 from gateway.model.errors import Refused
 from gateway.model.job import Format, Job
-from gateway.model.segment import FIELDS
+from gateway.model.segment_types import FIELDS
 from gateway.settings import Delivery, Media
 from tests.convert.harness import ACCOUNT
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.model.segment import FIELDS
+from gateway.model.segment_types import FIELDS
 from tests.convert.harness import faults, sent
 
 URL = "https://example.com/a.png"

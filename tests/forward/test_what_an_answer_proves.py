@@ -1,6 +1,5 @@
 """Real answers, copied as data, and what each of them proves."""
 
-import re
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway.forward.rules import load_rules
-from gateway.forward.verdict import UNMATCHED, clean, judge, phrasing
+from gateway.forward.verdict import UNMATCHED, judge
 from gateway.model.verdict import Answer, Failure, Implementation, Rule, Verdict
 
 SEND = "NTEvent serviceAndMethod:NodeIKernelMsgService/sendMsg ListenerName:NodeIKernelMsgListener/onMsgInfoListUpdate"
@@ -53,7 +52,6 @@ def lost(error: Failure) -> Answer:
 NOTHING = '{\n    "result": 0,\n    "errMsg": ""\n}'
 
 ANSWERS = [
-    # 1, 2
     (ok(), "delivered", "delivered"),
     (ok(0), "delivered", "delivered"),
     (ok(-2147483648), "delivered", "delivered"),
@@ -62,39 +60,33 @@ ANSWERS = [
     (Answer(http_status=500, status="ok", retcode=0, message_id=7), "unknown", "proxy_error"),
     (Answer(http_status=200, status="async", retcode=1), "unknown", "accepted_async"),
     (Answer(http_status=200, status="ok", retcode=1, message_id=7), "unknown", "accepted_async"),
-    # 3
     (lost("dns"), "retry", "not_connected"),
     (lost("refused"), "retry", "not_connected"),
     (lost("connect_timeout"), "retry", "not_connected"),
     (lost("tls"), "retry", "not_connected"),
+    (lost("handshake"), "retry", "not_connected"),
     (lost("pool"), "retry", "crowded"),
     (lost("bad_endpoint"), "retry", "not_connected"),
-    # 4
     (lost("timeout"), "unknown", "no_answer"),
     (lost("reset"), "unknown", "no_answer"),
     (Answer(error="unparsable", http_status=200, text="fetch failed"), "unknown", "unreadable_answer"),
-    # 5
     (http(403, '{"message":"token verify failed!"}'), "retry", "bad_token"),
     (http(403, '{"message":"token verify failed"}'), "retry", "bad_token"),
     (http(401), "retry", "bad_token"),
     (ws("token验证失败", 1403), "retry", "bad_token"),
     (ws("", 1401), "retry", "bad_token"),
-    # 6
     (http(400, "Invalid JSON"), "rejected", "malformed_request"),
     (http(406), "rejected", "malformed_request"),
     (http(413, "<html><h1>413 Request Entity Too Large</h1></html>"), "rejected", "malformed_request"),
     (http(415), "rejected", "malformed_request"),
-    # 7
     (http(404, "404 page not found"), "rejected", "unknown_action"),
     (http(405), "rejected", "unknown_action"),
     (failed("不支持的Api nope"), "rejected", "unknown_action"),
     (ws("不支持的API nope", 1404), "rejected", "unknown_action"),
     (Answer(http_status=404, status="failed", retcode=404, text="nope API 不存在"), "rejected", "unknown_action"),
     (failed("API_NOT_FOUND: API不存在", 404), "rejected", "unknown_action"),
-    # ours: a redirect
     (http(301), "retry", "redirected"),
     (http(308), "retry", "redirected"),
-    # 8, 9
     (http(429), "retry", "busy"),
     (http(503, "no available server"), "retry", "busy"),
     (http(502, "<html><head><title>502 Bad Gateway</title></head></html>"), "unknown", "proxy_error"),
@@ -102,7 +94,6 @@ ANSWERS = [
     (http(500, STACK), "unknown", "proxy_error"),
     (http(520), "unknown", "proxy_error"),
     (http(408, "fetch failed"), "unknown", "unexpected_http"),
-    # 10, 11
     (failed("Server is closed"), "retry", "adapter_closed"),
     (
         failed("转发消息不能和普通消息混在一起发送,转发需要保证message只有type为node的元素", 400),
@@ -110,27 +101,23 @@ ANSWERS = [
         "bad_request",
     ),
     (ws("json解析失败,请检查数据格式", 1400), "rejected", "bad_request"),
-    # 12
     (refused(120, "你已被禁言，消息无法发送。"), "retry", "muted"),
     (ws(refused(120).text), "retry", "muted"),
     (failed("当前处于被禁言状态"), "retry", "muted"),
     (failed("", 120), "retry", "muted"),
     (failed("发送消息失败 (code=120): 你已被禁言"), "retry", "muted"),
-    # 13
     (refused(299, "发言太快"), "retry", "too_fast"),
     (refused(241), "retry", "too_fast"),
     (refused(9999, "发送消息过于频繁，请稍后再试"), "retry", "too_fast"),
     (failed("频率过高"), "retry", "too_fast"),
     (failed("", 1201), "retry", "too_fast"),
     (failed("", 299), "retry", "too_fast"),
-    # 14
     (refused(46, "账号被限制"), "retry", "account_restricted"),
     (refused(1006514, "网络连接异常!"), "retry", "account_restricted"),
     (refused(9999, "您的账号已被冻结"), "retry", "account_restricted"),
     (refused(16, "对方账号已被冻结"), "retry", "refused_by_qq"),
     (refused(16, "对方的账号已被限制"), "retry", "refused_by_qq"),
     (failed("", 46), "retry", "account_restricted"),
-    # 15
     (refused(110, "发送失败，你已被移出该群，请重新加群。"), "rejected", "target_unreachable"),
     (refused(103, "群主禁止成员临时会话"), "rejected", "target_unreachable"),
     (refused(55), "rejected", "target_unreachable"),
@@ -139,7 +126,6 @@ ANSWERS = [
     (failed("", 110), "rejected", "target_unreachable"),
     (failed("GROUP_NOT_FOUND: 群聊不存在", 100), "rejected", "target_unreachable"),
     (failed("FRIEND_NOT_FOUND", 100), "rejected", "target_unreachable"),
-    # 16, 17, 18, 19
     (refused(121), "rejected", "at_all_spent"),
     (failed("", 121), "rejected", "at_all_spent"),
     (refused(-1, "rich media transfer failed"), "retry", "media_upload_failed"),
@@ -149,20 +135,17 @@ ANSWERS = [
     (refused(1), "retry", "refused_by_qq"),
     (failed("发送消息失败 (code=79): 发送失败"), "retry", "refused_by_qq"),
     (failed(f"EventChecker Failed: {SEND}"), "retry", "refused_by_qq"),
-    # 20
     (timed_out(NOTHING), "unknown", "no_confirmation"),
     (timed_out("{}"), "unknown", "no_confirmation"),
     (timed_out("{}", FORWARD), "unknown", "no_confirmation"),
     (ws(timed_out(NOTHING).text), "unknown", "no_confirmation"),
     (failed(f"发送合并转发消息失败: Error: Timeout: {SEND} EventRet:\n{{}}"), "unknown", "no_confirmation"),
-    # 21
     (failed("发送转发消息（res_id：abc 失败"), "unknown", "maybe_sent"),
     (failed("发送消息失败"), "unknown", "maybe_sent"),
     (failed("未知错误，可能操作超时"), "unknown", "maybe_sent"),
     (failed("未知错误,可能操作超时"), "unknown", "maybe_sent"),
     (failed("发送超时"), "unknown", "maybe_sent"),
     (failed("发送消息失败 (sequence=0)"), "unknown", "maybe_sent"),
-    # 22, 27
     (
         failed("消息体无法解析, 请检查是否发送了不支持的消息类型", nodes=True),
         "unknown",
@@ -185,7 +168,6 @@ ANSWERS = [
     (failed("[Highway] 视频文件过大: 140.00 MB > 100 MB，请使用文件上传！"), "rejected", "media_unusable"),
     (failed("element not found"), "rejected", "media_unusable"),
     (failed("ENOENT: no such file or directory, open '/data/a.png'"), "rejected", "media_unusable"),
-    # 23
     (
         failed(
             "发送伪造合并转发消息失败: Error: [PacketClient] sendPacket 超时 cmd=trpc.group.long_msg timeout=5000ms\n"
@@ -199,7 +181,6 @@ ANSWERS = [
         "retry",
         "forward_upload_timeout",
     ),
-    # 24, 25
     (failed("下载文件失败: Forbidden"), "rejected", "media_gone"),
     (failed("下载文件失败: Not Found"), "rejected", "media_gone"),
     (failed("下载失败: 404 Not Found"), "rejected", "media_gone"),
@@ -211,9 +192,7 @@ ANSWERS = [
     (failed("fetch failed"), "retry", "media_unavailable"),
     (failed("connect ECONNREFUSED 10.0.0.1:80"), "retry", "media_unavailable"),
     (failed("Connect Timeout Error"), "retry", "media_unavailable"),
-    # 26
     (failed("无法获取用户信息"), "retry", "user_unknown"),
-    # 28, 29
     (
         failed("SEND_MSG_API_ERROR: send group message failed: blocked by server", 100),
         "unknown",
@@ -221,13 +200,11 @@ ANSWERS = [
     ),
     (failed("SEND_MSG_API_ERROR: 请参考 go-cqhttp 端输出", 100), "unknown", "unmatched"),
     (failed("", 9000), "unknown", "no_sequence"),
-    # 30
     (failed("Bad Segment Data", 10006), "rejected", "onebot12_request"),
     (failed("Internal Handler Error", 20002), "unknown", "onebot12_handler"),
     (failed("Network Error", 33001), "unknown", "onebot12_network"),
     (failed("Platform Error", 34001), "rejected", "onebot12_platform"),
     (failed("I Am Tired", 36000), "retry", "too_fast"),
-    # 31
     (failed("天有不测风云"), "unknown", "unmatched"),
     (failed("", 9057), "unknown", "unmatched"),
     (Answer(), "unknown", "unmatched"),
@@ -335,17 +312,6 @@ def test_a_number_means_what_it_means_to_the_program_that_answers(
     assert judge(failed("", retcode), load_rules(), implementation).rule.name == name
 
 
-def test_answers_that_differ_in_numbers_only_are_one_wording() -> None:
-    one, other = "发送失败 (seq 123, id a8f9-22)", "发送失败 (seq 9, id b7c1-03)"
-    assert phrasing(one) == phrasing(other)
-    assert phrasing(one) != phrasing("发送失败了 (seq 123, id a8f9-22)")
-
-
-@given(st.text())
-def test_every_wording_has_a_fingerprint_of_eight_digits(text: str) -> None:
-    assert re.fullmatch("[0-9a-f]{8}", phrasing(text))
-
-
 def test_the_rules_of_the_operator_come_first() -> None:
     own = Rule.model_validate({"name": "ours", "retcode": [200, [500, 599]], "text": "天有", "verdict": "rejected"})
     assert judge(failed("天有不测风云"), load_rules((own,))).rule is own
@@ -399,49 +365,3 @@ def test_every_answer_gets_a_verdict(answer: Answer) -> None:
     if ruling.verdict is Verdict.DELIVERED:
         assert answer.message_id is not None
         assert (answer.status, answer.retcode) == ("ok", 0)
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        (refused(120, "你已被禁言，消息无法发送。").text, "EventChecker Failed: result 120 你已被禁言，消息无法发送。"),
-        (timed_out(NOTHING).text, "Timeout: result 0"),
-        (timed_out("{}").text, "Timeout: no result"),
-        (STACK, "TypeError: Cannot read properties of undefined (reading 'type')"),
-        ("ENOENT: no such file or directory, open '/data/my pics/a.png'", "ENOENT: no such file or directory, open …"),
-        ("文件处理失败: 识别URL失败, uri= base64://c2VjcmV0", "文件处理失败: 识别URL失败, uri= …"),
-        ("打不开 C:\\Users\\me\\a.png，请检查", "打不开 …"),
-        ("<html>\r\n<head><title>502 Bad Gateway</title></head>", "502 Bad Gateway"),
-        ("\x1b[31mred\x00 \u202etxt\n second", "[31mred txt"),
-        ("下载失败: 404 Not Found", "下载失败: 404 Not Found"),
-        ("   at x (a.js:1:2)", ""),
-        ("", ""),
-    ],
-)
-def test_receipts_show_the_words_and_nothing_else(text: str, shown: str) -> None:
-    assert clean(text) == shown
-
-
-PRIVATE = re.compile(r"file:|[A-Za-z]:\\|(/[\w.-]+){2}|^\s*at .*:\d+:\d+")
-private = st.sampled_from(
-    [
-        "/app/napcat/napcat.mjs",
-        "file:///root/napcat/x.js:1:2",
-        "C:\\Program Files\\QQ\\a.dll",
-        "\\\\host\\share\\x",
-        "'/home/a b/c'",
-        "\n    at SendMsg._handle (file:///app/napcat/napcat.mjs:1:31)",
-        "at f (/app/x/y.js:1:2)\n",
-        "/\x00app/\u200bnapcat",
-        "\ud800",
-    ]
-)
-
-
-@given(st.lists(st.one_of(st.text(max_size=80), private), max_size=12).map("".join))
-def test_receipts_never_show_paths_stacks_or_long_texts(text: str) -> None:
-    shown = clean(text)
-    assert len(shown) <= 200
-    shown.encode()  # raises if a surrogate is left
-    assert "\n" not in shown
-    assert not PRIVATE.search(shown)

@@ -16,7 +16,7 @@ from gateway.convert import parse_document
 from gateway.intake.preparation import prepare
 from gateway.model.errors import Refused
 from gateway.model.schema import job_schema
-from gateway.model.segment import FIELDS
+from gateway.model.segment_types import FIELDS
 from gateway.settings import Media, Settings
 from tests.convert.test_convert_pages import REQUESTS, SEGMENTS, without_comments
 
