@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from gateway import __version__
+from gateway.cli.showing import shown
 from gateway.cli.usage import Config, Set, read_file, refuse, settings_of
 from gateway.explain import explain_job, explain_reply, job_lines, reply_lines
 from gateway.model.errors import Refused, SettingsInvalid
@@ -67,7 +68,7 @@ def explain(
         for fault in refusal.errors:
             typer.echo(f"  {fault.loc}: {fault.msg}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(json.dumps(told, ensure_ascii=False, indent=2) if as_json else "\n".join(lines))
+    typer.echo(json.dumps(told, ensure_ascii=False, indent=2) if as_json else "\n".join(map(shown, lines)))
 
 
 def config(table: Annotated[bool, typer.Option("--table", help="as a Markdown table")] = False) -> None:
