@@ -1,6 +1,7 @@
 """Our HTTP server against clients that are slow, that lie, or that say what nobody understands."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -125,6 +126,13 @@ async def test_a_body_of_which_no_key_is_known_is_not_read(world: World) -> None
     auth = {"keys": [{"name": "a", "sha256": "0" * 64}]}
     gateway = await world.gateway(http=HASTY, auth=auth)
     assert problem(await answer(gateway, HEAD + b"Content-Length: 500\r\n\r\n")) == (401, "unauthorized")
+
+
+async def test_a_bomb_that_nobody_reads_is_left_and_not_unpacked_to_its_end(world: World) -> None:
+    gateway = await world.gateway(auth={"keys": [{"name": "a", "sha256": "0" * 64}]})
+    bomb = gzip.compress(bytes(32 * 1024**2))
+    head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+    assert problem(await answer(gateway, head + bomb)) == (401, "unauthorized")  # read to its end, it would stay open
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.cli.showing import shown
 from gateway.cli.usage import AsJson, Config, Set, read_file, refuse, settings_of
 from gateway.explain import explain_job, explain_reply
 from gateway.model.errors import Refused
@@ -53,7 +54,7 @@ def explain(
         status = None if over_ws else http_status or 200
         told = explain_reply(body, status, settings, nodes=nodes, implementation=implementation)
         lines = _reply_lines(told)
-    typer.echo(json.dumps(told, ensure_ascii=False, indent=2) if as_json else "\n".join(lines))
+    typer.echo(json.dumps(told, ensure_ascii=False, indent=2) if as_json else "\n".join(map(shown, lines)))
 
 
 def _explained(raw: bytes, settings: Settings, *, as_json: bool) -> dict[str, Any]:

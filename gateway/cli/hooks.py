@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.showing import shown
 from gateway.cli.usage import AsJson, Config, Set, read_file, refuse, settings_of
 from gateway.convert import render_cq
 from gateway.intake.hooks.delivery import FORM, Delivery
@@ -81,9 +82,9 @@ def _lines(reading: Reading) -> list[str]:
     targets = [f"group:{job['group_id']}" if "group_id" in job else f"private:{job['user_id']}" for job in reading.jobs]
     first = reading.jobs[0]
     lines += [f"goes to    {', '.join(targets)}", f"key        {first['key']}"]
-    shown = {"account": "account", "replaces": "collapse_key"}
-    lines += [f"{word:<10} {first[field]}" for word, field in shown.items() if field in first]
-    return [*lines, "", *(f"  | {line}" for line in _as_read(first["message"]).split("\n"))]
+    others = {"account": "account", "replaces": "collapse_key"}
+    lines += [f"{word:<10} {first[field]}" for word, field in others.items() if field in first]
+    return [*lines, "", *(f"  | {shown(line)}" for line in _as_read(first["message"]).split("\n"))]
 
 
 def _as_read(message: Segments) -> str:

@@ -66,8 +66,9 @@ class Events:
         self._clock = clock
         self._watches = watches
         self._lanes = lanes
-        self._seen: OrderedDict[bytes, None] = OrderedDict()
-        self._bans: OrderedDict[tuple[str, str], int] = OrderedDict()
+        # By account: what one says first must not silence another.
+        self._seen: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+        self._bans: OrderedDict[tuple[str, str, str], int] = OrderedDict()
         self._refused: dict[tuple[str, str], float] = {}
         self._log = Log()
         self.tallies: Mapping[str, Counter[str]] = defaultdict(Counter)
@@ -122,11 +123,11 @@ class Events:
         number = self._watches[account].number
         if event.self_id is not None and number and event.self_id != number:
             self._somebody_else(account, event.self_id, number)
-        elif (stale := self._stale(event, body)) is not None:
+        elif (stale := self._stale(account, event, body)) is not None:
             self._refuse(account, stale)
         else:
             await act(account, event)
-            self._remember(event, body)
+            self._remember(account, event, body)
         return True
 
     def _somebody_else(self, account: str, number: str, expected: str) -> None:
@@ -134,25 +135,25 @@ class Events:
         self._refuse(account, "self_id", self_id=number, expected=expected)
         self._lanes[account].recheck()
 
-    def _stale(self, event: Report, body: bytes) -> str | None:
+    def _stale(self, account: str, event: Report, body: bytes) -> str | None:
         """Return why a notice acts no more: it is old, or it was taken before. A settled message is settled anyway."""
         if not isinstance(event, Notice):
             return None
         if abs(self._clock.epoch_ms() / 1000 - event.time) > _FRESH_S:
             return "old"
-        if isinstance(event, GroupBan) and event.time < self._bans.get((event.group_id, event.user_id), 0):
+        if isinstance(event, GroupBan) and event.time < self._bans.get((account, event.group_id, event.user_id), 0):
             return "overtaken"
-        return "repeated" if _digest(body) in self._seen else None
+        return "repeated" if (account, _digest(body)) in self._seen else None
 
-    def _remember(self, event: Report, body: bytes) -> None:
+    def _remember(self, account: str, event: Report, body: bytes) -> None:
         """Keep what is needed to know an event that comes again, or too late."""
         if not isinstance(event, Notice):
             return
-        self._seen[_digest(body)] = None
+        self._seen[account, _digest(body)] = None
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         if isinstance(event, GroupBan):
-            self._bans[event.group_id, event.user_id] = event.time
+            self._bans[account, event.group_id, event.user_id] = event.time
             if len(self._bans) > _REMEMBERED:
                 self._bans.popitem(last=False)
 

@@ -148,10 +148,11 @@ class OneBot:
             raise _Answered(403, "a page of another site may not call; configure auth.keys and send one")
         given = query.get("access_token") or _header_token(request)
         key = self._key(given) if given else None
+        stranger = key is None and not self._guard.is_open
         try:
-            fields = {**await _body(request), **query}
+            fields = {**await _body(request, stranger=stranger), **query}
         except (Refused, _Answered):
-            if key is None and not self._guard.is_open:
+            if stranger:
                 raise _Answered(401, "send a configured key: `Authorization: Bearer <key>`") from None
             raise
         if key is None and isinstance(given := fields.get("access_token"), str) and given:
@@ -176,9 +177,14 @@ def _plain(action: str) -> str:
     return re.sub(r"_(async|rate_limited)$", "", action)
 
 
-async def _body(request: web.Request) -> Fields:
-    """Return the fields in the body: JSON, also where no content type or curl's default one is given, or a form."""
+async def _body(request: web.Request, *, stranger: bool) -> Fields:
+    """Return the fields in the body: JSON, also where no content type or curl's default one is given, or a form.
+
+    The key of a STRANGER may be one of them, but a large body is not looked into to find that out.
+    """
     raw = b"" if request.method == "GET" else await request.read()
+    if stranger and len(raw) >= _LARGE:
+        raise _Answered(401, "send a configured key: `Authorization: Bearer <key>`")
     if not raw.strip():
         return {}
     kind = request.content_type if "Content-Type" in request.headers else "application/json"

@@ -16,6 +16,7 @@ from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.scripts import Scripts
 from gateway.telemetry import Event, Log
+from gateway.web import read_small
 
 _GIVEN: dict[str, Any] = {"not": {"type": "null"}}
 _BOTH_ENDS: dict[str, Any] = {"required": ["for", "until"], "properties": {"for": _GIVEN, "until": _GIVEN}}
@@ -67,7 +68,7 @@ class Operator:
         return await self._release(whole_account(request, self._settings), "account")
 
     async def _hold(self, request: web.Request, account: str, name: str) -> web.Response:
-        wish = _wish(await request.read())
+        wish = _wish(await read_small(request))
         ends = await self._scripts.hold(
             account, name, wish.reason, operator=True, milliseconds=wish.for_, until=wish.until
         )
@@ -96,5 +97,5 @@ def _wish(body: bytes) -> Hold:
             for found in error.errors(include_url=False)
         ]
         raise Refused("hold_invalid", "this is no hold: give reason, and for or until", faults) from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refused("json_invalid", 'the body is no JSON; give {"reason": "…", "for": "10m"}, or nothing') from None

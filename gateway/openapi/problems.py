@@ -47,6 +47,7 @@ TARGET_FORBIDDEN = Trouble(403, "target_forbidden", "this key does not reach gro
 WHOLE_ACCOUNT = Trouble(
     403, "target_forbidden", "this key reaches only some targets, and this concerns all of the account"
 )
+WHOLE_GATEWAY = Trouble(403, "target_forbidden", "this key reaches only some targets, and this concerns all of them")
 FOREIGN = Trouble(
     403,
     "foreign",

@@ -112,7 +112,7 @@ SERVICE = (
         ),
         troubles=(
             told.SETTINGS_INVALID, told.RELOAD_UNAVAILABLE, told.STOPPING, told.QUERY_UNREADABLE, told.QUERY_INVALID,
-            *told.KEYED,
+            told.WHOLE_GATEWAY, *told.KEYED,
         ),
     ),
     Operation(

@@ -21,7 +21,7 @@ from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
 from gateway.store.scripts.wishes import Replayed
 from gateway.telemetry import Event, Log
-from gateway.web import KEY, problem
+from gateway.web import KEY, problem, read_small
 
 MOST = 1_000
 """Jobs replayed in one call."""
@@ -109,7 +109,7 @@ class Replay:
 
         One call replays up to 1,000, and says whether there are more: then it is called again.
         """
-        wish = _wish(await request.read())
+        wish = _wish(await read_small(request))
         jobs: list[tuple[str, str]] = []
         sample: list[bytes] = []
         count = 0

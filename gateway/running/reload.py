@@ -13,7 +13,7 @@ from gateway.model.errors import Fault, Refused, SettingsInvalid, StoreUnavailab
 from gateway.running.process import Running
 from gateway.settings import Settings, changes
 from gateway.telemetry import Event, Log, told
-from gateway.web import problem
+from gateway.web import KEY, problem, reaches_all
 
 Again = Callable[[], Settings]
 """Reads the settings as they were read at the start; raises SettingsInvalid."""
@@ -34,8 +34,10 @@ class Reload:
         """Change what RUNNING runs by, from now on."""
         self._running = running
 
-    async def post(self, _request: web.Request) -> web.Response:
+    async def post(self, request: web.Request) -> web.Response:
         """Answer `POST /v1/reload`: 200 with what became of it, 422 with each fault of settings that are refused."""
+        if not reaches_all(request.get(KEY)):
+            raise Refused("target_forbidden", "this key reaches only some targets, and this concerns all of them")
         if self._stopping.is_set():
             return problem(503, "stopping", "this gateway is stopping; try again", headers={"Retry-After": "1"})
         try:

@@ -2,7 +2,16 @@
 
 from gateway.web.guard import KEY, SESSION, Guard, may_use, reaches_all
 from gateway.web.problem import NOT_REPLICATED, Handler, problem, speak_problem, why_not_replicated
-from gateway.web.requests import add_routes, check_query, in_time, keep_private, only_header, server_limits, takes
+from gateway.web.requests import (
+    add_routes,
+    check_query,
+    in_time,
+    keep_private,
+    only_header,
+    read_small,
+    server_limits,
+    takes,
+)
 from gateway.web.secret import new_secret, sha256_of
 from gateway.web.session import COOKIE, Session, Sessions, is_of_own_page
 
@@ -25,6 +34,7 @@ __all__ = [
     "only_header",
     "problem",
     "reaches_all",
+    "read_small",
     "server_limits",
     "sha256_of",
     "speak_problem",

@@ -19,6 +19,7 @@ from gateway.web.problem import Handler, problem
 MAX_LINE = 8190
 """Longest request line, in bytes, and longest header field; more is answered with 400."""
 MAX_HEADERS = 100
+_SMALL = 16 * 1024  # bytes; a document of a few fields that is larger names thousands that are none
 _LINGER_S = 2.0  # how long a client that was refused before its body was read may go on sending, to read the answer
 
 
@@ -49,9 +50,9 @@ def in_time(http: Http) -> Middleware:
         body = request.content
         if body.is_eof():  # it came with the head, as most do, or there is none
             return await handler(request)
-        if (request.content_length or 0) > http.max_body:
-            raise web.HTTPRequestEntityTooLarge(http.max_body, request.content_length or 0)
         try:
+            if (request.content_length or 0) > http.max_body:
+                raise web.HTTPRequestEntityTooLarge(http.max_body, request.content_length or 0)
             async with asyncio.timeout(http.timeout / 1000) as deadline:
 
                 def arrived() -> None:
@@ -66,8 +67,28 @@ def in_time(http: Http) -> Middleware:
             late = problem(408, "body_late", f"the body did not come within {http.timeout} ms (http.timeout)")
             late.force_close()
             return late
+        finally:
+            _leave(request)
 
     return receive
+
+
+def _leave(request: web.Request) -> None:
+    """Let go of a compressed body that nobody read to its end.
+
+    The server reads on for a while, so that the client gets to its answer: of a bomb it would unpack gigabytes by that,
+    and do nothing else meanwhile.
+    """
+    if "Content-Encoding" in request.headers and not request.content.is_eof():
+        request.content.set_exception(web.RequestPayloadError("left"))
+
+
+async def read_small(request: web.Request) -> bytes:
+    """Return the body of REQUEST, a document of a few fields; raises Refused `too_large` when it is more than that."""
+    body = await request.read()
+    if len(body) > _SMALL:
+        raise Refused("too_large", f"the body has {len(body)} bytes; at most {_SMALL} here")
+    return body
 
 
 async def keep_private(_request: web.Request, response: web.StreamResponse) -> None:

@@ -133,6 +133,11 @@ def test_a_forward_is_shown_node_by_node() -> None:
     )
 
 
+def test_the_words_of_a_job_move_no_cursor_and_turn_no_line() -> None:
+    printed = explain("-", job={"group_id": 1, "message": "paid\rrefused \u202egnp.exe"}).stdout
+    assert r"  | paid\rrefused \u202egnp.exe" in printed
+
+
 def test_the_last_instant_there_is_can_be_explained() -> None:
     job = {"group_id": 1, "message": "x", "not_before": "9999-12-31T23:59:59.9999Z"}
     assert "not before 9999-12-31T23:59:59.999Z" in explain("-", job=job).stdout

@@ -33,6 +33,12 @@ def test_the_sample_of_every_preset_can_be_tried(tmp_path: Path, preset: str) ->
     assert "\n  | " in told
 
 
+def test_the_words_of_a_payload_move_no_cursor(tmp_path: Path) -> None:
+    words = ("hooks", "try", "generic", "-")
+    code, told = gateway(tmp_path, *words, stdin=json.dumps({"text": "paid\rrefused"}))
+    assert (code, r"  | paid\rrefused" in told) == (0, True)
+
+
 def test_a_payload_of_ones_own_is_tried_with_the_hook_as_it_is_set(tmp_path: Path) -> None:
     payload = {"ref": "refs/heads/main", "repository": {"full_name": "a/b"}, "sender": {"login": "c"}, "commits": []}
     words = ("hooks", "try", "code", "-", "-H", "X-GitHub-Event: ping", "--json")

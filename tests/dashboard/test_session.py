@@ -170,6 +170,7 @@ async def test_what_is_no_sign_in_is_refused(world: World) -> None:
         ({"key": ""}, {}, 422, "session_invalid"),
         ({"key": "boss", "for": "ever"}, {}, 422, "session_invalid"),
         ({"key": "boss"}, {"Content-Type": "text/plain"}, 415, "content_type"),
+        ({"key": "boss"} | {f"x{number}": 1 for number in range(2_000)}, {}, 413, "too_large"),
     ):
         told = await gateway.post("/session", body, headers)
         assert (told.status, told.json["code"]) == (status, code)

@@ -1,5 +1,6 @@
 """What NapCat's notices hold and let go."""
 
+import json
 import time
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ import aiohttp
 import pytest
 
 from gateway.sandbox.events import bot_offline, heartbeat
-from tests.forward.test_events import tell
+from tests.forward.test_events import signature, tell
 from tests.world import SECRET, Gateway, World, until
 
 SELF = "10001"
@@ -160,6 +161,18 @@ async def test_the_same_notice_acts_once(world: World) -> None:
     await gateway.post("/v1/targets/group/1/release", {})
     await tell(gateway, event)
     assert await holds(gateway) == []
+
+
+async def test_what_one_account_says_of_a_group_keeps_nobody_from_hearing_another(world: World) -> None:
+    second = world.account(name="second", events_secret="other")
+    gateway = await world.gateway(accounts=[world.account(), second])
+    now = int(time.time())
+    later, ours = (ban(user_id=0, time=seconds) for seconds in (now + 60, now))
+    for event in (later, ours):  # `second` says it first, of a time to come
+        body = json.dumps(event).encode()
+        await gateway.post("/napcat/second/events", body, signature(body, "other"))
+    assert (await tell(gateway, ours)).status == 204
+    assert await holds(gateway) == [("group:1", "muted")]
 
 
 async def test_an_event_of_another_number_changes_nothing(world: World) -> None:

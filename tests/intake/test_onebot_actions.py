@@ -73,6 +73,8 @@ async def test_a_token_is_taken_from_query_header_or_body_and_the_query_wins(wor
     assert await status("?access_token=bad", Authorization="Bearer good") == 403
     assert await status(Authorization="Bearer bad") == 403
     assert await status(body={"access_token": "bad"}) == 403
+    # Of strangers nothing large is looked into.
+    assert await status(body={"access_token": "good", "message": "x" * 65_536}) == 401
     assert await status(Authorization="Bearer reader") == 403
     assert world.napcat.received == []
     assert await status("?access_token=good", Authorization="Bearer bad") == 200

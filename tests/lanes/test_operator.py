@@ -84,6 +84,8 @@ BAD: list[tuple[str, Any, int, str]] = [
     ("/v1/targets/group/1/park", [1], 422, "hold_invalid"),
     ("/v1/targets/group/1/park", b"{", 400, "json_invalid"),
     ("/v1/targets/group/1/park", b"\xff", 400, "json_invalid"),
+    ("/v1/targets/group/1/park", b"[" * 10_000, 400, "json_invalid"),
+    ("/v1/targets/group/1/park", {f"x{number}": 1 for number in range(2_000)}, 413, "too_large"),
 ]
 
 

@@ -146,6 +146,12 @@ async def test_a_wish_that_cannot_be_understood_names_every_wrong_field(
     assert [fault["loc"] for fault in reply.json["errors"]] == places
 
 
+async def test_a_wish_of_thousands_of_fields_is_not_looked_into(world: World) -> None:
+    gateway = await world.gateway()
+    reply = await gateway.post("/v1/jobs/replay", {"state": "dead"} | {f"x{number}": 1 for number in range(2_000)})
+    assert (reply.status, reply.json["code"]) == (413, "too_large")
+
+
 async def test_the_receipt_of_a_replay_goes_to_the_callback_of_the_old_job(world: World) -> None:
     told: list[dict[str, Any]] = []
 

@@ -87,6 +87,13 @@ async def test_a_key_that_is_added_lets_in_and_one_that_is_removed_no_more(world
     assert (await gateway.post("/v1/reload", b"", bearer("new"))).status == 403
 
 
+async def test_a_key_that_reaches_only_some_targets_may_not_change_the_settings_of_all(world: World) -> None:
+    keys = [key("narrow", scopes=["admin"], targets=["group:1"])]
+    gateway = await world.gateway(auth={"keys": keys})
+    reply = await gateway.post("/v1/reload", b"", bearer("narrow"))
+    assert (reply.status, reply.json["code"]) == (403, "target_forbidden")
+
+
 async def test_a_key_keeps_what_it_has_used_of_its_rate(world: World) -> None:
     admin, limited = key("boss", scopes=["admin"]), key("limited", rate="1/1h")
     gateway = await world.gateway(auth={"keys": [admin, limited]})

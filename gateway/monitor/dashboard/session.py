@@ -15,7 +15,7 @@ from gateway.model.rate import parse_rate
 from gateway.model.window import Window
 from gateway.model.wording import faults_of
 from gateway.settings import Key
-from gateway.web import COOKIE, KEY, SESSION, Guard, Session, is_of_own_page, problem
+from gateway.web import COOKIE, KEY, SESSION, Guard, Session, is_of_own_page, problem, read_small
 from gateway.web.session import LASTS_S
 
 _ALL = ["admin", "read", "send"]
@@ -88,7 +88,7 @@ class SignIn:
             return problem(403, "foreign", "only the page of this gateway may sign in here")
         if request.content_type != "application/json":
             raise Refused("content_type", f"send the key as application/json, not {request.content_type}")
-        return _wish(await request.read())
+        return _wish(await read_small(request))
 
     def _limited(self, request: web.Request, *, wrong: bool) -> web.Response | None:
         """Return the refusal of a sign-in after too many WRONG ones; a right one is then no more welcome."""
