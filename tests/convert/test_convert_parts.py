@@ -16,6 +16,7 @@ from gateway.model.errors import Refused
 from gateway.model.segment import FIELDS
 from gateway.settings import Delivery
 from tests.convert.harness import ACCOUNT, faults, parts_of, sent
+from tests.trials import TRIALS
 
 URL = "https://example.com/a"
 SEGMENTS: dict[str, dict[str, Any]] = {
@@ -164,7 +165,7 @@ def text_of(part: list[dict[str, Any]]) -> str:
 WORDS = st.sampled_from(["text", "text", "at", "face", "image", "image", "video", "dice", "long", "blank"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100 * TRIALS, deadline=None)
 @given_(st.lists(WORDS, min_size=1, max_size=60))
 def test_splitting_loses_nothing_and_keeps_the_order(words: list[str]) -> None:
     long = {"long": "{}." * 1_500, "blank": " \n" * 600 + "{}"}

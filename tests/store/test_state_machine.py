@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
@@ -32,10 +31,11 @@ from gateway.store.producer import Producer
 from gateway.store.values import Ended, Limits, Row, Submission, Tick, TickPolicy
 from tests.store.clock import BEGINNING, ScriptsInOurTime
 from tests.store.model import CALL, FINAL, FIRST_LOOK, REQUESTER_PERIOD, SKEW, Account, Job
+from tests.trials import TRIALS
 
 BACKLOG = Keys("gw").account("main")[RING.index("backlog")]
 
-EXAMPLES = int(os.environ.get("GATEWAY_STATE_MACHINE_EXAMPLES", "120"))
+EXAMPLES = 60 * TRIALS
 DAY = 86_400_000
 POLICY = TickPolicy(
     limits=Limits((), (), (), requester=[Rate(1, REQUESTER_PERIOD)]),
