@@ -32,17 +32,25 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, unless somebody asks for more than everything, what installs packages and asks others' tools."""
+    """Leave out, unless somebody names them, the trials that are steps of their own in .ci/run."""
     if config.option.markexpr or config.args != list(config.getini("testpaths")):
         return
-    left_out = [item for item in items if item.get_closest_marker("deploy")]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not item.get_closest_marker("deploy")]
+    steps = {item for item in items for name in ("browser", "deploy") if item.get_closest_marker(name)}
+    config.hook.pytest_deselected(items=list(steps))
+    items[:] = [item for item in items if item not in steps]
 
 
 def _cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once() -> Iterator[None]:
+    """Let the hundreds of processes that tests start keep what they compile of us, also where Python is told not to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        yield
 
 
 @pytest.fixture(name="transport")

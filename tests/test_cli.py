@@ -1,14 +1,12 @@
 """The `gateway` command, as an operator runs it."""
 
-import asyncio
 import hashlib
 import json
-import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,35 +14,12 @@ import pytest
 from gateway import __version__
 from gateway.sandbox.process import GatewayProcess
 from gateway.settings import Settings, load_settings
+from tests.cli.commands import command, said
 from tests.world import until
 
 ACCOUNT = {"name": "main", "endpoint": "http://127.0.0.1:9"}
 LOG = {"format": "json"}
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux to end a child with its parent")
-
-
-class Ended(NamedTuple):
-    """How a command ended and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-
-async def command(folder: Path, *words: str, **environ: str) -> Ended:
-    """Run `gateway …` in FOLDER to its end."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", *words),
-        cwd=folder,
-        env={**inherited, "PYTHONPATH": str(Path(__file__).parents[1]), "COLUMNS": "200", **environ},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(30):
-        out, err = await process.communicate()
-    return Ended(process.returncode or 0, out.decode(), err.decode())
 
 
 @pytest.fixture(name="started")
@@ -77,72 +52,72 @@ def servers(folder: Path) -> list[int]:
 
 
 async def test_help_names_every_command(tmp_path: Path) -> None:
-    ended = await command(tmp_path, "--help")
+    ended = await command(tmp_path, "", "--help")
     assert ended.code == 0
     for name in ("run", "check", "config", "demo", "sandbox", "keys", "version", "send", "jobs", "status", "schema"):
         assert name in ended.out
 
 
-async def test_every_command_explains_itself_and_tells_its_version(tmp_path: Path) -> None:
-    run, version = await asyncio.gather(command(tmp_path, "run", "--help"), command(tmp_path, "version"))
+def test_every_command_explains_itself_and_tells_its_version(tmp_path: Path) -> None:
+    run, version = said(tmp_path, "run", "--help"), said(tmp_path, "version")
     assert (run.code, version.code) == (0, 0)
     assert "--config" in run.out
     assert version.out.strip() == __version__
 
 
-async def test_an_unknown_command_is_wrong_use(tmp_path: Path) -> None:
-    ended = await command(tmp_path, "rnu")
+def test_an_unknown_command_is_wrong_use(tmp_path: Path) -> None:
+    ended = said(tmp_path, "rnu")
     assert ended.code == 2
     assert "rnu" in ended.err
 
 
-async def test_a_check_of_good_settings_ends_well_and_names_the_accounts(tmp_path: Path) -> None:
+def test_a_check_of_good_settings_ends_well_and_names_the_accounts(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("accounts: [{name: second, endpoint: 'http://127.0.0.1:3000'}]")
-    ended = await command(tmp_path, "check")
+    ended = said(tmp_path, "check")
     assert (ended.code, ended.err) == (0, "")
     assert "second" in ended.out
 
 
-async def test_a_check_of_bad_settings_prints_each_fault_on_a_line_that_names_its_key(tmp_path: Path) -> None:
+def test_a_check_of_bad_settings_prints_each_fault_on_a_line_that_names_its_key(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("http: {port: x, prot: 1}\naccounts: [{name: a}]\nlimits: {group: [often]}")
-    ended = await command(tmp_path, "check", "--config", "bad.yaml")
+    ended = said(tmp_path, "check", "--config", "bad.yaml")
     assert (ended.code, ended.out) == (2, "")
     lines = ended.err.splitlines()
     keys = ["accounts.0.endpoint", "http.port", "http.prot", "limits.group.0"]
     assert sorted(line.partition(":")[0] for line in lines) == keys
 
 
-async def test_the_config_file_is_found_in_the_environment_too(tmp_path: Path) -> None:
-    ended = await command(tmp_path, "check", GATEWAY_CONFIG=str(tmp_path / "none.yaml"))
+def test_the_config_file_is_found_in_the_environment_too(tmp_path: Path) -> None:
+    ended = said(tmp_path, "check", GATEWAY_CONFIG=str(tmp_path / "none.yaml"))
     assert ended.code == 2
     assert "none.yaml: cannot be read" in ended.err
 
 
-async def test_a_setting_on_the_command_line_stands_above_all_others(tmp_path: Path) -> None:
-    fine, bad, form = await asyncio.gather(
-        command(tmp_path, "check", "--set", "http.port=9000", GATEWAY_HTTP__PORT="x"),
-        command(tmp_path, "check", "--set", "http.port=["),
-        command(tmp_path, "check", "--set", "http.port"),
+def test_a_setting_on_the_command_line_stands_above_all_others(tmp_path: Path) -> None:
+    fine, bad, form = (
+        said(tmp_path, "check", "--set", "http.port=9000", GATEWAY_HTTP__PORT="x"),
+        said(tmp_path, "check", "--set", "http.port=["),
+        said(tmp_path, "check", "--set", "http.port"),
     )
     assert fine.code == 0
     assert (bad.code, bad.err.partition(":")[0]) == (2, "http.port")
     assert (form.code, form.err.strip()) == (2, "--set http.port: write section.key=value")
 
 
-async def test_the_printed_config_is_a_config(tmp_path: Path) -> None:
-    ended = await command(tmp_path, "config")
+def test_the_printed_config_is_a_config(tmp_path: Path) -> None:
+    ended = said(tmp_path, "config")
     (tmp_path / "printed.yaml").write_text(ended.out)
     assert load_settings(tmp_path / "printed.yaml", {}) == Settings()
 
 
-async def test_a_new_key_is_printed_with_the_line_that_lets_it_in(tmp_path: Path) -> None:
+def test_a_new_key_is_printed_with_the_line_that_lets_it_in(tmp_path: Path) -> None:
     import yaml
 
     words = ("--scope", "send", "--scope", "admin", "--target", "group:1*", "--target", "private:2", "--rate", "100/1s")
-    short, long, again = await asyncio.gather(
-        command(tmp_path, "keys", "new", "--name", "bot", "--json"),
-        command(tmp_path, "keys", "new", "--name", "bot", *words, "--json"),
-        command(tmp_path, "keys", "new", "--name", "bot"),
+    short, long, again = (
+        said(tmp_path, "keys", "new", "--name", "bot", "--json"),
+        said(tmp_path, "keys", "new", "--name", "bot", *words, "--json"),
+        said(tmp_path, "keys", "new", "--name", "bot"),
     )
     keys = [json.loads(ended.out) for ended in (short, long)]
     told = again.out.splitlines()
@@ -162,11 +137,9 @@ async def test_a_new_key_is_printed_with_the_line_that_lets_it_in(tmp_path: Path
     assert "rate" not in yaml.safe_load(keys[0]["line"])[0]
 
 
-async def test_a_key_that_could_not_be_configured_is_not_made(tmp_path: Path) -> None:
+def test_a_key_that_could_not_be_configured_is_not_made(tmp_path: Path) -> None:
     words = ("--scope", "sen", "--target", "grp:1", "--rate", "often")
-    bad, nameless = await asyncio.gather(
-        command(tmp_path, "keys", "new", "--name", "a b", *words), command(tmp_path, "keys", "new")
-    )
+    bad, nameless = (said(tmp_path, "keys", "new", "--name", "a b", *words), said(tmp_path, "keys", "new"))
     assert (bad.code, bad.out, nameless.code, nameless.out) == (2, "", 2, "")
     assert [line.partition(":")[0] for line in bad.err.splitlines()] == ["--name", "--scope", "--target", "--rate"]
 

@@ -19,8 +19,9 @@ from gateway.model.receipt import FINAL_STATES, Receipt
 from gateway.sandbox.napcat import StandIn
 from gateway.sandbox.process import GatewayProcess
 from gateway.settings import load_settings
-from gateway.store.client import Clients, connected
+from gateway.store.client import Clients, connected, translated
 from gateway.store.embedded import embedded_server
+from gateway.store.keys import RING, Keys
 from gateway.store.producer import Producer
 
 _NUMBERS = itertools.count(1)
@@ -50,6 +51,7 @@ class World:
         self.napcat = napcat
         self.transport = transport
         self.producer = Producer(clients)
+        self._tails: dict[str, Tail] = {}
         self._port: socket.socket | None = None
 
     def settings(self, **sections: Any) -> dict[str, Any]:
@@ -114,8 +116,8 @@ class World:
         return await self.producer.add(*(json.dumps(job) for job in jobs))
 
     async def receipts(self, account: str = "main") -> list[Receipt]:
-        """Return every receipt in the stream of ACCOUNT."""
-        return [Receipt.model_validate_json(entry) for entry in await self.producer.receipts(account)]
+        """Return every receipt told in the stream of ACCOUNT so far."""
+        return await self._tails.setdefault(account, Tail(self.clients, account)).read()
 
     async def ended(self, count: int, deadline: float = 60.0) -> list[Receipt]:
         """Wait until COUNT jobs have ended and return their final receipts, in the order of their endings."""
@@ -125,6 +127,26 @@ class World:
 
         found: list[Receipt] = await until(finals, lambda found: len(found) >= count, deadline)
         return found
+
+
+class Tail:
+    """Reads the stream of receipts of an account, each entry once."""
+
+    def __init__(self, clients: Clients, account: str = "main") -> None:
+        """Begin at the stream's beginning."""
+        self._redis = clients.commands
+        self._stream = Keys("gw").account(account)[RING.index("receipts")]
+        self._last = "0-0"
+        self._seen: list[Receipt] = []
+
+    async def read(self) -> list[Receipt]:
+        """Return what was read before and what is new; raises StoreUnavailable."""
+        with translated():
+            entries: Any = await self._redis.xrange(self._stream, min=f"({self._last}")
+        for entry, fields in entries:
+            self._seen.append(Receipt.model_validate_json(fields[b"receipt"]))
+            self._last = entry.decode()
+        return list(self._seen)
 
 
 class Gateway:
@@ -230,17 +252,22 @@ async def serving(method: str, handler: Callable[[web.Request], Awaitable[web.St
 
 
 async def until(look: Callable[[], Any], fits: Callable[[Any], Any] = bool, deadline: float = 30.0) -> Any:
-    """Look again and again until what is seen fits, and return it; fail with the last sight at the DEADLINE (s)."""
-    ends_at = asyncio.get_running_loop().time() + deadline
+    """Look again and again until what is seen fits, and return it; fail with the last sight at the DEADLINE (s).
+
+    A look that takes long is taken less often: who waits leaves the machine to what is waited for.
+    """
+    now = asyncio.get_running_loop().time
+    ends_at = now() + deadline
     while True:
+        began = now()
         seen = look()
         if asyncio.iscoroutine(seen):
             seen = await seen
         if fits(seen):
             return seen
-        if asyncio.get_running_loop().time() > ends_at:
+        if now() > ends_at:
             raise AssertionError(f"not within {deadline} s; last seen: {seen!r:.2000}")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(min(max(0.01, 3 * (now() - began)), 0.2))
 
 
 async def listens(port: int) -> bool:

@@ -6,6 +6,7 @@ A command is imported when it is called: `gateway check --live`, which a contain
 pay for a web server and a Redis client it does not use.
 """
 
+import gc
 from importlib import import_module
 from typing import Any
 
@@ -48,7 +49,7 @@ class _Commands(TyperGroup):
                 self.get_command(ctx, name)
             return None
         if cmd_name not in self.commands:
-            found = getattr(import_module(f"gateway.cli.{cmd_name}"), cmd_name)
+            found = getattr(_imported(f"gateway.cli.{cmd_name}"), cmd_name)
             around = typer.Typer(add_completion=False, callback=_gateway)
             if isinstance(found, typer.Typer):
                 around.add_typer(found, name=cmd_name)
@@ -57,6 +58,16 @@ class _Commands(TyperGroup):
             group = typer.main.get_group(around)
             self.commands[cmd_name] = group.commands[cmd_name]
         return super().get_command(ctx, cmd_name)
+
+
+def _imported(name: str) -> Any:
+    """Import a module and all it needs without looking for garbage among that: it took a fifth of a start."""
+    gc.disable()
+    try:
+        return import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _gateway() -> None:

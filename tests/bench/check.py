@@ -6,6 +6,7 @@ once more when something was missed, and then counts.
 
 import argparse
 import statistics
+from collections.abc import Awaitable, Callable
 
 from tests.bench import turns
 from tests.bench.floors import REACHED_AT_LEAST, REACHED_AT_MOST, SHARE
@@ -23,15 +24,21 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 async def measure(arguments: argparse.Namespace) -> Report:
     """Measure once, and once more when a floor was missed."""
-    report = await _try(arguments.jobs, arguments.rounds)
+    return await settled(lambda: once(arguments.jobs, arguments.rounds))
+
+
+async def settled(measure_once: Callable[[], Awaitable[Report]]) -> Report:
+    """Return the report of one measurement where it is met, else that of the next, which says what the first missed."""
+    report = await measure_once()
     if report.met:
         return report
-    again = await _try(arguments.jobs, arguments.rounds)
+    again = await measure_once()
     again.notes += ["measured again, since the first try missed:", *(str(one) for one in report.bounds if not one.met)]
     return again
 
 
-async def _try(jobs: int, rounds: int) -> Report:
+async def once(jobs: int, rounds: int) -> Report:
+    """Measure everything, with so many JOBS a turn and so many ROUNDS."""
     report = Report("check", f"{jobs} jobs a turn, {rounds} rounds", ("ratio", "measured", "reached before"))
     measured = await _times(jobs, rounds) | await _bytes(jobs)
     for name, reached in (REACHED_AT_LEAST | REACHED_AT_MOST).items():

@@ -14,8 +14,8 @@ from gateway.sandbox.napcat import StandIn
 from gateway.sandbox.process import GatewayProcess
 from tests.chaos.evidence import Evidence
 from tests.chaos.plan import PATIENCE_MS, RATES, REPLICAS, SECRET_WORD, Blow, Plan, make_plan
-from tests.chaos.traffic import Tail, evidence_of, post_all, push_all
-from tests.world import SECRET, world
+from tests.chaos.traffic import all_ended, evidence_of, post_all, push_all
+from tests.world import SECRET, Tail, world
 
 _RETRY = {"retcode": 200, "verdict": "retry"}
 SETTINGS: dict[str, Any] = {
@@ -80,8 +80,8 @@ async def run(seed: int, folder: Path, transport: str = "http") -> Run:
             group.create_task(post_all([replica.url for replica in replicas], plan.jobs, Random(seed)))
             for number, blows in enumerate(plan.blows):
                 group.create_task(_suffer(replicas, number, blows, made.napcat))
-        tail = Tail(made)
-        await tail.all_ended(plan.jobs, _ENDED_WITHIN)
+        tail = Tail(made.clients)
+        await all_ended(tail, plan.jobs, _ENDED_WITHIN)
         codes = await asyncio.gather(*(replica.stop() for replica in replicas))
         evidence = await evidence_of(made, plan.jobs, tail, RATES, plan.encounters)
         left = {

@@ -20,8 +20,8 @@ from tests.chaos.promises import (
     nothing_is_left_over,
 )
 from tests.chaos.server import Server
-from tests.chaos.traffic import Tail, evidence_of, post_all, push_all, queued
-from tests.world import SECRET, World, until
+from tests.chaos.traffic import all_ended, evidence_of, post_all, push_all, queued
+from tests.world import SECRET, Tail, World, until
 
 RATES = {"account": (30, 0.2), "group": (10, 0.2), "user": (10, 0.2)}
 LIMITS = {scope: [f"{count}/{int(period * 1000)}ms"] for scope, (count, period) in RATES.items()}
@@ -63,7 +63,7 @@ class Flow:
     def __init__(self, world: World, gateways: Sequence[GatewayProcess], burst: int) -> None:
         self.world = world
         self.gateways = gateways
-        self._tail = Tail(world)
+        self._tail = Tail(world.clients)
         urls = [gateway.url for gateway in gateways]
         self._producers = (
             asyncio.create_task(push_all(world, JOBS, [(burst, 0.03)])),
@@ -77,7 +77,7 @@ class Flow:
     async def keeps_every_promise(self) -> None:
         """Wait until all jobs have ended, and check what came of them."""
         await asyncio.gather(*self._producers)
-        await self._tail.all_ended(JOBS, 30)
+        await all_ended(self._tail, JOBS, 30)
         evidence = await evidence_of(self.world, JOBS, self._tail, RATES)
         for promise in PROMISES:
             promise(evidence)

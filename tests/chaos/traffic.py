@@ -7,17 +7,15 @@ from contextlib import suppress
 from functools import partial
 from itertools import cycle
 from random import Random
-from typing import Any
 
 import aiohttp
 
 from gateway.model.errors import StoreUnavailable
-from gateway.model.receipt import FINAL_STATES, Receipt
-from gateway.store.client import translated
+from gateway.model.receipt import FINAL_STATES
 from gateway.store.keys import Keys
 from tests.chaos.evidence import Evidence, arrivals_of, by_job, shown_by
 from tests.chaos.plan import Encounter, PlannedJob
-from tests.world import World, until
+from tests.world import Tail, World, until
 
 _KEYS = Keys("gw")
 _AGAIN = 0.05  # seconds before a producer tries again
@@ -77,40 +75,16 @@ async def _taken(session: aiohttp.ClientSession, url: str, job: PlannedJob) -> b
         return False
 
 
-class Tail:
-    """Reads the stream of receipts, each entry once."""
+async def all_ended(tail: Tail, jobs: Sequence[PlannedJob], deadline: float) -> None:
+    """Wait until all JOBS have ended, but no longer than DEADLINE seconds: a promise names what is missing."""
 
-    def __init__(self, world: World) -> None:
-        """Begin at the stream's beginning."""
-        self.seen: list[Receipt] = []
-        self._ended: set[str] = set()
-        self._world = world
-        self._stream = _account_key("receipts")
-        self._last = "0-0"
+    async def ended() -> int:
+        with suppress(StoreUnavailable):
+            return len({receipt.id for receipt in await tail.read() if receipt.state in FINAL_STATES})
+        return 0
 
-    async def all_ended(self, jobs: Sequence[PlannedJob], deadline: float) -> None:
-        """Wait until all JOBS have ended, but no longer than DEADLINE seconds: a promise names what is missing."""
-
-        async def ended() -> int:
-            with suppress(StoreUnavailable):
-                await self.read()
-            return len(self._ended)
-
-        with suppress(AssertionError):
-            await until(ended, lambda number: number >= len(jobs), deadline)
-
-    async def read(self) -> None:
-        """Read what is new; raises StoreUnavailable."""
-        while entries := await self._entries():
-            new = [Receipt.model_validate_json(fields[b"receipt"]) for _, fields in entries]
-            self.seen += new
-            self._ended |= {receipt.id for receipt in new if receipt.state in FINAL_STATES}
-            self._last = entries[-1][0].decode()
-
-    async def _entries(self) -> list[tuple[bytes, dict[bytes, bytes]]]:
-        with translated():
-            reply: Any = await self._world.clients.commands.xread({self._stream: self._last}, count=1_000)
-        return next(iter(reply.values())) if reply else []
+    with suppress(AssertionError):
+        await until(ended, lambda number: number >= len(jobs), deadline)
 
 
 async def evidence_of(
@@ -121,12 +95,11 @@ async def evidence_of(
     encounters: Mapping[str, Sequence[Encounter]] | None = None,
 ) -> Evidence:
     """Gather what is left behind when all has ended."""
-    await tail.read()
     return Evidence(
         jobs,
         arrivals_of(world.napcat.received, encounters or {}),
         shown_by(world.napcat.delivered),
-        by_job(tail.seen),
+        by_job(await tail.read()),
         rates,
         await _left_over(world),
     )

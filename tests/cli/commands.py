@@ -1,4 +1,4 @@
-"""Commands as a person runs them: processes of their own, against a real gateway."""
+"""Commands as a person runs them, against a real gateway: as processes, or in this one where nothing else matters."""
 
 import asyncio
 import os
@@ -7,6 +7,11 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +51,20 @@ async def end(process: Process, stdin: str | None = None) -> Ended:
 async def command(folder: Path, url: str, *words: str, stdin: str | None = None, **environ: str) -> Ended:
     """Run `gateway …` to its end."""
     return await end(await start(folder, url, *words, stdin=DEVNULL if stdin is None else PIPE, **environ), stdin)
+
+
+def said(folder: Path, *words: str, **environ: str) -> Ended:
+    """Run `gateway …` in FOLDER and in this process, which costs no start; no gateway may log here meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name in [name for name in os.environ if name.startswith("GATEWAY_")]:
+            patch.delenv(name)
+        for name, value in ({"COLUMNS": "200"} | environ).items():
+            patch.setenv(name, value)
+        ended = CliRunner().invoke(app, words)
+    if ended.exception is not None and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    return Ended(ended.exit_code, ended.stdout, ended.stderr)
 
 
 def interrupt(process: Process) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.client.changes import Changes
 from gateway.model.receipt import Receipt
+from tests.trials import TRIALS
 
 START = datetime(2026, 1, 31, tzinfo=UTC)
 STATES = ("unknown", "delivered", "dead", "rejected")
@@ -19,7 +20,7 @@ def receipt(job: int, at: int, version: int) -> Receipt:
     return Receipt.model_validate({**document, **times, "parts": {"total": 1, "delivered": 0}})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100 * TRIALS, deadline=None)
 @given(
     looks=st.lists(
         st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4_000)), max_size=4), min_size=1, max_size=4),

@@ -14,6 +14,7 @@ from gateway.model.job import Format, Job
 from gateway.model.segment_types import FIELDS
 from gateway.settings import Delivery, Media
 from tests.convert.harness import ACCOUNT
+from tests.trials import TRIALS
 
 NAMES = sorted({name for fields in FIELDS.values() for name in fields})
 SCALARS = (
@@ -46,7 +47,7 @@ ANYTHING = st.recursive(SCALARS, nested, max_leaves=15)
 TARGETS = st.sampled_from([{"group_id": 1}, {"user_id": 2}, {"user_id": 2, "group_id": 1, "temp_session": True}])
 
 
-@settings(max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=500 * TRIALS, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANYTHING, TARGETS, st.sampled_from(["text", "cq"]))
 def test_any_message_ends_in_parts_or_a_refusal(message: Any, target: dict[str, Any], form: str) -> None:
     job = Job.model_validate({**target, "message": message, "format": form})
@@ -66,7 +67,7 @@ def test_any_message_ends_in_parts_or_a_refusal(message: Any, target: dict[str, 
 
 
 @example("1e18:")
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=500 * TRIALS, deadline=None)
 @given(st.binary(max_size=60) | st.text(alphabet='{}[]":,\\u0d8e19-.ax \ud800', max_size=60))
 def test_any_bytes_end_in_an_object_or_a_refusal(raw: bytes | str) -> None:
     try:
@@ -100,7 +101,7 @@ PIECES = [*"a &;,=好\n\r\t\0\x7f\x85\u2028\ud800😀", "[CQ:", "[CQ:face,id=1]"
 WORDS = st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=300 * TRIALS, deadline=None)
 @given(ORDINARY | WORDS | ANYTHING, st.sampled_from(["text", "cq"]), st.booleans())
 def test_reading_at_once_and_reading_thoroughly_agree(message: Any, form: Format, private: bool) -> None:
     media = Media(file_roots=("/media",))
@@ -130,7 +131,7 @@ SENDABLE = st.lists(
 )
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=300 * TRIALS, deadline=None)
 @given(SENDABLE, st.sampled_from([0, 1, 19, 20]))
 def test_what_is_one_part_as_it_stands_is_packed_so(segments: list[Any], images: int) -> None:
     message = [*segments, *[{"type": "image", "data": {"file": "https://a.b/c"}}] * images]

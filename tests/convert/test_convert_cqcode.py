@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.convert.cqcode import parse_cq, render_cq
+from tests.trials import TRIALS
 
 GOOD = {
     "hello": [("text", {"text": "hello"})],
@@ -61,13 +62,13 @@ MESSAGES = st.lists(st.tuples(st.none() | PLAIN, st.none() | CODES), max_size=6)
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200 * TRIALS, deadline=None)
 @given(MESSAGES)
 def test_what_is_rendered_is_read_back_unchanged(message: list[dict[str, Any]]) -> None:
     assert parse_cq(render_cq(message)) == message
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200 * TRIALS, deadline=None)
 @given(TRICKY)
 def test_what_is_read_is_rendered_to_what_reads_the_same(text: str) -> None:
     try:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.convert import fingerprint
 from tests.convert.harness import parts_of
+from tests.trials import TRIALS
 
 URL = "https://example.com/a.png"
 
@@ -88,7 +89,7 @@ ODD = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100 * TRIALS, deadline=None)
 @given(ODD)
 def test_odd_events_never_raise(event: Any) -> None:
     assert len(fingerprint(event)) == 16

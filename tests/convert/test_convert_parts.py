@@ -16,6 +16,7 @@ from gateway.model.segment_types import ALONE
 from gateway.settings import Delivery
 from tests.convert.harness import ACCOUNT, faults, parts_of, sent
 from tests.convert.test_convert_segments import GOOD
+from tests.trials import TRIALS
 
 URL = "https://example.com/a"
 SEGMENTS = {"reply": {"id": "1"}, **{kind: data or {} for kind, data, _ in reversed(GOOD)}}
@@ -142,7 +143,7 @@ def text_of(part: list[dict[str, Any]]) -> str:
 WORDS = st.sampled_from(["text", "text", "at", "face", "image", "image", "video", "dice", "long", "blank"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100 * TRIALS, deadline=None)
 @given_(st.lists(WORDS, min_size=1, max_size=60))
 def test_splitting_loses_nothing_and_keeps_the_order(words: list[str]) -> None:
     long = {"long": "{}." * 1_500, "blank": " \n" * 600 + "{}"}

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.convert.text import cut, length
+from tests.trials import TRIALS
 
 CUTS = {
     "after a paragraph": ("aa. bb\n\ncc. dd ee", 14, ["aa. bb\n\n", "cc. dd ee"]),
@@ -54,7 +55,7 @@ def test_more_pieces_than_allowed_are_refused_before_they_are_made() -> None:
 TEXTS = st.text(alphabet="ab 。.!\n\r\u0301\u200d😀👧🇨🇳字", max_size=80)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200 * TRIALS, deadline=None)
 @given(TEXTS, st.integers(1, 12), st.integers(4, 12))
 def test_cutting_loses_no_character_and_keeps_the_order(text: str, room: int, limit: int) -> None:
     try:

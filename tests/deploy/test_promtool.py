@@ -8,6 +8,8 @@ import pytest
 from tests.debian import program_of, run
 from tests.deploy.test_alerts_and_board import DEPLOY, alerts, board_queries
 
+pytestmark = pytest.mark.deploy
+
 PACKAGE = "prometheus"
 FOR = 60  # minutes of samples, one each minute
 OF = 'job="napcat-gateway",instance="a:8080"'

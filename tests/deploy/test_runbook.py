@@ -104,6 +104,7 @@ async def _nothing() -> None:
     """Nothing has to happen meanwhile."""
 
 
+@pytest.mark.deploy
 @pytest.mark.timeout(180)
 async def test_the_commands_of_the_runbook_do_what_it_says(world: World, tmp_path: Path) -> None:
     folder = tmp_path / "operator"
@@ -124,6 +125,7 @@ async def test_the_commands_of_the_runbook_do_what_it_says(world: World, tmp_pat
         assert names.split() == ["main", "second"], "one of them would not be paused"
 
 
+@pytest.mark.deploy
 @pytest.mark.parametrize("part", ["online", "reload"])
 async def test_the_commands_that_ask_others_do_what_the_runbook_says(world: World, tmp_path: Path, part: str) -> None:
     folder = tmp_path / "operator"

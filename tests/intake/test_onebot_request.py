@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.intake.onebot_request import job_of, read_form, read_json
 from gateway.model.errors import Refused
+from tests.trials import TRIALS
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20) | st.sampled_from(
     ["//", "/* */", ",]", ", }", '"', "\\", "http://a", "file://D:/a.mp4"]
@@ -22,7 +23,7 @@ VALUES = st.recursive(
 COMMENTS = st.sampled_from(["", " ", "\n", '// a " comment\n', '/* a, ] } " \n comment */', "/**/", "//\n"])
 
 
-@settings(max_examples=300)
+@settings(max_examples=100 * TRIALS)
 @given(st.dictionaries(TEXT, VALUES, max_size=4), COMMENTS, COMMENTS, st.booleans())
 def test_comments_change_nothing_that_is_meant(fields: dict[str, Any], before: str, after: str, last: bool) -> None:
     text = json.dumps(fields, ensure_ascii=False, indent=1)

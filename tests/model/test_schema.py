@@ -19,6 +19,7 @@ from gateway.model.schema import job_schema
 from gateway.model.segment_types import FIELDS
 from gateway.settings import Media, Settings
 from tests.convert.test_convert_pages import REQUESTS, SEGMENTS, without_comments
+from tests.trials import TRIALS
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 SCHEMA = job_schema()
@@ -206,7 +207,7 @@ def test_fields_that_do_not_go_together_the_schema_refuses_too(document: Any) ->
     assert not fits(document)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100 * TRIALS, deadline=None)
 @given(st.fixed_dictionaries({"message": st.sampled_from(GOOD["message"])}, optional={
     name: st.sampled_from(values) for name, values in GOOD.items() if name != "message"
 }))  # fmt: skip

@@ -10,9 +10,10 @@ from gateway.model.duration import format_duration, parse_duration
 from gateway.model.errors import Refused
 from gateway.model.rate import Rate, parse_rate
 from gateway.model.target import Target, parse_target
+from tests.trials import TRIALS
 
 YEAR = 366 * 86_400_000
-quick = settings(max_examples=50, deadline=None, database=None)
+quick = settings(max_examples=50 * TRIALS, deadline=None, database=None)
 
 
 @quick

@@ -24,8 +24,8 @@ from tests.chaos.evidence import Evidence
 from tests.chaos.pair import Pair, pair
 from tests.chaos.plan import PlannedJob
 from tests.chaos.promises import broken, each_part_is_received_exactly_once
-from tests.chaos.traffic import Tail, evidence_of, post_all, push_all
-from tests.world import SECRET, World, until
+from tests.chaos.traffic import all_ended, evidence_of, post_all, push_all
+from tests.world import SECRET, Tail, World, until
 
 RATES = {"account": (40, 1.0), "group": (8, 1.0), "user": (8, 1.0)}
 SECTIONS: dict[str, Any] = {
@@ -109,8 +109,8 @@ class Flow:
     async def evidence(self) -> Evidence:
         """Wait until all jobs are in and have ended, and return what is left behind, as the last master knows it."""
         await asyncio.wait_for(asyncio.gather(*self._producers), 60)
-        await Tail(self._world).all_ended(JOBS, 60)
-        return await evidence_of(self._world, JOBS, Tail(self._world), RATES)
+        await all_ended(Tail(self._world.clients), JOBS, 60)
+        return await evidence_of(self._world, JOBS, Tail(self._world.clients), RATES)
 
 
 @pytest.mark.parametrize("seed", range(2))

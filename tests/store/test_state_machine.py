@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
@@ -46,10 +45,11 @@ from tests.store.happenings import (
 )
 from tests.store.model.account import Account
 from tests.store.model.values import CALL, FINAL, FIRST_LOOK, SKEW, Job
+from tests.trials import TRIALS
 
 BACKLOG = Keys("gw").of("main", "backlog")
 
-EXAMPLES = int(os.environ.get("GATEWAY_STATE_MACHINE_EXAMPLES", "120"))
+EXAMPLES = 60 * TRIALS
 
 
 class Lanes(RuleBasedStateMachine):

@@ -12,8 +12,8 @@ from gateway.model.errors import DataNewer, SettingsInvalid
 from gateway.settings import load_settings
 from gateway.store.format import FORMAT, refuse_unknown
 from gateway.store.keys import Keys
+from tests.cli.commands import command
 from tests.store.bench import Bench, job
-from tests.test_cli import command
 from tests.upgrade.made_up import second_format
 from tests.upgrade.trees import running
 from tests.world import Gateway, World, until
@@ -89,7 +89,7 @@ async def test_a_gateway_does_not_start_on_data_of_a_newer_format(world: World, 
     await redis.set("gw:format", mark)
     assert "the data under 'gw' were written by a newer gateway" in await refusal(world)
     (world.folder / "config.yaml").write_text(json.dumps(world.settings()))
-    ended = await command(world.folder, "run")
+    ended = await command(world.folder, "", "run")
     assert (ended.code, ended.err.count("\n")) == (2, 1), ended
 
 
@@ -198,7 +198,7 @@ async def version(world: World, key: str) -> int | None:
 
 async def test_settings_of_a_newer_version_are_refused_as_a_whole(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("version: 2\nacounts: []\n")
-    ended = await command(tmp_path, "check")
+    ended = await command(tmp_path, "", "check")
     assert ended.code == 2
     assert "version: these settings are written for a newer gateway (version 2; this one knows 1)" in ended.err
     assert "acounts" not in ended.err

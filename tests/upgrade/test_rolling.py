@@ -19,9 +19,9 @@ from gateway.store.keys import Keys
 from gateway.store.presence import replicas
 from tests.chaos.plan import PlannedJob
 from tests.chaos.promises import PROMISES, broken, each_part_is_received_exactly_once
-from tests.chaos.traffic import Tail, evidence_of, queued
+from tests.chaos.traffic import all_ended, evidence_of, queued
 from tests.upgrade.trees import ROOT, has_landed, landed, running
-from tests.world import World, until
+from tests.world import Tail, World, until
 
 OLD = "the_last_landed_version" if has_landed() else "this_version_for_want_of_that_commit"
 NEW = "this_version"
@@ -136,8 +136,8 @@ async def test_one_replica_after_the_other_is_exchanged_under_load_and_nobody_no
             load.addresses[place] = gateways[place].url
         await asyncio.gather(*map(sends, gateways))
         load.over.set()
-    tail = Tail(world)
-    await tail.all_ended(load.jobs, 60.0)
+    tail = Tail(world.clients)
+    await all_ended(tail, load.jobs, 60.0)
     assert [await gateway.stop() for gateway in gateways] == [0, 0]
     evidence = await evidence_of(world, load.jobs, tail, RATES)
     assert not broken(evidence, (*PROMISES, each_part_is_received_exactly_once))

@@ -6,8 +6,10 @@ import secrets
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
+import jinja2
 import yaml
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, pass_context
 
@@ -39,21 +41,7 @@ class Template:
     def __init__(self, text: str, *, segments: bool) -> None:
         """Compile TEXT; raises Refused when it is no template."""
         self._segments = segments
-        environment = Sandbox(
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            autoescape=False,
-            finalize=_as_mark if segments else _as_text,
-        )
-        try:
-            self._template = environment.from_string(text)
-        except TemplateSyntaxError as error:
-            raise Refused("template_invalid", f"line {error.lineno}: {error.message}") from None
-        except (TemplateError, TemplateFailed) as error:
-            raise Refused("template_invalid", str(error)) from None
-        except RecursionError:
-            raise Refused("template_invalid", "it is nested too deeply") from None
+        self._template = _compile(text, segments)
 
     def render(self, values: Mapping[str, Any]) -> Segments:
         """Return the segments made of VALUES, none when there is nothing to say; raises TemplateFailed."""
@@ -92,6 +80,26 @@ class Template:
             if length > LONGEST:
                 raise TemplateFailed(f"its output has more than {LONGEST} characters; cut what is long")
         return "".join(pieces)
+
+
+@lru_cache(maxsize=64)
+def _compile(text: str, segments: bool) -> jinja2.Template:
+    """Compile TEXT, once for all hooks of a preset and all reloads."""
+    environment = Sandbox(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+        finalize=_as_mark if segments else _as_text,
+    )
+    try:
+        return environment.from_string(text)
+    except TemplateSyntaxError as error:
+        raise Refused("template_invalid", f"line {error.lineno}: {error.message}") from None
+    except (TemplateError, TemplateFailed) as error:
+        raise Refused("template_invalid", str(error)) from None
+    except RecursionError:
+        raise Refused("template_invalid", "it is nested too deeply") from None
 
 
 class _Segment(dict[str, Any]):

@@ -2,11 +2,10 @@
 
 import gzip
 import hashlib
+from functools import cached_property
 from importlib.resources import files
-from typing import NamedTuple
 
 from aiohttp import web
-from aiohttp.typedefs import LooseHeaders
 
 from gateway.web import Guard, problem
 
@@ -35,11 +34,18 @@ _HEADERS = {
 _INDEX = "index.html"
 
 
-class _File(NamedTuple):
-    body: bytes
-    packed: bytes
-    headers: LooseHeaders
-    tag: str
+class _File:
+    """One file of the page."""
+
+    def __init__(self, name: str, body: bytes) -> None:
+        self.body = body
+        self.tag = hashlib.sha256(body).hexdigest()[:20]
+        self.headers = {**_HEADERS, "Content-Type": _TYPES[name.rpartition(".")[2]], "ETag": f'W/"{self.tag}"'}
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The body compressed, once somebody asks for it: to compress all at every start cost a third of a start."""
+        return gzip.compress(self.body, mtime=0)
 
 
 class Page:
@@ -49,7 +55,7 @@ class Page:
         """Turn away, by GUARD, pages of other sites; raises nothing: the files are part of the package."""
         self._guard = guard
         folder = files("gateway.monitor.dashboard") / "static"
-        self._files = {entry.name: _file(entry.name, entry.read_bytes()) for entry in folder.iterdir()}
+        self._files = {entry.name: _File(entry.name, entry.read_bytes()) for entry in folder.iterdir()}
 
     async def index(self, request: web.Request) -> web.Response:
         """Answer `/`."""
@@ -73,9 +79,3 @@ class Page:
             response.body = file.packed
             response.headers["Content-Encoding"] = "gzip"
         return response
-
-
-def _file(name: str, body: bytes) -> _File:
-    tag = hashlib.sha256(body).hexdigest()[:20]
-    kind = _TYPES[name.rpartition(".")[2]]
-    return _File(body, gzip.compress(body, mtime=0), {**_HEADERS, "Content-Type": kind, "ETag": f'W/"{tag}"'}, tag)
