@@ -4,7 +4,6 @@ Created with commands of our own client, from the program that the embedded serv
 """
 
 import asyncio
-import ctypes
 import gc
 import os
 import signal
@@ -26,7 +25,7 @@ from redis.exceptions import RedisError
 
 from gateway.sandbox.napcat import StandIn
 from gateway.store.client import connected
-from gateway.store.embedded import find_server, free_port
+from gateway.store.embedded import die_with_parent, find_server, free_port
 from tests.world import SECRET, World, until
 
 NODE_TIMEOUT_MS = 1_500  # without a word, after which a node of a cluster is thought to be dead
@@ -62,7 +61,7 @@ class Server:
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread runs here
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread runs here
         )
         await until(self.answers)
 
@@ -305,8 +304,12 @@ _DURABLE = ("--appendonly", "yes", "--save", "", "--maxmemory-policy", "noevicti
 def _member(folder: Path) -> Server:
     """Return a server that may become part of a cluster."""
     words = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(NODE_TIMEOUT_MS))
-    port = next(port for port in iter(free_port, 0) if _is_free(port + _BUS))
-    return Server(folder, *_DURABLE, *words, port=port)
+    return Server(folder, *_DURABLE, *words, port=cluster_port())
+
+
+def cluster_port() -> int:
+    """Return a free port for a server of a cluster; so is the one above it where it listens to the others."""
+    return next(port for port in iter(free_port, 0) if _is_free(port + _BUS))
 
 
 def _is_free(port: int) -> bool:
@@ -350,7 +353,3 @@ async def _company(sentinel: Server) -> tuple[int, int]:
     told: Any = await sentinel.redis.execute_command(*words)  # type: ignore[no-untyped-call]
     fields = told if isinstance(told, dict) else dict(zip(told[::2], told[1::2], strict=True))
     return int(fields[b"num-other-sentinels"]), int(fields[b"num-slaves"])
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG

@@ -124,7 +124,7 @@ async def _start(program: str, folder: Path, port: int, lock: int) -> asyncio.su
         start_new_session=True,
         # The folder is in use for as long as the server lives, even when its gateway does not.
         pass_fds=(lock,),
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        preexec_fn=die_with_parent if sys.platform == "linux" else None,
     )
     try:
         await _answering(process, port, folder)
@@ -134,7 +134,7 @@ async def _start(program: str, folder: Path, port: int, lock: int) -> asyncio.su
     return process
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask the kernel to end this child when its parent dies, be it by kill -9."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 

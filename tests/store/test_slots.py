@@ -1,10 +1,7 @@
 """Every script keeps to one slot of a Redis Cluster: that of its account, or that of its source."""
 
 import asyncio
-import ctypes
 import json
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,14 +19,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from gateway.model.attempt import Claim, Outcome
 from gateway.model.rate import parse_rate
 from gateway.model.verdict import Verdict, Widespread
-from gateway.sandbox.process import free_port
 from gateway.store.client import Clients, connected
-from gateway.store.embedded import find_server
+from gateway.store.embedded import die_with_parent, find_server
 from gateway.store.keys import RING, Keys
 from gateway.store.producer import Producer
 from gateway.store.sources import Sources
 from gateway.store.values import Row, Tick
 from tests.store.bench import DELIVERED, POLICY, WIDE, Bench, job
+from tests.topologies import cluster_port
 from tests.world import World, until
 
 KEYS = Keys("gw")
@@ -63,14 +60,14 @@ class Cluster:
 @pytest.fixture(scope="module", name="cluster")
 def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("cluster")
-    port = next(port for port in iter(free_port, 0) if _is_free(port + 10_000))  # where its bus listens
+    port = cluster_port()
     server = subprocess.Popen(
         [
             *(find_server(), "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)),
             *("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"),
             *("--appendonly", "yes", "--save", "", "--logfile", str(folder / "server.log")),
         ],
-        preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread runs here
+        preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread runs here
     )
     cluster = Cluster(port)
     try:
@@ -79,17 +76,6 @@ def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.close()
         server.kill()
         server.wait()
-
-
-def _is_free(port: int) -> bool:
-    with suppress(OSError, OverflowError), socket.socket() as probe:
-        probe.bind(("127.0.0.1", port))
-        return True
-    return False
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _insist(call: Callable[[], Any]) -> None:
