@@ -12,8 +12,8 @@
 -- Reply {outcomes, ended}: one {outcome, id} per job: admitted | duplicate (id of the first job) | conflict (same key,
 --       other fields) | seen (entry read before) | full (this and all after it were not taken)
 
-local source, most, keep, max_age = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local length = tonumber(ARGV[5])
+local source, most, max_age = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[4])
+KEEP, LENGTH = tonumber(ARGV[3]), tonumber(ARGV[5])
 
 -- Make of JOB, as it was submitted, one that waits; what only the admission asks is returned.
 local function enrol(job)
@@ -52,7 +52,7 @@ local function collapse(job)
   local old = id and load(id)
   redis.call('SET', name, job.id)
   if old and unsent(old) then
-    return old, withdraw(old, 'collapsed', keep, length)
+    return old, withdraw(old, 'collapsed')
   end
 end
 

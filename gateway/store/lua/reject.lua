@@ -4,11 +4,12 @@
 -- Steps jobs of which something may have been sent, or is being sent, stay: their own answer tells.
 -- Reply {ended}; fewer than looked at: no more can be ended
 
-local keep, length, target, most = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[5])
+KEEP, LENGTH = tonumber(ARGV[1]), tonumber(ARGV[2])
+local target, most = ARGV[3], tonumber(ARGV[5])
 local lane = redis.call('ZRANGE', LANE .. target, -most, -1)
 for _, id in ipairs(lane) do
   local job = load(id)
-  if job and unsent(job) then finish(job, 'rejected', ARGV[4], keep, length) end
+  if job and unsent(job) then finish(job, 'rejected', ARGV[4]) end
 end
 if not noted_down(FLIGHTS, target) then turn(target, now) end
 return written({ENDED})

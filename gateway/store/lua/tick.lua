@@ -34,8 +34,8 @@ local function rejoin(member)
   join(job)
 end
 
--- A replica that took over, and a master that was started again, have another name for their data than before, and may
--- not know the last of it; their clock may be another one, too.
+-- A replica of Redis that took over, and a master that was started again, have another name for their data than before,
+-- and may not know the last of it; their clock may be another one, too.
 local function meet_master()
   local told = redis.pcall('INFO', 'replication')
   local name = type(told) == 'string' and string.match(told, 'master_replid:(%x+)')
@@ -97,7 +97,7 @@ local function tick()
 
   local known, remembered = string.match(redis.call('GET', TICK .. replica) or '', '^(%d+)(.*)$')
   if known == sequence then
-    -- Written, so that it can be waited for until the replicas have what it says.
+    -- Written, so that it can be waited for until the replicas of Redis have what it says.
     redis.call('PEXPIRE', TICK .. replica, 600000)
     return {0, 1, claims_of(open_claims(remembered)), ended_before(remembered), {}, {}, 0}
   end

@@ -1,7 +1,7 @@
 -- What is known of an attempt's fate, whoever tells it, and what that means for its job and lane.
 -- include: ends
--- Each script that includes this reads from its ARGV what it uses of these.
-local KEEP, LENGTH, SETTLE_FOR
+-- A script in which a doubt may arise reads this from its ARGV.
+local SETTLE_FOR
 
 -- Remember that MESSAGE_ID is accounted for by JOB: an event that reports it later is no evidence of another attempt.
 local function remember_answered(job, message_id)
@@ -34,7 +34,7 @@ end
 -- JOB arrived after all: a replay of it that has not begun would be the same message once more.
 local function call_off_replay(job)
   local replay = job.replayed and load(job.replayed)
-  if replay and unsent(replay) then withdraw(replay, 'corrected', KEEP, LENGTH) end
+  if replay and unsent(replay) then withdraw(replay, 'corrected') end
 end
 
 -- JOB is known about again, and goes on: how long it was not is told at its end.
@@ -77,7 +77,7 @@ local function delivered(job, message_id, evidence)
     count_waiting(job, 1)
   end
   if complete then
-    local left = finish(job, 'delivered', nil, KEEP, LENGTH)
+    local left = finish(job, 'delivered', nil)
     if ended then call_off_replay(job) else turn(job.target, now, left) end
   elseif ended then
     job.updated = now -- more of it is known to have arrived; its state is what it was
@@ -102,7 +102,7 @@ local function doubt(job, code)
   redis.call('ZADD', LOOKS, floor(now + first_look()), job.id)
   save(job)
   go_on(job)
-  publish(job, LENGTH)
+  publish(job)
   redis.call('SADD', UNSETTLED .. job.target, job.id)
   redis.call('PEXPIRE', UNSETTLED .. job.target, KEEP)
   turn(job.target, job.settle_by)

@@ -63,7 +63,7 @@ local function ready(target)
       if job.settle_by > now then return nil, job.settle_by end
       give_up_settling(job)
     elseif job.expires <= now and not job.doubted and job.done == 0 then
-      finish(job, 'expired', job.lapse, KEEP, LENGTH)
+      finish(job, 'expired', job.lapse)
     elseif job.again and job.again > now then
       return nil, job.again
     else

@@ -1,5 +1,12 @@
 -- The ends of jobs: what each changes, and what is told of it.
 -- include: lanes, receipts
+-- Each script that includes this reads from its ARGV how long records and keys are kept (ms), and how many receipts.
+local KEEP, LENGTH
+
+local function publish(job)
+  redis.call('XADD', RECEIPTS, '*', 'receipt', receipt(job))
+  longest = LENGTH
+end
 
 -- Whether nothing of JOB may have been sent: only then may it be cancelled, expire or be replaced.
 local function unsent(job) return job.state == 'queued' and job.done == 0 and not job.doubted end
@@ -65,11 +72,11 @@ end
 -- never has many of them.
 local SWEEP_EVERY, SWEPT = 64, 192
 
-local function sweep_index(keep)
+local function sweep_index()
   local at = redis.call('HMGET', COUNTS, 'swept_ms', 'swept_seq')
   -- What came in less than KEEP ago is there still.
   local begin = at[1] and '(' .. at[1] .. '-' .. at[2] or '-'
-  local entries = redis.call('XRANGE', INDEX, begin, whole(now - keep), 'COUNT', SWEPT)
+  local entries = redis.call('XRANGE', INDEX, begin, whole(now - KEEP), 'COUNT', SWEPT)
   for _, entry in ipairs(entries) do
     if redis.call('EXISTS', JOB .. entry[2][2]) == 0 then redis.call('XDEL', INDEX, entry[1]) end
   end
@@ -93,7 +100,7 @@ end
 
 -- JOB ends in STATE because of CODE: out of its lane, its record and key kept for KEEP ms. What was not delivered
 -- keeps its parts, for a replay. Returns how many jobs are left in its lane, if it was there.
-function finish(job, state, code, keep, length)
+function finish(job, state, code)
   job.state, job.code, job.reason, job.ended = state, code, code == 'collapsed' and code or nil, now
   job.posts = nil -- a correction is told of with all tries
   local bodies = TELL_BODIES and bodies_of(job)
@@ -101,18 +108,18 @@ function finish(job, state, code, keep, length)
   local left = redis.call('ZREM', LANE .. job.target, job.id) == 1 and measure(job.target) or nil
   call_back(job, now)
   job.updated = nil -- when it ended
-  redis.call('SET', JOB .. job.id, packed_of(job), 'PX', keep)
-  if job.key then redis.call('PEXPIRE', KEY .. job.key, keep) end
+  redis.call('SET', JOB .. job.id, packed_of(job), 'PX', KEEP)
+  if job.key then redis.call('PEXPIRE', KEY .. job.key, KEEP) end
   local collapse = job.collapse and COLLAPSE .. job.target .. ':' .. job.collapse
   if collapse and redis.call('GET', collapse) == job.id then redis.call('DEL', collapse) end
   count_waiting(job, -1)
   tally('ended:' .. state)
   count(COUNTS, state, 1)
-  if counter(state) % SWEEP_EVERY == 0 then sweep_index(keep) end
+  if counter(state) % SWEEP_EVERY == 0 then sweep_index() end
   if state ~= 'delivered' then
-    redis.call('XADD', LETTERS, 'MINID', '~', whole(now - keep), '*', 'job', job.id)
+    redis.call('XADD', LETTERS, 'MINID', '~', whole(now - KEEP), '*', 'job', job.id)
   end
-  publish(job, length)
+  publish(job)
   ENDED[#ENDED + 1] = told(job, announce(job), bodies)
   return left
 end
@@ -121,12 +128,12 @@ end
 
 -- Take JOB, of which nothing may have been sent, out of wherever it waits, and end it as cancelled because of CODE.
 -- Returns the place it had in its lane, if it was there.
-local function withdraw(job, code, keep, length)
+local function withdraw(job, code)
   local target = job.target
   local at = redis.call('ZSCORE', LANE .. target, job.id)
   redis.call('ZREM', SCHEDULED, scheduled_as(job))
   if job.requester then redis.call('ZREM', ASIDE .. aside_of(job), job.id) end
-  local left = finish(job, 'cancelled', code, keep, length)
+  local left = finish(job, 'cancelled', code)
   if at and not noted_down(FLIGHTS, target) then turn(target, now, left) end
   return at
 end

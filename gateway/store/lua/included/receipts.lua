@@ -77,8 +77,3 @@ function receipt(job, shown, brief)
 end
 
 end
-
-local function publish(job, length)
-  redis.call('XADD', RECEIPTS, '*', 'receipt', receipt(job))
-  longest = length
-end

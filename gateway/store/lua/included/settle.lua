@@ -107,7 +107,7 @@ function settle(item)
   elseif item.settlement == 'unknown' then
     doubt(job, item.rule)
   else
-    turn(job.target, now, finish(job, item.settlement, item.rule, KEEP, LENGTH))
+    turn(job.target, now, finish(job, item.settlement, item.rule))
   end
 end
 

@@ -12,7 +12,7 @@ local function give_up_settling(job)
   end
   if job.row then job.evidence = 'history' end
   local resend = (job.on_unknown or on_unknown) == 'resend' and job.retries < most_retries and not job.row
-  if not resend then return finish(job, 'unconfirmed', job.code, KEEP, LENGTH) end
+  if not resend then return finish(job, 'unconfirmed', job.code) end
   job.state, job.retries = 'queued', job.retries + 1
   settled(job)
   save(job)
