@@ -1,10 +1,10 @@
-"""Who in this process has to hear that a callback is due: noted by whatever ended the job, taken by who posts it."""
+"""The accounts that may have a callback due: noted by whatever ends a job, taken by what posts callbacks."""
 
 import asyncio
 
 
 class Due:
-    """The accounts that may have a callback to post, since they were last taken."""
+    """Those noted since they were last taken."""
 
     def __init__(self) -> None:
         """Start with none."""

@@ -7,7 +7,7 @@ from gateway.store.keys import Keys
 
 
 class Producer:
-    """Pushes jobs the two ways DESIGN gives to producers; no more privileged than redis-cli."""
+    """Pushes jobs into a stream or a list as any producer does; no more privileged than redis-cli."""
 
     def __init__(self, clients: Clients, prefix: str = "gw") -> None:
         """Push with CLIENTS."""

@@ -1,4 +1,4 @@
-"""Which accounts were ever served here: what waits for one that is not any more is not forgotten."""
+"""The accounts ever served here, so that jobs of one that is served no more are not forgotten."""
 
 from collections.abc import Collection
 from typing import Any

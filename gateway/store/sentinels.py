@@ -45,7 +45,7 @@ class Sentinels:
 
     @property
     def known(self) -> Node | None:
-        """The master of whom was heard last."""
+        """The master that was named last, None before the first answer."""
         return self._master
 
     async def master(self) -> Node:
