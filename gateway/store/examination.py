@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 
 from redis.asyncio import Redis
 
-from gateway.model.errors import SettingsInvalid, StoreUnavailable
+from gateway.model.errors import StoreUnavailable
 from gateway.model.finding import Finding
 from gateway.settings import Intake, Settings
 from gateway.store.client import connected, translated
 from gateway.store.fitness import judged
-from gateway.store.format import refuse_unknown
+from gateway.store.format import unknown
 from gateway.store.keys import Keys
 from gateway.store.unusable import unusable
 
@@ -26,11 +26,7 @@ async def examine(settings: Settings) -> list[Finding]:
                 return found  # what lies in a server that cannot be used does not matter
             found += [one async for one in _sources(clients.commands, settings.intake)]
             accounts = [account.name for account in settings.accounts]
-            try:
-                await refuse_unknown(clients, Keys(settings.redis.prefix), accounts)
-            except SettingsInvalid as error:
-                key, _, detail = str(error).partition(": ")
-                found.append(Finding("fault", key, detail, refuses=True))
+            found += [one async for one in unknown(clients, Keys(settings.redis.prefix), accounts)]
             return found
     except StoreUnavailable as error:
         return [unusable(error)]

@@ -39,12 +39,13 @@ What no version may change while the format is the same, as commit d8da54e reads
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import msgpack
 
 from gateway.model.errors import DataNewer, SettingsInvalid
+from gateway.model.finding import Finding
 from gateway.store.client import Clients, translated
 from gateway.store.keys import Keys
 
@@ -72,27 +73,46 @@ async def refuse_unknown(clients: Clients, keys: Keys, accounts: Iterable[str]) 
 
     Raises StoreUnavailable when Redis does not answer.
     """
+    if found := [str(finding) async for finding in unknown(clients, keys, accounts)]:
+        raise SettingsInvalid("\n".join(found))
+
+
+async def unknown(clients: Clients, keys: Keys, accounts: Iterable[str]) -> AsyncIterator[Finding]:
+    """Yield a fault for each of ACCOUNTS of which the data are of a format unknown here, and for those beside them.
+
+    Raises StoreUnavailable when Redis does not answer.
+    """
+    redis: Any = clients.commands
     with translated():
-        _refuse_newer("the data", keys, await clients.commands.get(keys.format))
+        if _is_newer(mark := await redis.get(keys.format)):
+            yield _newer_fault("the data", keys, mark)
         for account in accounts:
-            mark = await clients.commands.hget(keys.of(account, "counts"), "format")
-            _refuse_newer(f"the data of account {account!r}", keys, mark)
-            if await _is_older(clients.commands, keys, account):
-                raise SettingsInvalid(
-                    f"redis.prefix: jobs of account {account!r} under {keys.prefix!r} wait that were written by an "
-                    "older gateway than this one can read; start that version again and let it run its queue empty "
-                    "first, with intake.streams and intake.lists empty, or give this one another redis.prefix"
+            if _is_newer(mark := await redis.hget(keys.of(account, "counts"), "format")):
+                yield _newer_fault(f"the data of account {account!r}", keys, mark)
+            elif await _is_older(redis, keys, account):
+                yield _fault(
+                    f"jobs of account {account!r} under {keys.prefix!r} wait that were written by an older gateway "
+                    "than this one can read",
+                    "start that version again and let it run its queue empty first, with intake.streams and "
+                    "intake.lists empty",
                 )
 
 
-def _refuse_newer(what: str, keys: Keys, mark: Any) -> None:
-    if mark is None or (mark.isdigit() and int(mark) <= FORMAT):
-        return
-    raise SettingsInvalid(
-        f"redis.prefix: {what} under {keys.prefix!r} were written by a newer gateway (format {mark.decode()}; this one"
-        f" knows {FORMAT}): start that version or a newer one, restore a backup made before it, or give this one "
-        "another redis.prefix"
+def _newer_fault(what: str, keys: Keys, mark: bytes) -> Finding:
+    known = f"(format {mark.decode(errors='replace')}; this one knows {FORMAT})"
+    return _fault(
+        f"{what} under {keys.prefix!r} were written by a newer gateway {known}",
+        "start that version or a newer one, restore a backup made before it",
     )
+
+
+def _fault(detail: str, remedy: str) -> Finding:
+    return Finding("fault", "redis.prefix", detail, f"{remedy}, or give this one another redis.prefix", refuses=True)
+
+
+def _is_newer(mark: Any) -> bool:
+    """Return whether the MARK of data says that they are of a format unknown here."""
+    return mark is not None and not (mark.isdigit() and int(mark) <= FORMAT)
 
 
 async def _is_older(redis: Any, keys: Keys, account: str) -> bool:
