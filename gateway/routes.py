@@ -7,7 +7,7 @@ from aiohttp import web
 
 from gateway.clock import Clock
 from gateway.forward.events import Events
-from gateway.forward.verdict import clean
+from gateway.forward.quoting import clean
 from gateway.intake.admission import Admission
 from gateway.intake.api import JobsIntake
 from gateway.intake.batch import BatchIntake

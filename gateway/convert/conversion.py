@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gateway.convert.faults import faults_of, refusal
+from gateway.convert.faults import refusal, segment_faults
 from gateway.convert.message import read_message
 from gateway.convert.split import split
 from gateway.convert.wire import write_part
@@ -53,7 +53,7 @@ def _card_faults(job: Job, *, wanted: bool) -> list[Fault]:
     """Find what is wrong with the fields of a forward card, which only a message of nodes has."""
     if _CARD_FIELDS.isdisjoint(job.model_fields_set):
         return []
-    given = {name: value for name in Card.__annotations__ if (value := getattr(job, name)) is not None}
+    given = job.card
     if not wanted:
         reason = "belongs to a merged forward, and the message has no node segments; leave it out"
         return [Fault(name, reason, "card_field") for name in given]
@@ -62,5 +62,5 @@ def _card_faults(job: Job, *, wanted: bool) -> list[Fault]:
     try:
         CARD.validate_python(given)
     except ValidationError as error:
-        return faults_of(error, "forward card")
+        return segment_faults(error, "forward card")
     return []

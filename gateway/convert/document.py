@@ -39,9 +39,8 @@ def parse_document(raw: bytes | str) -> dict[str, Any]:
         except _Questionable:
             _refuse_values(text)  # or what comes behind the questionable value is no JSON at all
     except json.JSONDecodeError as error:
-        _refuse(f"{error.msg} at line {error.lineno}, column {error.colno}" if text.strip() else "it is empty")
-    if not isinstance(document, dict):
-        _refuse("this is no JSON object; write {…}")
+        _refuse_syntax(error)
+    document = _object(document)
     if "\\u" in text and _SUSPICIOUS_ESCAPE.search(text):
         _refuse_characters(document)
     return document
@@ -58,12 +57,10 @@ def split_document(raw: bytes, name: str) -> tuple[dict[str, Any], list[str]]:
         document = _MARKING_DECODER.decode(text)
         items = list(_items(text, name)) if isinstance(document, dict) and isinstance(document.get(name), list) else []
     except json.JSONDecodeError as error:
-        _refuse(f"{error.msg} at line {error.lineno}, column {error.colno}" if text.strip() else "it is empty")
+        _refuse_syntax(error)
     except RecursionError:
         _refuse("it nests too deep to be read; flatten it")
-    if not isinstance(document, dict):
-        _refuse("this is no JSON object; write {…}")
-    return document, items
+    return _object(document), items
 
 
 def _items(text: str, name: str) -> Iterator[str]:
@@ -98,6 +95,17 @@ def _read(text: str) -> Any:
 
 def _refuse(reason: str, loc: str = "document") -> NoReturn:
     raise Refused("json_invalid", f"the JSON is not usable: {reason}", (Fault(loc, reason, "json_invalid"),))
+
+
+def _refuse_syntax(error: json.JSONDecodeError) -> NoReturn:
+    where = f"{error.msg} at line {error.lineno}, column {error.colno}"
+    _refuse(where if error.doc.strip() else "it is empty")
+
+
+def _object(document: Any) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        _refuse("this is no JSON object; write {…}")
+    return document
 
 
 def _decoded(raw: bytes | str) -> str:

@@ -38,7 +38,7 @@ def refusal(faults: Sequence[Fault]) -> Refused:
     return Refused("message_invalid", detail, tuple(faults[:MAX_FAULTS]))
 
 
-def faults_of(error: ValidationError, kind: str, loc: str = "", skip: int = 0) -> list[Fault]:
+def segment_faults(error: ValidationError, kind: str, loc: str = "", skip: int = 0) -> list[Fault]:
     """Return pydantic's findings about a segment of type `kind` at `loc`, less their first `skip` steps."""
     faults = []
     for found in error.errors(include_url=False)[:MAX_FAULTS]:

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gateway.convert.cqcode import is_plain, parse_cq
-from gateway.convert.faults import MAX_FAULTS, faults_of, refusal, unknown_type
+from gateway.convert.faults import MAX_FAULTS, refusal, segment_faults, unknown_type
 from gateway.convert.media import resolve
 from gateway.convert.split import is_blank
 from gateway.model.card import Card
@@ -174,7 +174,7 @@ class _Reading:
         try:
             segment = SEGMENT.validate_python(raw)
         except ValidationError as error:
-            self.faults += faults_of(error, kind, loc, skip=1)
+            self.faults += segment_faults(error, kind, loc, skip=1)
             return None
         for field, msg in _settle(segment, self.media):
             self.fault(f"{loc}.data.{field}", msg, "media")

@@ -50,8 +50,7 @@ def write_part(job: Job, segments: Sequence[Segment], timeout_ms: int, markdown:
             message = [_renamed(segment, markdown) for segment in segments]
     body["message"] = message
     if nodes:
-        card = {"source": job.source, "news": job.news, "summary": job.summary, "prompt": job.prompt}
-        body |= {name: value for name, value in card.items() if value is not None}
+        body |= job.card
     body["timeout"] = timeout_ms
     written = to_json(body, ensure_ascii=True)
     if len(written) > MAX_BODY:

@@ -1,6 +1,10 @@
 """Where an account's NapCat is, and what opens its door: checked once, before any connection."""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
+
+import aiohttp
 
 from gateway.model.errors import SettingsInvalid
 from gateway.settings import Account
@@ -44,6 +48,12 @@ def check_endpoint(endpoint: str, token: str, schemes: frozenset[str] = HTTP) ->
         raise SettingsInvalid("token: has a line break or another character no HTTP header can carry; remove it")
 
 
-def authorization(token: str) -> dict[str, str]:
-    """Return the headers that carry TOKEN: a Bearer header, and never the URL, where NapCat would log it."""
-    return {"Authorization": f"Bearer {token}"} if token else {}
+def session(token: str, *, headers: Mapping[str, str] = {}, **options: Any) -> aiohttp.ClientSession:
+    """Return an HTTP client that carries TOKEN in a header, never in the URL, where NapCat would log it.
+
+    It keeps no cookies, and asks no proxy of the environment.
+    """
+    authorization = {"Authorization": f"Bearer {token}"} if token else {}
+    return aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(), headers={**headers, **authorization}, trust_env=False, **options
+    )

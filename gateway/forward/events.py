@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from gateway.clock import Clock
 from gateway.convert import fingerprint
+from gateway.forward.notices import Notices
 from gateway.forward.reports import (
     BotOffline,
     FriendRecall,
@@ -19,7 +20,6 @@ from gateway.forward.reports import (
     Heartbeat,
     Kicked,
     Lifecycle,
-    Notice,
     Report,
     SentMessage,
 )
@@ -35,8 +35,6 @@ from gateway.web import problem
 
 _UNTIL_LIFTED_S = 600  # how long a group whose mute has no end is parked; its lifting is an event of its own
 _TELL_S = 60.0  # between two lines of the log about events refused for the same reason
-_FRESH_S = 300  # notices older than this act no more: a recorded one cannot be played again later
-_REMEMBERED = 1_000  # notices known to have been taken, so that one is not played again at once either
 
 
 class Events:
@@ -66,9 +64,8 @@ class Events:
         self._clock = clock
         self._watches = watches
         self._lanes = lanes
-        # By account: what one says first must not silence another.
-        self._seen: OrderedDict[tuple[str, bytes], None] = OrderedDict()
-        self._bans: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+        # One for each account: what one says first must not silence another.
+        self._notices: Mapping[str, Notices] = defaultdict(lambda: Notices(clock))
         self._refused: dict[tuple[str, str], float] = {}
         self._log = Log()
         self.tallies: Mapping[str, Counter[str]] = defaultdict(Counter)
@@ -123,39 +120,17 @@ class Events:
         number = self._watches[account].number
         if event.self_id is not None and number and event.self_id != number:
             self._somebody_else(account, event.self_id, number)
-        elif (stale := self._stale(account, event, body)) is not None:
+        elif (stale := self._notices[account].stale(event, body)) is not None:
             self._refuse(account, stale)
         else:
             await act(account, event)
-            self._remember(account, event, body)
+            self._notices[account].take(event, body)
         return True
 
     def _somebody_else(self, account: str, number: str, expected: str) -> None:
         """Refuse an event of another number, and find out who is logged in."""
         self._refuse(account, "self_id", self_id=number, expected=expected)
         self._lanes[account].recheck()
-
-    def _stale(self, account: str, event: Report, body: bytes) -> str | None:
-        """Return why a notice acts no more: it is old, or it was taken before. A settled message is settled anyway."""
-        if not isinstance(event, Notice):
-            return None
-        if abs(self._clock.epoch_ms() / 1000 - event.time) > _FRESH_S:
-            return "old"
-        if isinstance(event, GroupBan) and event.time < self._bans.get((account, event.group_id, event.user_id), 0):
-            return "overtaken"
-        return "repeated" if (account, _digest(body)) in self._seen else None
-
-    def _remember(self, account: str, event: Report, body: bytes) -> None:
-        """Keep what is needed to know an event that comes again, or too late."""
-        if not isinstance(event, Notice):
-            return
-        self._seen[account, _digest(body)] = None
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-        if isinstance(event, GroupBan):
-            self._bans[account, event.group_id, event.user_id] = event.time
-            if len(self._bans) > _REMEMBERED:
-                self._bans.popitem(last=False)
 
     def _refuse(self, account: str, reason: str, **fields: Any) -> None:
         """Count an event that does nothing; tell so once a minute, since anybody may send any number of them."""
@@ -240,10 +215,6 @@ class Events:
         if await self._scripts.release(account, name, reason, operator=False):
             self._log.info(Event.LANE_RELEASED, account=account, name=name)
             await self._bell.ring([account])
-
-
-def _digest(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=16).digest()
 
 
 def genuine(body: bytes, secret: str, signature: str) -> bool:

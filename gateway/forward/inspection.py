@@ -7,7 +7,7 @@ from typing import NamedTuple
 import aiohttp
 
 from gateway.forward.answer import Reply
-from gateway.forward.endpoint import authorization, events_address, websocket_address
+from gateway.forward.endpoint import events_address, session, websocket_address
 from gateway.forward.failure import words
 from gateway.forward.listener import TOKEN_REFUSED, Frame
 from gateway.forward.napcat import NapCat
@@ -147,12 +147,8 @@ class _Inspection:
     async def _first_frame(self, address: str) -> Frame:
         """Return what a connection for events begins with."""
         async with (
-            aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers=authorization(self._account.token.get_secret_value()),
-                trust_env=False,
-            ) as session,
-            session.ws_connect(address, timeout=aiohttp.ClientWSTimeout(ws_close=0.2)) as socket,
+            session(self._account.token.get_secret_value()) as client,
+            client.ws_connect(address, timeout=aiohttp.ClientWSTimeout(ws_close=0.2)) as socket,
         ):
             message = await socket.receive()
             return Frame.read(message.data.encode()) if message.type is aiohttp.WSMsgType.TEXT else Frame()

@@ -10,7 +10,7 @@ from aiohttp import WSCloseCode, WSMsgType
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.clock import Clock
-from gateway.forward.endpoint import authorization, events_address
+from gateway.forward.endpoint import events_address, session
 from gateway.forward.failure import words
 from gateway.model.errors import StoreRefuses, StoreUnavailable
 from gateway.model.listening import Listening
@@ -127,26 +127,21 @@ class Listener:
 
     async def _hear(self) -> None:
         """Keep a connection, with growing pauses; raises what `take` and `connected` raise."""
-        token = self._account.token.get_secret_value()
-        async with aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=authorization(token),
-            trust_env=False,
-        ) as session:
+        async with session(self._account.token.get_secret_value()) as client:
             pause = self._first_pause
             while True:
-                reason, detail = await self._connect(session)
+                reason, detail = await self._connect(client)
                 if self.state.state == "connected" and self._clock.monotonic() - self.state.began > pause:
                     pause = self._first_pause
                 self._lose(reason, detail)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, self._longest_pause)
 
-    async def _connect(self, session: aiohttp.ClientSession) -> tuple[Loss, str]:
+    async def _connect(self, client: aiohttp.ClientSession) -> tuple[Loss, str]:
         """Connect, hear what comes, and return why nothing comes any more."""
         try:
             async with asyncio.timeout(_CONNECT_S):
-                socket = await session.ws_connect(
+                socket = await client.ws_connect(
                     self._url,
                     heartbeat=self._silence_s,
                     max_msg_size=LARGEST_FRAME,

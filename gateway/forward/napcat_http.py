@@ -19,7 +19,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from gateway.forward.answer import LARGEST_ANSWER, Reply, read_answer
 from gateway.forward.deadlines import Deadlines
-from gateway.forward.endpoint import QUESTIONS, authorization, check_endpoint
+from gateway.forward.endpoint import QUESTIONS, check_endpoint, session
 from gateway.forward.failure import failure_of
 from gateway.forward.napcat import NapCat
 from gateway.model.errors import NotSent
@@ -53,13 +53,11 @@ class NapCatHttp(NapCat):
         self._in_flight = 0
         self._loop = asyncio.get_running_loop()
         self._deadlines = Deadlines()
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", **authorization(token)}
-        self._session = aiohttp.ClientSession(
+        self._session = session(
+            token,
+            headers={"Content-Type": "application/json", "Accept-Encoding": "identity"},
             connector=aiohttp.TCPConnector(limit=self._limit, keepalive_timeout=_IDLE_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=headers,
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_s),
-            trust_env=False,
         )
 
     @property

@@ -20,7 +20,7 @@ from collections.abc import Callable
 import aiohttp
 
 from gateway.forward.answer import Reply
-from gateway.forward.endpoint import HTTP, QUESTIONS, authorization, check_endpoint, websocket_address
+from gateway.forward.endpoint import HTTP, QUESTIONS, check_endpoint, session, websocket_address
 from gateway.forward.failure import unreached
 from gateway.forward.napcat import NapCat
 from gateway.forward.ws_connection import Connection, failed
@@ -64,14 +64,12 @@ class NapCatWs(NapCat):
         self._transport: asyncio.Transport | None = None
         reaching = aiohttp.TraceConfig()
         reaching.on_connection_create_end.append(self._reach)
-        self._session = aiohttp.ClientSession(
+        self._session = session(
+            token,
             connector=aiohttp.TCPConnector(limit=0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=authorization(token),
             timeout=aiohttp.ClientTimeout(total=None),
             trace_configs=[reaching],
             middlewares=[self._upgrade],
-            trust_env=False,
         )
 
     @property

@@ -1,17 +1,17 @@
 """What a person may do to lanes: park a target, pause an account, and let them go on."""
 
-import json
 from typing import Annotated, Any, Self
 
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gateway.convert import parse_document
 from gateway.lanes.address import account_of, target_of, whole_account
 from gateway.model.duration import Milliseconds
 from gateway.model.errors import Fault, Refused
 from gateway.model.instant import Instant, format_instant
 from gateway.model.spelling import Text
-from gateway.model.wording import reason as reason_of
+from gateway.model.wording import faults_of
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.scripts import Scripts
@@ -90,12 +90,7 @@ class Operator:
 
 def _wish(body: bytes) -> Hold:
     try:
-        return Hold.model_validate(json.loads(body) if body.strip() else {})
+        return Hold.model_validate(parse_document(body) if body.strip() else {})
     except ValidationError as error:
-        faults = [
-            Fault(".".join(map(str, found["loc"])) or "hold", reason_of(found), found["type"])
-            for found in error.errors(include_url=False)
-        ]
+        faults = faults_of(error, whole="hold")
         raise Refused("hold_invalid", "this is no hold: give reason, and for or until", faults) from None
-    except (ValueError, RecursionError):
-        raise Refused("json_invalid", 'the body is no JSON; give {"reason": "…", "for": "10m"}, or nothing') from None

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
+from gateway.model.card import Card
 from gateway.model.duration import Milliseconds
 from gateway.model.instant import Instant
 from gateway.model.segment import AsWritten
@@ -149,3 +150,8 @@ class Job(BaseModel):
             return Target("private", self.user_id)
         assert self.group_id is not None  # noqa: S101 - _one_target has seen to it
         return Target("group", self.group_id)
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What is given of a merged forward's card."""
+        return {name: value for name in Card.__annotations__ if (value := getattr(self, name)) is not None}

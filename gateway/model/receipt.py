@@ -9,7 +9,8 @@ State = Literal[
     "queued", "waiting", "sending", "unknown",
     "delivered", "rejected", "dead", "unconfirmed", "expired", "cancelled",
 ]  # fmt: skip
-FINAL_STATES = frozenset({"delivered", "rejected", "dead", "unconfirmed", "expired", "cancelled"})
+UNDELIVERED = frozenset({"rejected", "dead", "unconfirmed", "expired", "cancelled"})
+FINAL_STATES = UNDELIVERED | {"delivered"}
 
 
 class AttemptReceipt(BaseModel):

@@ -35,8 +35,8 @@ from gateway.model.spelling import (
     Link,
     MessageId,
     Number,
+    SomeText,
     Text,
-    Words,
     spelled,
 )
 from gateway.model.trait import ALONE, ARK, Trait, Unsent, UnsentFlag, one_of
@@ -85,7 +85,7 @@ class MfaceData(TypedDict):
 
     emoji_package_id: Number
     emoji_id: Annotated[str, spelled(r"[\x21-\x7e]{1,128}", "the id of a sticker", ANY_NUMBER)]
-    key: Words
+    key: SomeText
     summary: NotRequired[Label]
 
 
@@ -149,7 +149,7 @@ class JsonData(TypedDict):
 class MarkdownData(TypedDict):
     """Markdown; QQ takes it unsigned only inside forwards."""
 
-    content: Words
+    content: SomeText
 
 
 class _OrMarkdown:

@@ -102,7 +102,7 @@ class _Carried:
 
 ANY_NUMBER = (-LARGEST_INTEGER, LARGEST_INTEGER)
 Text = Annotated[str, AfterValidator(carried), _Carried()]
-Words = Annotated[Text, Field(min_length=1)]
+SomeText = Annotated[Text, Field(min_length=1)]
 Label = Annotated[Text, Field(max_length=512)]
 """A name or title: short, since NapCat reads whole bodies on its only thread."""
 QQ = Annotated[

@@ -34,10 +34,10 @@ def reason(found: ErrorDetails) -> str:
     return f"{words}; this is {kind_of(found['input'])}"
 
 
-def faults_of(error: ValidationError, prefix: str = "") -> list[Fault]:
-    """Return the first twenty things wrong with a document, their places after PREFIX."""
+def faults_of(error: ValidationError, prefix: str = "", whole: str = "") -> list[Fault]:
+    """Return the first twenty things wrong with a document, their places after PREFIX; WHOLE is the place of all."""
     found = error.errors(include_url=False)[:_MOST_FAULTS]
-    return [Fault(f"{prefix}{place(one['loc'])}", reason(one), one["type"]) for one in found]
+    return [Fault(f"{prefix}{place(one['loc'])}" or whole, reason(one), one["type"]) for one in found]
 
 
 def kind_of(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.model.contact import Contact
 from gateway.model.instant import format_instant
 from gateway.model.rate import Rate
-from gateway.model.receipt import FINAL_STATES
+from gateway.model.receipt import UNDELIVERED
 from gateway.model.verdict import Verdict
 from gateway.monitor.account_reasons import UNSEEN
 from gateway.monitor.reasons import Reason
@@ -20,7 +20,6 @@ from gateway.web import may_use, reaches_all
 
 MINUTES = 60
 _TARGETS = 20
-_UNDELIVERED = FINAL_STATES - {"delivered"}
 
 
 def within_reach(numbers: AccountNumbers, key: Key | None) -> AccountNumbers:
@@ -196,5 +195,5 @@ def flow_document(numbers: AccountNumbers) -> dict[str, list[int]]:
         "admitted": series("admitted"),
         "sent": series(*(f"verdict:{verdict.value}" for verdict in Verdict)),
         "delivered": series("ended:delivered"),
-        "undelivered": series(*(f"ended:{state}" for state in _UNDELIVERED)),
+        "undelivered": series(*(f"ended:{state}" for state in UNDELIVERED)),
     }

@@ -5,7 +5,8 @@ from typing import Any
 from aiohttp import web
 from pydantic_core import from_json, to_json
 
-from gateway.model.identity import parse_job_id
+from gateway.model.card import Card
+from gateway.results.named import named
 from gateway.results.receipts import job_not_found
 from gateway.store.scripts import Scripts
 from gateway.store.scripts.readings import Said
@@ -30,29 +31,20 @@ class Messages:
         Inline media and very long strings are cut; a segment's `cut` says how many bytes (media, decoded) or
         characters they have. 404 `message_gone` once the job was delivered, or sent again by a replay.
         """
-        name, account = request.match_info["id"], request.query.get("account")
-        if name.startswith("key:"):
-            account = self._accounts[0] if account is None else account
-            known = account in self._accounts
-            said = await self._scripts.message(account, key=name.removeprefix("key:")) if known else None
-        else:
-            job = parse_job_id(name)
-            if job is None or job.account not in self._accounts or account not in {None, job.account}:
-                return job_not_found()
-            account = job.account
-            said = await self._scripts.message(account, job_id=job.token)
-        if said is None or not may_use(request.get(KEY), said.target):
+        where = named(request, self._accounts)
+        said = await self._scripts.message(*where) if where else None
+        if where is None or said is None or not may_use(request.get(KEY), said.target):
             return job_not_found()
         if not said.parts:
             return problem(404, "message_gone", "what a job says is kept until it is delivered, or sent again")
-        return web.Response(body=to_json(_document(account, said)), content_type="application/json")
+        return web.Response(body=to_json(_document(where.account, said)), content_type="application/json")
 
 
 def _document(account: str, said: Said) -> dict[str, Any]:
     parts = []
     for number, (action, body) in enumerate(said.parts):
         call: dict[str, Any] = from_json(body)
-        card = {name: call[name] for name in ("source", "news", "summary", "prompt") if name in call}
+        card = {name: call[name] for name in Card.__annotations__ if name in call}
         segments = [cut(segment) for segment in call["message"]]
         part = {"action": action, "delivered": number < said.delivered, "segments": segments}
         parts.append({**part, "card": card} if card else part)

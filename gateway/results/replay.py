@@ -11,10 +11,10 @@ from gateway.clock import Clock
 from gateway.convert import parse_document
 from gateway.model.errors import Refused, StoreUnavailable
 from gateway.model.identity import parse_job_id
-from gateway.model.receipt import Receipt, State
+from gateway.model.receipt import UNDELIVERED, Receipt, State
 from gateway.model.wording import faults_of
 from gateway.results.receipts import Receipts, job_not_found
-from gateway.results.search import UNDELIVERED, Filter, Search, States
+from gateway.results.search import Filter, Search, States
 from gateway.settings import Settings
 from gateway.store.bell import Bell
 from gateway.store.pressure import Pressure
@@ -86,20 +86,19 @@ class Replay:
 
     async def one(self, request: web.Request) -> web.Response:
         """Answer `POST /v1/jobs/{id}/replay`: 202 `{id, state, duplicate}`, 409 or 410 with the reason."""
-        found = await self._receipts.found(request)
-        if found is None and parse_job_id(request.match_info["id"]) is None:
+        known = await self._receipts.of(request)
+        if known is None and parse_job_id(request.match_info["id"]) is None:
             return job_not_found()
-        if found is None:
+        if known is None:
             return problem(410, "job_gone", _WHY["gone"])
-        job = parse_job_id(found[0].id)
-        assert job is not None  # noqa: S101 - it comes from a record of ours
-        (outcome,) = await self._replay(job.account, [job.token])
+        account = known.job.account
+        (outcome,) = await self._replay(account, [known.job.token])
         if outcome.outcome in _REFUSED:
             status, code = _REFUSED[outcome.outcome]
             return problem(status, code, _WHY[outcome.outcome])
-        public = f"{job.account}.{outcome.job_id}"
+        public = f"{account}.{outcome.job_id}"
         duplicate = outcome.outcome == "duplicate"
-        replay = await self._receipts.by_id(public) if duplicate else None
+        replay = await self._scripts.read(account, outcome.job_id) if duplicate else None
         state = Receipt.model_validate_json(replay).state if replay else "queued"
         told = {"id": public, "state": state, "duplicate": duplicate}
         return web.json_response(told, status=202, headers={"Location": f"/v1/jobs/{public}"})

@@ -11,7 +11,7 @@ from gateway.clock import Clock
 from gateway.lanes.address import known_account
 from gateway.model.errors import Refused
 from gateway.model.instant import Instant
-from gateway.model.receipt import State
+from gateway.model.receipt import UNDELIVERED, State
 from gateway.model.target import parse_target
 from gateway.model.wording import faults_of
 from gateway.settings import Key
@@ -19,8 +19,6 @@ from gateway.store.scripts import Scripts
 from gateway.store.scripts.readings import Found, Wanted
 from gateway.web import reaches_all
 
-UNDELIVERED = frozenset({"rejected", "dead", "unconfirmed", "expired", "cancelled"})
-"""What ended without delivery: found in an index of its own, however many jobs were delivered since."""
 _MOST = 500  # found in one look
 
 
@@ -131,6 +129,7 @@ class Search:
     ) -> Page:
         """Return up to MOST jobs behind AFTER; fewer, and where to go on, when SECONDS are over before."""
         ends_at = self._clock.monotonic() + seconds
+        # What ended without delivery has an index of its own, however many jobs were delivered since.
         letters = bool(wanted.states) and wanted.states <= UNDELIVERED
         indexes = [_Index(name, after.begin(name) if after else "+") for name in self._chosen(account)]
         hits: list[Hit] = []

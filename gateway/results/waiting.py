@@ -112,7 +112,7 @@ class Endings:
             if job.account not in self._after:  # nobody was faster
                 self._after[job.account] = last
                 self._changed.set()
-        document = await self._scripts.read(job.account, job_id=job.token)
+        document = await self._scripts.read(*job)
         return Receipt.model_validate_json(document) if document else None
 
     async def _next(self) -> list[tuple[str, str, bytes]]:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.lanes.recall import Recaller
 from gateway.model.errors import Fault, Refused
-from gateway.model.identity import JobId, parse_job_id
+from gateway.model.identity import JobId
 from gateway.model.receipt import FINAL_STATES, Receipt
 from gateway.results.receipts import Receipts, job_not_found
 from gateway.store.bell import Bell
@@ -35,11 +35,10 @@ class Withdrawal:
         receipt then; 502 when NapCat would not.
         """
         recall = _recall_of(request)
-        found = await self._receipts.found(request)
-        job = parse_job_id(found[0].id) if found else None
-        if found is None or job is None:
+        known = await self._receipts.of(request)
+        if known is None:
             return job_not_found()
-        receipt = found[0]
+        job, receipt, _ = known
         if not (recall and receipt.message_ids and receipt.state in FINAL_STATES):
             return await self._cancel(job, receipt)
         return await self._take_back(job, receipt)
@@ -73,7 +72,7 @@ class Withdrawal:
         return await self._receipt(job)
 
     async def _receipt(self, job: JobId) -> web.Response:
-        document = await self._scripts.read(job.account, job_id=job.token)
+        document = await self._scripts.read(*job)
         return web.Response(body=document, content_type="application/json") if document else job_not_found()
 
 

@@ -43,15 +43,6 @@ async def unknown(world: World, gateway: Gateway) -> None:
     await gateway.shows("key:a", "unknown")
 
 
-async def test_an_event_settles_a_job_nobody_knew_the_fate_of(world: World) -> None:
-    gateway = await hearing(world, delivery={"settle_for": "60s"})
-    await unknown(world, gateway)
-    await world.napcat.emit(sent())
-    receipt = await gateway.shows("key:a", "delivered")
-    assert (receipt.evidence, receipt.message_ids) == ("event", [4711])
-    assert world.napcat.texts("group:1") == ["perhaps"]
-
-
 async def test_what_napcat_itself_reports_late_settles_the_job_and_lets_the_next_one_go(world: World) -> None:
     world.napcat.behave("group:1", "timeout_late", times=1, wait_ms=10, late_ms=200)
     await hearing(world)
@@ -83,23 +74,6 @@ async def test_a_group_that_mutes_the_account_is_parked_until_that_is_lifted(wor
     await gateway.shows("key:a", "waiting", "parked")
     await world.napcat.emit_lift_ban("1")
     await gateway.shows("key:a", "delivered")
-
-
-async def test_an_event_that_comes_twice_changes_nothing_twice(world: World) -> None:
-    gateway = await hearing(world, delivery={"settle_for": "50ms"})
-    world.napcat.behave("*", "timeout", wait_ms=10)
-    await world.add(JOB)
-    await gateway.shows("key:a", "unconfirmed")
-    event = sent()
-    await world.napcat.emit(event)
-    await gateway.shows("key:a", "delivered")
-    await world.add({**JOB, "key": "b"})
-    await gateway.shows("key:b", "unconfirmed")
-    await world.napcat.emit(event)
-    await world.napcat.emit_group_ban("9", 600)
-    await until(lambda: holds(gateway))
-    assert (await gateway.receipt("key:b")).state == "unconfirmed"
-    assert [receipt.state for receipt in await world.receipts() if receipt.key == "a"].count("delivered") == 1
 
 
 async def test_of_two_gateways_one_listens_and_the_other_takes_over_when_it_is_stopped(

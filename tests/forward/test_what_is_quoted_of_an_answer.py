@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.forward.verdict import clean, phrasing
+from gateway.forward.quoting import clean, phrasing
 from tests.forward.test_what_an_answer_proves import NOTHING, STACK, refused, timed_out
 
 

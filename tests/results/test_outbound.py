@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from gateway.results.outbound import Answered, Outbound
+from tests.forward.peers import speaking
 from tests.world import serving
 
 TIMEOUT = 500
@@ -34,17 +35,11 @@ async def raw(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> Asyn
     """Serve what ANSWER writes after whatever request."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            await answer(writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        await reader.readuntil(b"\r\n\r\n")
+        await answer(writer)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with speaking(serve) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 async def test_a_body_is_posted_as_json_with_its_headers() -> None:
