@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from aiohttp import web
-
 from gateway.clock import Clock
 from gateway.intake.preparation import prepare
 from gateway.model.errors import (
     DataNewer,
     Fault,
     NotReplicated,
+    QueueFull,
     Refused,
     StoreAway,
     StoreRefuses,
@@ -23,7 +22,6 @@ from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
 from gateway.store.values import Admission as Outcome
 from gateway.store.values import Submission
-from gateway.web import problem
 
 _LARGE = 64 * 1024  # bytes of a job that is checked in a thread
 
@@ -84,6 +82,13 @@ class Admission:
             self._pressure.refused(error)
             raise
 
+    async def admit_one(self, submission: Submission) -> Admitted:
+        """Put SUBMISSION into its lane; raises as `admit`, and Refused or QueueFull when it could not be put there."""
+        (admitted,) = await self.admit([submission])
+        if (error := why_not(submission, admitted)) is not None:
+            raise error
+        return admitted
+
     async def _admit(self, submissions: Sequence[Submission], source: str) -> list[Admitted]:
         by_account: dict[str, list[int]] = {}
         for place, submission in enumerate(submissions):
@@ -123,20 +128,18 @@ class Admission:
         return [admitted[place] for place in range(len(submissions))]
 
 
-def queue_full(account: str) -> Refused:
-    """Return the refusal of a job for which ACCOUNT has no room now."""
-    return Refused("queue_full", f"account {account!r} has intake.max_queued jobs waiting; try again later")
+def why_not(submission: Submission, admitted: Admitted) -> Refused | QueueFull | None:
+    """Return why SUBMISSION was not admitted; None when it, or the same job before it, was."""
+    if admitted.outcome == "full":
+        return QueueFull(submission.account)
+    if admitted.outcome == "conflict":
+        return key_reused(submission.key)
+    return None
 
 
-def no_room(account: str) -> web.Response:
-    """Return the answer to who sent a job for which ACCOUNT has no room now."""
-    refusal = queue_full(account)
-    return problem(503, refusal.code, refusal.detail, headers={"Retry-After": "5"})
-
-
-def out_of_reach(target: str, code: str = "forbidden") -> Refused:
+def out_of_reach(target: str) -> Refused:
     """Return the refusal of a job for a target that its key does not reach."""
-    return Refused(code, f"this key may not send to {target}; see auth.keys[].targets")
+    return Refused("forbidden", f"this key may not send to {target}; see auth.keys[].targets")
 
 
 def key_reused(key: str | None) -> Refused:

@@ -2,11 +2,11 @@
 
 from aiohttp import web
 
-from gateway.intake.admission import Admission, Admitted, key_reused, no_room, out_of_reach
+from gateway.intake.admission import Admission, Admitted, out_of_reach
 from gateway.model.errors import Refused
 from gateway.model.receipt import Receipt
 from gateway.store.scripts import Scripts
-from gateway.web import KEY, may_use, only_header, problem
+from gateway.web import KEY, may_use, only_header
 
 
 class JobsIntake:
@@ -24,13 +24,8 @@ class JobsIntake:
         key = only_header(request, "Idempotency-Key")
         submission = await self._admission.prepare(await request.read(), key=key)
         if not may_use(request.get(KEY), submission.target):
-            refusal = out_of_reach(submission.target)
-            return problem(403, refusal.code, refusal.detail)
-        admitted = (await self._admission.admit([submission]))[0]
-        if admitted.outcome == "full":
-            return no_room(submission.account)
-        if admitted.outcome == "conflict":
-            raise key_reused(submission.key)
+            raise out_of_reach(submission.target)
+        admitted = await self._admission.admit_one(submission)
         duplicate = admitted.outcome == "duplicate"
         return web.json_response(
             {

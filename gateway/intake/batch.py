@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from gateway.convert import split_document
-from gateway.intake.admission import Admission, Admitted, key_reused, out_of_reach, queue_full
-from gateway.model.errors import Fault, NotReplicated, Refused, StoreUnavailable
+from gateway.intake.admission import Admission, Admitted, out_of_reach, why_not
+from gateway.model.errors import Fault, NotReplicated, QueueFull, Refused, StoreUnavailable
 from gateway.store.values import Submission
 from gateway.web import KEY, NOT_REPLICATED, Guard, may_use, why_not_replicated
 
@@ -46,7 +46,7 @@ class BatchIntake:
             try:
                 submissions[place] = await self._prepare(request, job, first=place == 0)
             except Refused as refusal:
-                items[place] = _refusal(refusal)
+                items[place] = _refused(refusal)
             if place % 16 == 15:
                 await asyncio.sleep(0)  # a thousand jobs take a tenth of a second; the lanes go on meanwhile
         for some in _in_turn(submissions):
@@ -69,17 +69,14 @@ class BatchIntake:
         try:
             admitted = await self._admission.admit(submissions)
         except NotReplicated as error:
-            return [_refusal(Refused(NOT_REPLICATED, why_not_replicated(error)))] * len(submissions)
+            return [_refusal(NOT_REPLICATED, why_not_replicated(error))] * len(submissions)
         except StoreUnavailable as error:
-            lost = Refused("store_unavailable", f"{error}; send it again, with the same key")
-            return [_refusal(lost)] * len(submissions)
+            return [_refusal("store_unavailable", f"{error}; send it again, with the same key")] * len(submissions)
         return [await self._told(*one) for one in zip(submissions, admitted, strict=True)]
 
     async def _told(self, submission: Submission, admitted: Admitted) -> Item:
-        if admitted.outcome == "full":
-            return _refusal(queue_full(submission.account))
-        if admitted.outcome == "conflict":
-            return _refusal(key_reused(submission.key))
+        if (error := why_not(submission, admitted)) is not None:
+            return _refusal(error.code, str(error)) if isinstance(error, QueueFull) else _refused(error)
         duplicate = admitted.outcome == "duplicate"
         try:
             state = await self._state(admitted) if duplicate else "queued"
@@ -117,6 +114,10 @@ async def _jobs(raw: bytes) -> list[str]:
     return jobs
 
 
-def _refusal(refusal: Refused) -> Item:
-    told: Item = {"code": refusal.code, "detail": refusal.detail}
-    return told | {"errors": [asdict(fault) for fault in refusal.errors]} if refusal.errors else told
+def _refused(refusal: Refused) -> Item:
+    return _refusal(refusal.code, refusal.detail, refusal.errors)
+
+
+def _refusal(code: str, detail: str, errors: Sequence[Fault] = ()) -> Item:
+    told: Item = {"code": code, "detail": detail}
+    return told | {"errors": [asdict(fault) for fault in errors]} if errors else told

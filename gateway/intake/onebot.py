@@ -8,14 +8,14 @@ from typing import Any
 from aiohttp import web
 
 from gateway.intake import onebot_answer
-from gateway.intake.admission import Admission, key_reused, no_room, out_of_reach
+from gateway.intake.admission import Admission, out_of_reach
 from gateway.intake.onebot_answer import Envelope, envelope
 from gateway.intake.onebot_request import Fields, job_of, read_form, read_json
 from gateway.model.errors import Refused
 from gateway.model.identity import JobId, parse_job_id
 from gateway.model.receipt import Receipt
 from gateway.settings import Key, Onebot
-from gateway.web import KEY, Guard, check_query, may_use, only_header
+from gateway.web import KEY, Guard, check_query, may_use, only_header, status_of
 
 Wait = Callable[[JobId, float], Awaitable[Receipt | None]]
 """Returns the receipt of a job once it has ended; None: it has not within so many seconds."""
@@ -30,6 +30,7 @@ _ACTION = r"{action:[._]?[A-Za-z0-9]+(?:_[A-Za-z0-9]+)+}"
 _ACCOUNT = "{account:[a-z0-9][a-z0-9_-]*}"
 """Which accounts there are the settings say; they may change while the paths may not."""
 _FORM = "application/x-www-form-urlencoded"
+_STATUSES = frozenset({400, 403, 413})  # of OneBot's HTTP: whatever else is refused was understood, and gets 200
 _LARGE = 64 * 1024  # bytes of a body that is read in a thread
 _OBJECT = re.compile(rb"\s*\{")
 
@@ -96,11 +97,9 @@ class OneBot:
             told = envelope("failed", early.status, None, early.words, fields.get("echo"))
             return web.json_response(told, status=early.status)
         except Refused as refusal:
-            status = {"json_invalid": 400, "query_unreadable": 400, "target_forbidden": 403, "too_large": 413}.get(
-                refusal.code, 200
-            )
-            retcode = 400 if status == 200 else status
-            return web.json_response(onebot_answer.refused(refusal, retcode, fields.get("echo")), status=status)
+            status = status_of(refusal)
+            told = onebot_answer.refused(refusal, status if status in _STATUSES else 400, fields.get("echo"))
+            return web.json_response(told, status=status if status in _STATUSES else 200)
 
     async def _send(
         self, request: web.Request, action: str, account: str | None, fields: Fields, key: Key | None
@@ -112,12 +111,8 @@ class OneBot:
         raw = await asyncio.to_thread(job_of, *asked) if large else job_of(*asked)
         submission = await self._admission.prepare(raw, key=only_header(request, "Idempotency-Key"))
         if not may_use(key, submission.target):
-            raise out_of_reach(submission.target, "target_forbidden")
-        admitted = (await self._admission.admit([submission]))[0]
-        if admitted.outcome == "full":
-            return no_room(submission.account)
-        if admitted.outcome == "conflict":
-            raise key_reused(submission.key)
+            raise out_of_reach(submission.target)
+        admitted = await self._admission.admit_one(submission)
         job = parse_job_id(admitted.id)
         scheduled = submission.delay is not None or submission.not_before is not None
         receipt = None
