@@ -79,8 +79,8 @@ def routes(works: Works, guard: Guard) -> list[web.RouteDef]:
 
 def _jobs(works: Works, guard: Guard, recaller: Recaller) -> list[web.RouteDef]:
     scripts, accounts = works.scripts, list(works.policies)
-    jobs, receipts = JobsIntake(works.admission, scripts), Receipts(scripts, works.endings, accounts)
-    batch, messages = BatchIntake(works.admission, jobs.state, guard), Messages(scripts, accounts)
+    jobs, receipts = JobsIntake(works.admission), Receipts(scripts, works.endings, accounts)
+    batch, messages = BatchIntake(works.admission, guard), Messages(scripts, accounts)
     search = Search(scripts, works.clock, accounts)
     listing, withdrawal = Listing(search), Withdrawal(works.policies, scripts, receipts, recaller, works.bell)
     replay = Replay(works.settings, scripts, receipts, search, works.pressure, works.bell, works.clock)

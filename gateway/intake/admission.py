@@ -16,12 +16,14 @@ from gateway.model.errors import (
     StoreRefuses,
     StoreUnavailable,
 )
-from gateway.settings import Settings
+from gateway.model.receipt import Receipt
+from gateway.settings import Key, Settings
 from gateway.store.bell import Bell
 from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
 from gateway.store.values import Admission as Outcome
 from gateway.store.values import Submission
+from gateway.web import may_use
 
 _LARGE = 64 * 1024  # bytes of a job that is checked in a thread
 
@@ -89,6 +91,14 @@ class Admission:
             raise error
         return admitted
 
+    async def state(self, admitted: Admitted) -> str:
+        """Return how far a job has come that was ADMITTED just now, or before, where it is a duplicate."""
+        if admitted.outcome != "duplicate":
+            return "queued"
+        account, _, job_id = admitted.id.partition(".")
+        document = await self._scripts.read(account, job_id=job_id)
+        return Receipt.model_validate_json(document).state if document else "queued"
+
     async def _admit(self, submissions: Sequence[Submission], source: str) -> list[Admitted]:
         by_account: dict[str, list[int]] = {}
         for place, submission in enumerate(submissions):
@@ -137,9 +147,10 @@ def why_not(submission: Submission, admitted: Admitted) -> Refused | QueueFull |
     return None
 
 
-def out_of_reach(target: str) -> Refused:
-    """Return the refusal of a job for a target that its key does not reach."""
-    return Refused("forbidden", f"this key may not send to {target}; see auth.keys[].targets")
+def check_reach(key: Key | None, submission: Submission) -> None:
+    """Raise Refused for a job whose target the KEY of who submits it does not reach."""
+    if not may_use(key, submission.target):
+        raise Refused("forbidden", f"this key may not send to {submission.target}; see auth.keys[].targets")
 
 
 def key_reused(key: str | None) -> Refused:

@@ -1,7 +1,7 @@
 """`POST /v1/jobs/batch`: many jobs in one call, each taken or refused by itself."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
@@ -9,10 +9,10 @@ from typing import Any
 from aiohttp import web
 
 from gateway.convert import split_document
-from gateway.intake.admission import Admission, Admitted, out_of_reach, why_not
+from gateway.intake.admission import Admission, Admitted, check_reach, why_not
 from gateway.model.errors import Fault, NotReplicated, QueueFull, Refused, StoreUnavailable
 from gateway.store.values import Submission
-from gateway.web import KEY, NOT_REPLICATED, Guard, may_use, why_not_replicated
+from gateway.web import KEY, NOT_REPLICATED, Guard, why_not_replicated
 
 MOST_JOBS = 1_000
 _AT_ONCE = 128  # put into their lanes in one go: bounds the time Redis is held
@@ -27,10 +27,9 @@ Item = dict[str, Any]
 class BatchIntake:
     """Takes `{"jobs": [...]}`: what is wrong with one job is told in its place and keeps back no other."""
 
-    def __init__(self, admission: Admission, state: Callable[[Admitted], Awaitable[str]], guard: Guard) -> None:
-        """Admit through the one door; STATE tells how far a job has come, GUARD how many a key may send."""
+    def __init__(self, admission: Admission, guard: Guard) -> None:
+        """Admit through the one door; GUARD knows how many a key may send."""
         self._admission = admission
-        self._state = state
         self._guard = guard
 
     async def post(self, request: web.Request) -> web.Response:
@@ -61,8 +60,7 @@ class BatchIntake:
             stopping = refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
             raise Refused(*_STOPPING if stopping else _TOO_MANY)
         submission = await self._admission.prepare(job.encode())
-        if not may_use(key, submission.target):
-            raise out_of_reach(submission.target)
+        check_reach(key, submission)
         return submission
 
     async def _admit(self, submissions: Sequence[Submission]) -> list[Item]:
@@ -77,12 +75,11 @@ class BatchIntake:
     async def _told(self, submission: Submission, admitted: Admitted) -> Item:
         if (error := why_not(submission, admitted)) is not None:
             return _refusal(error.code, str(error)) if isinstance(error, QueueFull) else _refused(error)
-        duplicate = admitted.outcome == "duplicate"
         try:
-            state = await self._state(admitted) if duplicate else "queued"
+            state = await self._admission.state(admitted)
         except StoreUnavailable:
             state = "queued"  # it is admitted, which is what counts
-        return {"id": admitted.id, "state": state, "duplicate": duplicate}
+        return {"id": admitted.id, "state": state, "duplicate": admitted.outcome == "duplicate"}
 
 
 def _in_turn(submissions: Mapping[int, Submission]) -> Iterator[list[int]]:

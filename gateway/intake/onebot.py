@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from gateway.intake import onebot_answer
-from gateway.intake.admission import Admission, out_of_reach
+from gateway.intake.admission import Admission, check_reach
 from gateway.intake.onebot_answer import Envelope, envelope
 from gateway.intake.onebot_call import LARGE, Answered, Call, opened
 from gateway.intake.onebot_request import job_of
@@ -14,7 +14,7 @@ from gateway.model.errors import Refused
 from gateway.model.identity import JobId, parse_job_id
 from gateway.model.receipt import Receipt
 from gateway.settings import Onebot
-from gateway.web import KEY, Guard, may_use, only_header, status_of
+from gateway.web import KEY, Guard, only_header, status_of
 
 Wait = Callable[[JobId, float], Awaitable[Receipt | None]]
 """Returns the receipt of a job once it has ended; None: it has not within so many seconds."""
@@ -105,8 +105,7 @@ class OneBot:
         large = len(await request.read()) >= LARGE
         raw = await asyncio.to_thread(job_of, *asked) if large else job_of(*asked)
         submission = await self._admission.prepare(raw, key=only_header(request, "Idempotency-Key"))
-        if not may_use(call.key, submission.target):
-            raise out_of_reach(submission.target)
+        check_reach(call.key, submission)
         admitted = await self._admission.admit_one(submission)
         job = parse_job_id(admitted.id)
         scheduled = submission.delay is not None or submission.not_before is not None
