@@ -12,9 +12,9 @@ from gateway.intake.admission import Admission
 from gateway.intake.api import JobsIntake
 from gateway.intake.batch import BatchIntake
 from gateway.intake.hooks.hooks import Hooks
-from gateway.intake.onebot import OneBot
-from gateway.intake.onebot_pass import PassThrough
-from gateway.intake.onebot_recall import RecallAction
+from gateway.intake.onebot.onebot import OneBot
+from gateway.intake.onebot.pass_through import PassThrough
+from gateway.intake.onebot.recall import RecallAction
 from gateway.lanes.operator import Operator
 from gateway.lanes.recall import Recaller
 from gateway.model.action import Ask

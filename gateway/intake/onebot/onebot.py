@@ -5,11 +5,10 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.intake import onebot_answer
 from gateway.intake.admission import Admission, check_reach
-from gateway.intake.onebot_answer import Envelope, envelope
-from gateway.intake.onebot_call import LARGE, Answered, Call, opened
-from gateway.intake.onebot_request import job_of
+from gateway.intake.onebot.answer import Envelope, ended, envelope, refused
+from gateway.intake.onebot.call import LARGE, Answered, Call, opened
+from gateway.intake.onebot.reading import job_of
 from gateway.model.errors import Refused
 from gateway.model.identity import JobId, parse_job_id
 from gateway.model.receipt import Receipt
@@ -81,7 +80,7 @@ class OneBot:
             return web.json_response(told, status=early.status)
         except Refused as refusal:
             status = status_of(refusal)
-            told = onebot_answer.refused(refusal, status if status in _STATUSES else 400, call and call.echo)
+            told = refused(refusal, status if status in _STATUSES else 400, call and call.echo)
             return web.json_response(told, status=status if status in _STATUSES else 200)
 
     async def _done(self, request: web.Request, call: Call) -> web.StreamResponse:
@@ -112,5 +111,5 @@ class OneBot:
         receipt = None
         if job is not None and not call.action.endswith("_async") and not scheduled:
             receipt = await self._wait(job, self._wait_s)
-        told = onebot_answer.ended(receipt, admitted.id, call.echo)
+        told = ended(receipt, admitted.id, call.echo)
         return web.json_response(told, headers={"Location": f"/v1/jobs/{admitted.id}"})

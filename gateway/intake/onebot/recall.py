@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from gateway.intake.onebot_answer import Envelope, envelope, passed
-from gateway.intake.onebot_call import Call
-from gateway.intake.onebot_request import Fields
+from gateway.intake.onebot.answer import Envelope, envelope, passed
+from gateway.intake.onebot.call import Call
+from gateway.intake.onebot.reading import Fields
 from gateway.lanes.recall import Recaller
 from gateway.model.errors import Fault, Refused
 from gateway.model.spelling import LARGEST_INTEGER

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.intake.onebot_call import Call
-from gateway.intake.onebot_pass import PassThrough
+from gateway.intake.onebot.call import Call
+from gateway.intake.onebot.pass_through import PassThrough
 from gateway.model.verdict import Answer
 
 

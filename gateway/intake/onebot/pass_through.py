@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-from gateway.intake.onebot_answer import Envelope, envelope, passed
-from gateway.intake.onebot_call import Call
+from gateway.intake.onebot.answer import Envelope, envelope, passed
+from gateway.intake.onebot.call import Call
 from gateway.model.action import HARMLESS, Ask
 from gateway.model.errors import Refused
 from gateway.web import reaches_all

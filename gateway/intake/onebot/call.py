@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.intake.onebot_request import Fields, read_form, read_json
+from gateway.intake.onebot.reading import Fields, read_form, read_json
 from gateway.model.errors import Refused
 from gateway.settings import Key
 from gateway.web import Guard, check_query
