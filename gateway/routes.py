@@ -12,9 +12,9 @@ from gateway.intake.admission import Admission
 from gateway.intake.api import JobsIntake
 from gateway.intake.batch import BatchIntake
 from gateway.intake.hooks.hooks import Hooks
-from gateway.intake.onebot import OneBot
-from gateway.intake.onebot_pass import PassThrough
-from gateway.intake.onebot_recall import RecallAction
+from gateway.intake.onebot.onebot import OneBot
+from gateway.intake.onebot.pass_through import PassThrough
+from gateway.intake.onebot.recall import RecallAction
 from gateway.lanes.operator import Operator
 from gateway.lanes.recall import Recaller
 from gateway.model.action import Ask
@@ -79,8 +79,8 @@ def routes(works: Works, guard: Guard) -> list[web.RouteDef]:
 
 def _jobs(works: Works, guard: Guard, recaller: Recaller) -> list[web.RouteDef]:
     scripts, accounts = works.scripts, list(works.policies)
-    jobs, receipts = JobsIntake(works.admission, scripts), Receipts(scripts, works.endings, accounts)
-    batch, messages = BatchIntake(works.admission, jobs.state, guard), Messages(scripts, accounts)
+    jobs, receipts = JobsIntake(works.admission), Receipts(scripts, works.endings, accounts)
+    batch, messages = BatchIntake(works.admission, guard), Messages(scripts, accounts)
     search = Search(scripts, works.clock, accounts)
     listing, withdrawal = Listing(search), Withdrawal(works.policies, scripts, receipts, recaller, works.bell)
     replay = Replay(works.settings, scripts, receipts, search, works.pressure, works.bell, works.clock)

@@ -101,11 +101,7 @@ class Page(_Answer):
 def understood(model: type[Model], document: Any) -> Model:
     """Return DOCUMENT as MODEL, without the fields it does not know; raises NotUnderstood when it is none."""
     try:
-        return (
-            model.model_validate_json(document, extra="ignore")
-            if isinstance(document, bytes)
-            else (model.model_validate(document, extra="ignore"))
-        )
+        return model.model_validate(document, extra="ignore")
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, fault["loc"])) or "the document"

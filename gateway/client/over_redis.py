@@ -22,7 +22,7 @@ from gateway.store.feed import Feed, Told
 from gateway.store.keys import Keys
 from gateway.store.producer import Producer
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 _SOME = 500
 _FEW = 50  # refused entries, which carry what was refused
 _QUIET_MS = 5_000
@@ -149,8 +149,8 @@ class OverRedis:
             after = refusals[-1][0]
         return after
 
-    async def _repeated(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
-        async def once() -> Answer:
+    async def _repeated(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        async def once() -> Result:
             with _told():
                 return await call()
 

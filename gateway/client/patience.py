@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from gateway.client.errors import RecallFailed, Unavailable
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 _FIRST_S = 0.2
 _LONGEST_S = 10.0
@@ -34,7 +34,7 @@ class Patience:
         await asyncio.sleep(pause * random.uniform(1.0, 1.2))  # noqa: S311 - jitter, not a secret
 
 
-async def repeated(call: Callable[[], Awaitable[Answer]], seconds: float) -> Answer:
+async def repeated(call: Callable[[], Awaitable[Result]], seconds: float) -> Result:
     """Return what CALL returns, repeating it while it is Unavailable, for at most SECONDS.
 
     Only for calls that may be made twice.

@@ -4,26 +4,26 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from aiohttp import web
-
 from gateway.clock import Clock
 from gateway.intake.preparation import prepare
 from gateway.model.errors import (
     DataNewer,
     Fault,
     NotReplicated,
+    QueueFull,
     Refused,
     StoreAway,
     StoreRefuses,
     StoreUnavailable,
 )
-from gateway.settings import Settings
+from gateway.model.receipt import Receipt
+from gateway.settings import Key, Settings
 from gateway.store.bell import Bell
 from gateway.store.pressure import Pressure
 from gateway.store.scripts import Scripts
 from gateway.store.values import Admission as Outcome
 from gateway.store.values import Submission
-from gateway.web import problem
+from gateway.web import may_use
 
 _LARGE = 64 * 1024  # bytes of a job that is checked in a thread
 
@@ -84,6 +84,21 @@ class Admission:
             self._pressure.refused(error)
             raise
 
+    async def admit_one(self, submission: Submission) -> Admitted:
+        """Put SUBMISSION into its lane; raises as `admit`, and Refused or QueueFull when it could not be put there."""
+        (admitted,) = await self.admit([submission])
+        if (error := why_not(submission, admitted)) is not None:
+            raise error
+        return admitted
+
+    async def state(self, admitted: Admitted) -> str:
+        """Return how far a job has come that was ADMITTED just now, or before, where it is a duplicate."""
+        if admitted.outcome != "duplicate":
+            return "queued"
+        account, _, job_id = admitted.id.partition(".")
+        document = await self._scripts.read(account, job_id=job_id)
+        return Receipt.model_validate_json(document).state if document else "queued"
+
     async def _admit(self, submissions: Sequence[Submission], source: str) -> list[Admitted]:
         by_account: dict[str, list[int]] = {}
         for place, submission in enumerate(submissions):
@@ -123,20 +138,19 @@ class Admission:
         return [admitted[place] for place in range(len(submissions))]
 
 
-def queue_full(account: str) -> Refused:
-    """Return the refusal of a job for which ACCOUNT has no room now."""
-    return Refused("queue_full", f"account {account!r} has intake.max_queued jobs waiting; try again later")
+def why_not(submission: Submission, admitted: Admitted) -> Refused | QueueFull | None:
+    """Return why SUBMISSION was not admitted; None when it, or the same job before it, was."""
+    if admitted.outcome == "full":
+        return QueueFull(submission.account)
+    if admitted.outcome == "conflict":
+        return key_reused(submission.key)
+    return None
 
 
-def no_room(account: str) -> web.Response:
-    """Return the answer to who sent a job for which ACCOUNT has no room now."""
-    refusal = queue_full(account)
-    return problem(503, refusal.code, refusal.detail, headers={"Retry-After": "5"})
-
-
-def out_of_reach(target: str, code: str = "forbidden") -> Refused:
-    """Return the refusal of a job for a target that its key does not reach."""
-    return Refused(code, f"this key may not send to {target}; see auth.keys[].targets")
+def check_reach(key: Key | None, submission: Submission) -> None:
+    """Raise Refused for a job whose target the KEY of who submits it does not reach."""
+    if not may_use(key, submission.target):
+        raise Refused("forbidden", f"this key may not send to {submission.target}; see auth.keys[].targets")
 
 
 def key_reused(key: str | None) -> Refused:

@@ -2,20 +2,17 @@
 
 from aiohttp import web
 
-from gateway.intake.admission import Admission, Admitted, key_reused, no_room, out_of_reach
+from gateway.intake.admission import Admission, check_reach
 from gateway.model.errors import Refused
-from gateway.model.receipt import Receipt
-from gateway.store.scripts import Scripts
-from gateway.web import KEY, may_use, only_header, problem
+from gateway.web import KEY, only_header
 
 
 class JobsIntake:
     """Takes jobs over HTTP."""
 
-    def __init__(self, admission: Admission, scripts: Scripts) -> None:
+    def __init__(self, admission: Admission) -> None:
         """Admit through the one door."""
         self._admission = admission
-        self._scripts = scripts
 
     async def post(self, request: web.Request) -> web.Response:
         """Take one job: 202 `{id, state, duplicate}` once it is durable, or a problem naming every wrong field."""
@@ -23,27 +20,11 @@ class JobsIntake:
             raise Refused("content_type", f"send the job as application/json, not {request.content_type}")
         key = only_header(request, "Idempotency-Key")
         submission = await self._admission.prepare(await request.read(), key=key)
-        if not may_use(request.get(KEY), submission.target):
-            refusal = out_of_reach(submission.target)
-            return problem(403, refusal.code, refusal.detail)
-        admitted = (await self._admission.admit([submission]))[0]
-        if admitted.outcome == "full":
-            return no_room(submission.account)
-        if admitted.outcome == "conflict":
-            raise key_reused(submission.key)
-        duplicate = admitted.outcome == "duplicate"
+        check_reach(request.get(KEY), submission)
+        admitted = await self._admission.admit_one(submission)
+        state = await self._admission.state(admitted)
         return web.json_response(
-            {
-                "id": admitted.id,
-                "state": await self.state(admitted) if duplicate else "queued",
-                "duplicate": duplicate,
-            },
+            {"id": admitted.id, "state": state, "duplicate": admitted.outcome == "duplicate"},
             status=202,
             headers={"Location": f"/v1/jobs/{admitted.id}"},
         )
-
-    async def state(self, admitted: Admitted) -> str:
-        """Return how far the first job of a duplicate has come."""
-        account, _, job_id = admitted.id.partition(".")
-        document = await self._scripts.read(account, job_id=job_id)
-        return Receipt.model_validate_json(document).state if document else "queued"

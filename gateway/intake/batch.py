@@ -1,7 +1,7 @@
 """`POST /v1/jobs/batch`: many jobs in one call, each taken or refused by itself."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
@@ -9,10 +9,10 @@ from typing import Any
 from aiohttp import web
 
 from gateway.convert import split_document
-from gateway.intake.admission import Admission, Admitted, key_reused, out_of_reach, queue_full
-from gateway.model.errors import Fault, NotReplicated, Refused, StoreUnavailable
+from gateway.intake.admission import Admission, Admitted, check_reach, why_not
+from gateway.model.errors import Fault, NotReplicated, QueueFull, Refused, StoreUnavailable
 from gateway.store.values import Submission
-from gateway.web import KEY, NOT_REPLICATED, Guard, may_use, why_not_replicated
+from gateway.web import KEY, NOT_REPLICATED, Guard, why_not_replicated
 
 MOST_JOBS = 1_000
 _AT_ONCE = 128  # put into their lanes in one go: bounds the time Redis is held
@@ -27,10 +27,9 @@ Item = dict[str, Any]
 class BatchIntake:
     """Takes `{"jobs": [...]}`: what is wrong with one job is told in its place and keeps back no other."""
 
-    def __init__(self, admission: Admission, state: Callable[[Admitted], Awaitable[str]], guard: Guard) -> None:
-        """Admit through the one door; STATE tells how far a job has come, GUARD how many a key may send."""
+    def __init__(self, admission: Admission, guard: Guard) -> None:
+        """Admit through the one door; GUARD knows how many a key may send."""
         self._admission = admission
-        self._state = state
         self._guard = guard
 
     async def post(self, request: web.Request) -> web.Response:
@@ -46,7 +45,7 @@ class BatchIntake:
             try:
                 submissions[place] = await self._prepare(request, job, first=place == 0)
             except Refused as refusal:
-                items[place] = _refusal(refusal)
+                items[place] = _refused(refusal)
             if place % 16 == 15:
                 await asyncio.sleep(0)  # a thousand jobs take a tenth of a second; the lanes go on meanwhile
         for some in _in_turn(submissions):
@@ -61,31 +60,26 @@ class BatchIntake:
             stopping = refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
             raise Refused(*_STOPPING if stopping else _TOO_MANY)
         submission = await self._admission.prepare(job.encode())
-        if not may_use(key, submission.target):
-            raise out_of_reach(submission.target)
+        check_reach(key, submission)
         return submission
 
     async def _admit(self, submissions: Sequence[Submission]) -> list[Item]:
         try:
             admitted = await self._admission.admit(submissions)
         except NotReplicated as error:
-            return [_refusal(Refused(NOT_REPLICATED, why_not_replicated(error)))] * len(submissions)
+            return [_refusal(NOT_REPLICATED, why_not_replicated(error))] * len(submissions)
         except StoreUnavailable as error:
-            lost = Refused("store_unavailable", f"{error}; send it again, with the same key")
-            return [_refusal(lost)] * len(submissions)
+            return [_refusal("store_unavailable", f"{error}; send it again, with the same key")] * len(submissions)
         return [await self._told(*one) for one in zip(submissions, admitted, strict=True)]
 
     async def _told(self, submission: Submission, admitted: Admitted) -> Item:
-        if admitted.outcome == "full":
-            return _refusal(queue_full(submission.account))
-        if admitted.outcome == "conflict":
-            return _refusal(key_reused(submission.key))
-        duplicate = admitted.outcome == "duplicate"
+        if (error := why_not(submission, admitted)) is not None:
+            return _refusal(error.code, str(error)) if isinstance(error, QueueFull) else _refused(error)
         try:
-            state = await self._state(admitted) if duplicate else "queued"
+            state = await self._admission.state(admitted)
         except StoreUnavailable:
             state = "queued"  # it is admitted, which is what counts
-        return {"id": admitted.id, "state": state, "duplicate": duplicate}
+        return {"id": admitted.id, "state": state, "duplicate": admitted.outcome == "duplicate"}
 
 
 def _in_turn(submissions: Mapping[int, Submission]) -> Iterator[list[int]]:
@@ -117,6 +111,10 @@ async def _jobs(raw: bytes) -> list[str]:
     return jobs
 
 
-def _refusal(refusal: Refused) -> Item:
-    told: Item = {"code": refusal.code, "detail": refusal.detail}
-    return told | {"errors": [asdict(fault) for fault in refusal.errors]} if refusal.errors else told
+def _refused(refusal: Refused) -> Item:
+    return _refusal(refusal.code, refusal.detail, refusal.errors)
+
+
+def _refusal(code: str, detail: str, errors: Sequence[Fault] = ()) -> Item:
+    told: Item = {"code": code, "detail": detail}
+    return told | {"errors": [asdict(fault) for fault in errors]} if errors else told

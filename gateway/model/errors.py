@@ -2,6 +2,7 @@
 
 GatewayError
 ├── Refused            the caller's input can never work; says field, reason and remedy
+├── QueueFull          there is no room for a job now; what waits goes on, and later there is
 ├── SettingsInvalid    the service cannot start like this; says key, reason and remedy
 ├── StoreUnavailable   Redis did not answer; nothing is known to be lost, try again
 │   ├── StoreAway      nobody answered: the server is down, or one of a cluster while others serve
@@ -44,8 +45,18 @@ class Refused(GatewayError):
 
     def __str__(self) -> str:
         """Return the detail followed by each fault that it does not tell already: all in one line."""
-        untold = (fault for fault in self.errors if fault.msg not in self.detail)
-        return "; ".join([self.detail, *(f"{fault.loc}: {fault.msg}" for fault in untold)])
+        faults = (fault.msg if fault.loc == "document" else f"{fault.loc}: {fault.msg}" for fault in self.errors)
+        return "; ".join([self.detail, *(told for told in faults if told not in self.detail)])
+
+
+class QueueFull(GatewayError):
+    """An account has as many jobs waiting as `intake.max_queued` allows; later it has room again."""
+
+    code = "queue_full"
+
+    def __init__(self, account: str) -> None:
+        """Say so of ACCOUNT."""
+        super().__init__(f"account {account!r} has intake.max_queued jobs waiting; try again later")
 
 
 class SettingsInvalid(GatewayError):

@@ -1,7 +1,7 @@
 """What every HTTP path shares: who may call and how often, what a request may be, and errors as problem+json."""
 
 from gateway.web.guard import KEY, SESSION, Guard, may_use, reaches_all
-from gateway.web.problem import NOT_REPLICATED, Handler, problem, speak_problem, why_not_replicated
+from gateway.web.problem import NOT_REPLICATED, Handler, problem, speak_problem, status_of, why_not_replicated
 from gateway.web.requests import (
     add_routes,
     check_query,
@@ -38,6 +38,7 @@ __all__ = [
     "server_limits",
     "sha256_of",
     "speak_problem",
+    "status_of",
     "takes",
     "why_not_replicated",
 ]

@@ -8,7 +8,15 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.model.errors import DataNewer, Fault, NotReplicated, Refused, StoreRefuses, StoreUnavailable
+from gateway.model.errors import (
+    DataNewer,
+    Fault,
+    NotReplicated,
+    QueueFull,
+    Refused,
+    StoreRefuses,
+    StoreUnavailable,
+)
 from gateway.telemetry import Event, Log, told
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -19,6 +27,7 @@ _STATUS = {
     "target_invalid": 404,
     "path_unknown": 404,
     "account_unknown": 422,
+    "forbidden": 403,
     "target_forbidden": 403,
     "too_large": 413,
     "content_type": 415,
@@ -27,6 +36,11 @@ _STATUS = {
 }
 NOT_REPLICATED = "not_replicated"
 _log = Log()
+
+
+def status_of(refusal: Refused) -> int:
+    """Return the HTTP status of REFUSAL: 422 unless its code says more."""
+    return _STATUS.get(refusal.code, 422)
 
 
 def why_not_replicated(error: NotReplicated) -> str:
@@ -59,7 +73,9 @@ async def speak_problem(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except Refused as refusal:
-        return problem(_STATUS.get(refusal.code, 422), refusal.code, refusal.detail, refusal.errors)
+        return problem(status_of(refusal), refusal.code, refusal.detail, refusal.errors)
+    except QueueFull as error:
+        return problem(503, error.code, str(error), headers={"Retry-After": "5"})
     except StoreRefuses as error:
         return problem(503, "store_refuses", f"{error}; try again later", headers={"Retry-After": "5"})
     except DataNewer as error:

@@ -194,7 +194,7 @@ def node_with_news(lines: int) -> dict[str, Any]:
 
 KINDS: list[tuple[Any, str]] = [
     (True, "a boolean"),
-    (1.5, "a number"),
+    (1.5, "a number with a decimal point"),
     ("x" * 5_000, "a string of 5000 characters"),
     ([1], "a list"),
     ({"a": 1}, "an object"),

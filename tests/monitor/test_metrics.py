@@ -64,12 +64,13 @@ async def test_holds_and_pauses_are_counted(world: World) -> None:
 
 
 async def test_no_target_job_or_text_is_a_label(world: World) -> None:
-    world.napcat.behave("group:4711", "kick")
+    number = "471147114711471147"  # as no measured value reads
+    world.napcat.behave(f"group:{number}", "kick")
     gateway = await world.gateway()
-    reply = await gateway.post("/v1/jobs", {"group_id": "4711", "message": "a secret", "key": "order-42"})
+    reply = await gateway.post("/v1/jobs", {"group_id": number, "message": "a secret", "key": "order-42"})
     await world.ended(1)
     told = (await gateway.get("/metrics")).body.decode()
-    assert not any(word in told for word in ("4711", "a secret", "order-42", reply.json["id"]))
+    assert not any(word in told for word in (number, "a secret", "order-42", reply.json["id"]))
     assert set(re.findall(r"([a-z_]+)=\"", told)) <= {
         "account", "outcome", "verdict", "rule", "state", "script", "source", "le", "version", "hook",
         "code", "rate",

@@ -5,17 +5,17 @@ import json
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
 
 from gateway.clock import Clock
-from gateway.intake.admission import Admission, Admitted, key_reused, no_room, queue_full
+from gateway.intake.admission import Admission, Admitted, why_not
 from gateway.intake.hooks.delivery import Delivery, Payload
 from gateway.intake.hooks.hook import Hook, Reading
-from gateway.model.errors import Refused, SettingsInvalid, StoreUnavailable
+from gateway.model.errors import QueueFull, Refused, SettingsInvalid, StoreUnavailable
 from gateway.model.window import Window
 from gateway.settings import Settings
 from gateway.store.sources import InvalidEntry, Sources
@@ -114,10 +114,15 @@ class Hooks:
             self._refuse(hook, refusal.code)
             await self._keep(hook, delivery, payload, now, refusal)
         admitted = await self._admission.admit(submissions)
-        for lost in self._lost(submissions, admitted):
-            self._refuse(hook, lost.code)
-            await self._keep(hook, delivery, payload, now, lost)
-        return self._told(hook, reading, submissions, admitted)
+        lost = [why for one in zip(submissions, admitted, strict=True) if (why := why_not(*one)) is not None]
+        for why in lost:
+            self._refuse(hook, why.code)
+            await self._keep(hook, delivery, payload, now, why)
+        answer = self._told(hook, reading, submissions, admitted)
+        for why in lost:
+            if isinstance(why, QueueFull):  # the sender may send it again: what was taken is not doubled
+                raise why
+        return answer
 
     async def _refusal(self, hook: Hook, delivery: Delivery, now: float) -> str | None:
         """Return why DELIVERY is not genuine. Nothing of it is looked into before that is known.
@@ -168,18 +173,10 @@ class Hooks:
                 raise
             return await self._admission.prepare(json.dumps({**job, "message": words}).encode("ascii"))
 
-    def _lost(self, submissions: Sequence[Submission], admitted: Sequence[Admitted]) -> Iterator[Refused]:
-        """Yield why what could be a job is none."""
-        for submission, one in zip(submissions, admitted, strict=True):
-            if one.outcome == "full":
-                yield queue_full(submission.account)
-            elif one.outcome == "conflict":
-                yield key_reused(submission.key)
-
     def _told(
         self, hook: Hook, reading: Reading, submissions: Sequence[Submission], admitted: Sequence[Admitted]
     ) -> web.Response:
-        """Return the answer; a sender whose jobs have no room now may send it again: what was taken is not doubled."""
+        """Count and log what was taken, and return the answer to it."""
         jobs = [
             {"id": one.id, "target": submission.target, "duplicate": one.outcome in {"duplicate", "conflict"}}
             for one, submission in zip(admitted, submissions, strict=True)
@@ -194,14 +191,14 @@ class Hooks:
                 delivery=reading.delivery,
                 jobs=[job["id"] for job in jobs],
             )
-        if len(jobs) < len(submissions):
-            return no_room(submissions[0].account)
         answer = hook.preset.answered(reading.delivery, self._clock.epoch_ms() // 1000)
         if answer is not None:
             return web.json_response(answer)
         return web.json_response({"event": reading.event, "jobs": jobs}, status=202 if jobs else 200)
 
-    async def _keep(self, hook: Hook, delivery: Delivery, payload: Payload, now: float, refusal: Refused) -> None:
+    async def _keep(
+        self, hook: Hook, delivery: Delivery, payload: Payload, now: float, refusal: Refused | QueueFull
+    ) -> None:
         """Write down what a genuine sender sent and nobody was told, with the reason."""
         entry = InvalidEntry(
             f"hook:{hook.settings.name}",

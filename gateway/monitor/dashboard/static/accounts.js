@@ -17,7 +17,7 @@ export function span(hold) {
 }
 
 /** The hold of the account itself, if there is one. */
-export const pauseOf = (account) => account.holds.find((hold) => hold.target === "account");
+const pauseOf = (account) => account.holds.find((hold) => hold.target === "account");
 
 function how(account) {
   const paused = pauseOf(account);

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.intake.onebot_calls import JOB, call, is_delivered, refusal, told
 from tests.keys import bearer, key
+from tests.onebot.calls import JOB, call, is_delivered, refusal, told
 from tests.world import World
 
 

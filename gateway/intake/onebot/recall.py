@@ -1,14 +1,13 @@
 """OneBot's `delete_msg`: takes back what this gateway sent, and nothing else."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from gateway.intake.onebot_answer import Envelope, envelope, passed
-from gateway.intake.onebot_request import Fields
+from gateway.intake.onebot.answer import Envelope, envelope, passed
+from gateway.intake.onebot.call import Call
+from gateway.intake.onebot.reading import Fields
 from gateway.lanes.recall import Recaller
 from gateway.model.errors import Fault, Refused
 from gateway.model.spelling import LARGEST_INTEGER
-from gateway.settings import Key
 from gateway.store.scripts import Scripts
 from gateway.web import may_use
 
@@ -22,22 +21,22 @@ class RecallAction:
         self._recaller = recaller
         self._accounts = accounts
 
-    async def __call__(self, account: str | None, fields: Fields, echo: Any, key: Key | None) -> Envelope:
+    async def __call__(self, call: Call) -> Envelope:
         """Return what NapCat answers, or why it was not asked; raises Refused when `message_id` is none."""
-        message_id = _message_id(fields)
-        for name in [account] if account else self._accounts:
+        message_id = _message_id(call.fields)
+        for name in [call.account] if call.account else self._accounts:
             sent = await self._scripts.whose(name, message_id)
             # A message of another key's target is as if it were not there.
-            if sent is None or not may_use(key, sent.target):
+            if sent is None or not may_use(call.key, sent.target):
                 continue
             if sent.recalled:
-                return envelope("ok", 0, None, "", echo)
+                return envelope("ok", 0, None, "", call.echo)
             recall = await self._recaller.recall(name, sent.target, sent.job_id, message_id)
             if recall.answer is None:
-                return envelope("failed", 200, None, recall.words, echo)
-            return passed(recall.answer, None, recall.words, echo)
+                return envelope("failed", 200, None, recall.words, call.echo)
+            return passed(recall.answer, None, recall.words, call.echo)
         told = f"message {message_id} was not sent by this gateway today or yesterday; only what it sent is taken back"
-        return envelope("failed", 200, None, told, echo)
+        return envelope("failed", 200, None, told, call.echo)
 
 
 def _message_id(fields: Fields) -> int:

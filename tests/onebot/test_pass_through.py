@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.intake.onebot_pass import PassThrough
+from gateway.intake.onebot.call import Call
+from gateway.intake.onebot.pass_through import PassThrough
 from gateway.model.verdict import Answer
 
 
@@ -27,8 +28,8 @@ async def test_an_account_is_asked_one_thing_at_a_time_and_others_meanwhile() ->
     first, second = _Slow(), _Slow()
     passes = PassThrough(("get_status",), {"main": first.ask, "second": second.ask}, str)
     told = await asyncio.gather(
-        *(passes(None, "get_status", {"n": n}, n, None) for n in range(20)),
-        *(passes("second", "get_status", {"n": n}, n, None) for n in range(20)),
+        *(passes(Call("get_status", None, {"n": n, "echo": n}, None)) for n in range(20)),
+        *(passes(Call("get_status", "second", {"n": n, "echo": n}, None)) for n in range(20)),
     )
     assert [envelope and envelope["echo"] for envelope in told] == [*range(20)] * 2
     assert [envelope and envelope["data"]["n"] for envelope in told] == [*range(20)] * 2
@@ -39,8 +40,7 @@ async def test_what_napcat_says_over_websocket_is_told_as_it_would_be_over_http(
     async def ask(action: str, params: Mapping[str, Any], timeout_ms: int) -> tuple[Answer, Any]:
         return Answer("ws", status="failed", retcode=1200, text=" secret /path "), None
 
-    told = await PassThrough(("get_msg",), {"main": ask}, lambda words: words.strip().split()[0])(
-        None, "get_msg", {}, None, None
-    )
+    passes = PassThrough(("get_msg",), {"main": ask}, lambda words: words.strip().split()[0])
+    told = await passes(Call("get_msg", None, {}, None))
     assert told is not None
     assert (told["retcode"], told["message"], told["wording"]) == (200, "secret", "secret")

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from gateway.intake.onebot_answer import Envelope, envelope, passed
+from gateway.intake.onebot.answer import Envelope, envelope, passed
+from gateway.intake.onebot.call import Call
 from gateway.model.action import HARMLESS, Ask
 from gateway.model.errors import Refused
-from gateway.settings import Key
 from gateway.web import reaches_all
 
 _LIMIT_S = 10.0
@@ -23,21 +22,19 @@ class PassThrough:
         self._clean = clean
         self._turns = {account: asyncio.Lock() for account in asks}
 
-    async def __call__(
-        self, account: str | None, action: str, params: Mapping[str, Any], echo: Any, key: Key | None
-    ) -> Envelope | None:
-        """Return the answer of ACCOUNT's NapCat (None: the first account's); None when ACTION is not passed.
+    async def __call__(self, call: Call) -> Envelope | None:
+        """Return the answer of NapCat, of the first account where CALL names none; None when its action is not passed.
 
         A key that reaches only some targets gets only what names no chat. Raises Refused for the rest.
         """
-        if action not in self._actions:
+        if call.action not in self._actions:
             return None
-        if not reaches_all(key) and action not in HARMLESS:
-            raise Refused("target_forbidden", f"this key has target patterns, which {action} could reach around")
-        name = account or next(iter(self._asks))
+        if not reaches_all(call.key) and call.action not in HARMLESS:
+            raise Refused("target_forbidden", f"this key has target patterns, which {call.action} could reach around")
+        name = call.account or next(iter(self._asks))
         try:
             async with asyncio.timeout(_LIMIT_S), self._turns[name]:
-                answer, data = await self._asks[name](action, params, round(_LIMIT_S * 1000))
+                answer, data = await self._asks[name](call.action, call.params, round(_LIMIT_S * 1000))
         except TimeoutError:
-            return envelope("failed", 200, None, f"NapCat did not answer within {_LIMIT_S:.0f} s", echo)
-        return passed(answer, data, self._clean(answer.text), echo)
+            return envelope("failed", 200, None, f"NapCat did not answer within {_LIMIT_S:.0f} s", call.echo)
+        return passed(answer, data, self._clean(answer.text), call.echo)

@@ -6,7 +6,7 @@ from collections import Counter
 
 import aiohttp
 
-from tests.intake.onebot_calls import JOB, call, is_delivered, refusal, told
+from tests.onebot.calls import JOB, call, is_delivered, refusal, told
 from tests.world import World, until
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.intake.onebot_request import job_of, read_form, read_json
+from gateway.intake.onebot.reading import job_of, read_form, read_json
 from gateway.model.errors import Refused
 from tests.trials import TRIALS
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.convert.test_convert_pages import REQUESTS, SEGMENTS
-from tests.intake.onebot_calls import FORM, JOB, call, is_delivered, refusal, told
+from tests.onebot.calls import FORM, JOB, call, is_delivered, refusal, told
 from tests.world import World
 
 MEDIA = {"file_roots": ["/path/to", "D:/"]}

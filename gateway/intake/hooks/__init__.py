@@ -1,0 +1,1 @@
+"""Webhooks: what other products post becomes messages."""
