@@ -77,7 +77,7 @@ def ask(url: str, key_file: Path | None, talk: Callable[[Gateway], Awaitable[boo
 
 def fail(error: Refused | Unavailable | NotUnderstood) -> NoReturn:
     """Tell ERROR and what to do about it, and end the command."""
-    for line in error_lines(error):
+    for line in [*error_lines(error), *getattr(error, "__notes__", ())]:
         typer.echo(line, err=True)
     raise typer.Exit(2 if isinstance(error, Refused) and error.code in _WRONG_USE else 1)
 
