@@ -37,8 +37,7 @@ def check(
 
     checked = check_all(config, set_, online=online)
     if as_json:
-        faults = [_fault(line) for line in checked.faults]
-        _write([*faults, *checked.findings])
+        _write(checked.findings)
     elif checked.settings is not None:
         told = f"accounts: {', '.join(account.name for account in checked.settings.accounts)}"
         if checked.settings.hooks:
@@ -46,16 +45,10 @@ def check(
         typer.echo(f"the settings are fine; {told}; file: {file_of(config) or 'none, as there is no ./config.yaml'}")
         for finding in checked.findings:
             typer.echo(f"{finding.level:<6} {finding}")
-    if checked.faults:
-        typer.echo("\n".join(checked.faults), err=True)
+    if checked.settings is None:
+        typer.echo("\n".join(map(str, checked.findings)), err=True)
         raise typer.Exit(2)
     raise typer.Exit(1 if worst(checked.findings) == "fault" else 0)
-
-
-def _fault(line: str) -> Finding:
-    """Return a fault of the settings, which names its key first, as a finding."""
-    key, colon, detail = line.partition(": ")
-    return Finding("fault", key, detail) if colon else Finding("fault", "", line)
 
 
 def _write(findings: list[Finding]) -> None:
