@@ -33,7 +33,7 @@ def check(
             refuse("--online asks others, --live and --ready a running gateway: give one of both")
         path = "/healthz/ready" if ready else "/healthz/live"
         raise typer.Exit(answer(url, file_of(config), overrides_of(set_), path, as_json=as_json))
-    from gateway.cli.checking import check_all  # noqa: PLC0415 - --live does without all that this brings
+    from gateway.cli.findings import check_all  # noqa: PLC0415 - --live does without all that this brings
 
     checked = check_all(config, set_, online=online)
     if as_json:
