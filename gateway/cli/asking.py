@@ -69,17 +69,12 @@ def ask(url: str, key_file: Path | None, talk: Callable[[Gateway], Awaitable[boo
     try:
         fine = asyncio.run(conversation())
     except (Refused, Unavailable, NotUnderstood) as error:
-        fail(error)
+        for line in [*error_lines(error), *getattr(error, "__notes__", ())]:
+            typer.echo(line, err=True)
+        raise typer.Exit(2 if isinstance(error, Refused) and error.code in _WRONG_USE else 1) from None
     except KeyboardInterrupt:
         raise typer.Exit(1) from None
     raise typer.Exit(0 if fine else 1)
-
-
-def fail(error: Refused | Unavailable | NotUnderstood) -> NoReturn:
-    """Tell ERROR and what to do about it, and end the command."""
-    for line in error_lines(error):
-        typer.echo(line, err=True)
-    raise typer.Exit(2 if isinstance(error, Refused) and error.code in _WRONG_USE else 1)
 
 
 def error_lines(error: Refused | Unavailable | NotUnderstood) -> list[str]:

@@ -33,12 +33,11 @@ def check(
             refuse("--online asks others, --live and --ready a running gateway: give one of both")
         path = "/healthz/ready" if ready else "/healthz/live"
         raise typer.Exit(answer(url, file_of(config), overrides_of(set_), path, as_json=as_json))
-    from gateway.cli.checking import check_all  # noqa: PLC0415 - --live does without all that this brings
+    from gateway.cli.findings import check_all  # noqa: PLC0415 - --live does without all that this brings
 
     checked = check_all(config, set_, online=online)
     if as_json:
-        faults = [_fault(line) for line in checked.faults]
-        _write([*faults, *checked.findings])
+        _write(checked.findings)
     elif checked.settings is not None:
         told = f"accounts: {', '.join(account.name for account in checked.settings.accounts)}"
         if checked.settings.hooks:
@@ -46,16 +45,10 @@ def check(
         typer.echo(f"the settings are fine; {told}; file: {file_of(config) or 'none, as there is no ./config.yaml'}")
         for finding in checked.findings:
             typer.echo(f"{finding.level:<6} {finding}")
-    if checked.faults:
-        typer.echo("\n".join(checked.faults), err=True)
+    if checked.settings is None:
+        typer.echo("\n".join(map(str, checked.findings)), err=True)
         raise typer.Exit(2)
     raise typer.Exit(1 if worst(checked.findings) == "fault" else 0)
-
-
-def _fault(line: str) -> Finding:
-    """Return a fault of the settings, which names its key first, as a finding."""
-    key, colon, detail = line.partition(": ")
-    return Finding("fault", key, detail) if colon else Finding("fault", "", line)
 
 
 def _write(findings: list[Finding]) -> None:

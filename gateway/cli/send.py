@@ -104,8 +104,8 @@ def send(
 async def _send(gateway: Gateway, job: dict[str, Any], wait: str | None, *, as_json: bool) -> bool:
     try:
         submitted = await gateway.send(job)
-    except Unavailable:
-        typer.echo(f"it may have been taken: to try again, and not twice, give --key {job['key']}", err=True)
+    except Unavailable as error:
+        error.add_note(f"it may have been taken all the same: to try again, and not twice, give --key {job['key']}")
         raise
     if wait is None:
         _tell(submitted, as_json=as_json)

@@ -115,6 +115,8 @@ def _why(error: Exception) -> str:
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, TimeoutError):
         return "it takes too long"
+    if isinstance(cause, ConnectionRefusedError):  # whose own words are of asyncio's making
+        return "connection refused"
     return (isinstance(cause, OSError) and cause.strerror) or str(cause) or type(cause).__name__
 
 

@@ -84,7 +84,8 @@ def _field_lines(section: BaseModel) -> list[str]:
 
 
 def _summary(model: type[BaseModel]) -> str:
-    return (model.__doc__ or "").strip().splitlines()[0].rstrip(".").lower()
+    summary = (model.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    return summary[:1].lower() + summary[1:]
 
 
 def _dumped(section: BaseModel) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Redis(Section):
 class Http(Section):
     """Our own HTTP server."""
 
-    host: str = "127.0.0.1"
+    host: str = Field("127.0.0.1", description="where to listen; elsewhere than on loopback only with auth.keys")
     port: int = Field(8080, ge=0, le=65535, description="0 takes a free port")
     max_body: Annotated[Bytes, at_least(1024)] = Field(
         8 * 1024**2, description="larger request bodies are answered with 413"
@@ -110,7 +110,9 @@ class Delivery(Section):
     timeout: Annotated[Milliseconds, lasting(1_000)] = Field(
         10_000, description="what NapCat is told to wait for a text; media adds its size / 256 KB/s"
     )
-    slack: Annotated[Milliseconds, lasting(500)] = Field(5_000, description="the client waits this much longer")
+    slack: Annotated[Milliseconds, lasting(500)] = Field(
+        5_000, description="how much longer than that the gateway waits for the answer"
+    )
     retry: tuple[Milliseconds, ...] = Field(
         (2_000, 10_000, 30_000, 120_000, 600_000),
         description="waits after an attempt that surely did not send (±20 %); their number is the number of retries",
@@ -126,7 +128,9 @@ class Delivery(Section):
         False,
         description="a message listed in the chat's history counts as delivered, though failed ones are listed too",
     )
-    max_age: Milliseconds = Field(86_400_000, description="from the moment the job could first go")
+    max_age: Milliseconds = Field(
+        86_400_000, description="a job without ttl or expires_at expires so long after it could first go"
+    )
     rules: tuple[Rule, ...] = Field((), description="verdict rules before the built-in ones")
 
 
@@ -140,8 +144,8 @@ Source = Annotated[
 class Intake(Section):
     """Where jobs are read from."""
 
-    streams: tuple[Source, ...] = ("gw:jobs",)
-    lists: tuple[Source, ...] = ("gw:jobs:list",)
+    streams: tuple[Source, ...] = Field(("gw:jobs",), description="Redis streams: XADD gw:jobs * job '{…}'")
+    lists: tuple[Source, ...] = Field(("gw:jobs:list",), description="Redis lists: RPUSH gw:jobs:list '{…}'")
     max_queued: int = Field(1_000_000, ge=1, description="intake waits while this many jobs of an account are queued")
 
 
@@ -237,7 +241,7 @@ class Callbacks(Section):
 class Log(Section):
     """What is written to standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
     format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON unless a terminal reads")
     text: LogText = Field(
         "never", description="whether attempts and ends carry the words of the message; hash: to compare, full: to read"

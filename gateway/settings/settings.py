@@ -43,7 +43,7 @@ def _private(prefix: str, source: str) -> bool:
 class Settings(Section):
     """The whole configuration of one gateway."""
 
-    version: int = Field(VERSION, ge=1, le=VERSION, description="of how settings are written")
+    version: int = Field(VERSION, ge=1, le=VERSION, description="the format these settings are written in")
     redis: Redis = Redis()
     http: Http = Http()
     accounts: Annotated[tuple[Account, ...], Field(min_length=1)] = (
@@ -57,7 +57,9 @@ class Settings(Section):
     routes: tuple[Route, ...] = Field((), description="{target, account}: first match, else the first account")
     onebot: Onebot = Onebot()
     callbacks: Callbacks = Callbacks()
-    hooks: tuple[Hook, ...] = Field((), description="{name, preset, secret, targets, …}: see Webhooks")
+    hooks: tuple[Hook, ...] = Field(
+        (), description="{name, preset, secret, targets, …}: see `gateway hooks list`, and Webhooks in the README"
+    )
     auth: Auth = Auth()
     log: Log = Log()
 

@@ -109,7 +109,15 @@ async def test_a_gateway_that_is_not_there_is_told_with_the_remedy(tmp_path: Pat
     ended = await command(tmp_path, f"http://127.0.0.1:{free_port()}", "status")
     assert (ended.code, ended.out) == (1, "")
     assert len(ended.err.splitlines()) == 1
-    assert all(words in ended.err for words in ("no answer from", "is it running", "GATEWAY_URL"))
+    assert all(words in ended.err for words in ("no answer from", "connection refused", "is it running", "GATEWAY_URL"))
+
+
+async def test_who_was_not_answered_learns_last_how_to_send_it_again_and_not_twice(tmp_path: Path) -> None:
+    ended = await command(tmp_path, f"http://127.0.0.1:{free_port()}", "send", "group:1", "x", "--key", "mine")
+    assert (ended.code, ended.out) == (1, "")
+    first, last = ended.err.splitlines()
+    assert first.startswith("no answer from")
+    assert last.endswith("give --key mine")
 
 
 async def test_the_key_comes_from_the_environment_or_a_file_and_its_lack_is_told(world: World, tmp_path: Path) -> None:

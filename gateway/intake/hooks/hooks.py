@@ -5,7 +5,7 @@ import json
 import math
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -232,16 +232,14 @@ def hooks_of(settings: Settings, known: Mapping[str, Hook] = MappingProxyType({}
     return hooks
 
 
-def faults_of(hooks: Iterable[Hook], settings: Settings) -> list[str]:
-    """Return what is wrong with HOOKS, each tried with its preset's sample: a line each."""
-    tried = (hook.fault(time.time(), settings) for hook in hooks)
-    return [fault for fault in tried if fault is not None]
-
-
 def tried_hooks(settings: Settings, known: Mapping[str, Hook] = MappingProxyType({})) -> dict[str, Hook]:
-    """Return the hooks of SETTINGS as `hooks_of` does; raises SettingsInvalid also when one fails with its sample."""
+    """Return the hooks of SETTINGS as `hooks_of` does, each new one tried with its preset's sample.
+
+    Raises SettingsInvalid also for what one says of its sample that would not be taken, a line each.
+    """
     hooks = hooks_of(settings, known)
-    if faults := faults_of([hook for name, hook in hooks.items() if hook is not known.get(name)], settings):
+    fresh = (hook for name, hook in hooks.items() if hook is not known.get(name))
+    if faults := [fault for hook in fresh if (fault := hook.fault(time.time(), settings)) is not None]:
         raise SettingsInvalid("\n".join(faults))
     return hooks
 

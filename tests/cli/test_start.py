@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.sandbox.process import GatewayProcess, free_port
-from tests.cli.commands import Ended, command
+from tests.cli.commands import ROOT, Ended, command
+from tests.cli.test_run import servers
 from tests.servers import saying, server
-from tests.test_cli import servers
 from tests.world import World, serving, until
 
 SECRET = "h-u-s-h"
@@ -342,7 +342,7 @@ async def test_it_runs_where_nothing_can_be_written_with_the_credentials_that_sy
     account = {"GATEWAY_ACCOUNTS__0__NAME": "main", "GATEWAY_ACCOUNTS__0__ENDPOINT": world.napcat.url}
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")},
-        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONPATH": str(ROOT),
         "GATEWAY_SECRETS_DIR": str(folder),
         **here,
         **account,

@@ -4,9 +4,9 @@ import asyncio
 import os
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.cli.showing import shown
 from gateway.cli.usage import file_of, read_settings
@@ -23,18 +23,11 @@ from gateway.store.examination import examine
 _PATIENCE_S = 10.0  # for all that Redis is asked
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What was found.
-
-    settings  None when they cannot be used
-    faults    what is wrong with the settings themselves, a line for each
-    findings  what those say who were asked
-    """
+class Checked(NamedTuple):
+    """What was found: the settings, and what those say who were asked; else None, and what is wrong with them."""
 
     settings: Settings | None
-    faults: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding]
 
 
 def check_all(config: Path | None, set_: list[str] | None, *, online: bool) -> Checked:
@@ -43,12 +36,18 @@ def check_all(config: Path | None, set_: list[str] | None, *, online: bool) -> C
         settings = read_settings(file_of(config), set_)
         tried_hooks(settings)
     except SettingsInvalid as error:
-        return Checked(None, str(error).splitlines())
+        return Checked(None, _faults(error))
     if not online:
-        return Checked(settings)
+        return Checked(settings, [])
     veil = Veil(secrets_of(settings))
     found = asyncio.run(_asked(settings))
-    return Checked(settings, [], [one._replace(detail=shown(veil(one.detail))) for one in found])
+    return Checked(settings, [one._replace(detail=shown(veil(one.detail))) for one in found])
+
+
+def _faults(error: SettingsInvalid) -> list[Finding]:
+    """Return each line of ERROR, which names its key first, as a finding."""
+    parts = (line.partition(": ") for line in str(error).splitlines())
+    return [Finding("fault", key, detail) for key, _, detail in parts]
 
 
 async def _asked(settings: Settings) -> list[Finding]:
@@ -70,8 +69,7 @@ async def _redis(settings: Settings) -> list[Finding]:
     except TimeoutError:
         return [Finding("fault", "redis.url", "no answer in time", "see that Redis runs there and is not stuck")]
     except SettingsInvalid as error:
-        key, _, detail = str(error).partition(": ")
-        return [Finding("fault", key, detail)]
+        return _faults(error)
 
 
 def _embedded() -> Finding:
