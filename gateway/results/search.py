@@ -60,7 +60,7 @@ class Filter(BaseModel):
             target=self.target or "",
             since=self.since,
             until=self.until,
-            patterns=() if key is None or reaches_all(key) else key.targets,
+            patterns=None if key is None or reaches_all(key) else key.targets,
             unreplayed=unreplayed,
         )
 

@@ -133,6 +133,18 @@ async def test_a_key_finds_only_jobs_of_its_own_targets(world: World) -> None:
     assert len(await pages(gateway, "limit=1", "every")) == 3
 
 
+async def test_a_key_that_reaches_no_target_finds_nothing_and_replays_nothing(world: World) -> None:
+    digest = hashlib.sha256(SECRET.encode()).hexdigest()
+    keys = [{"name": "none", "sha256": digest, "scopes": ["read", "admin"], "targets": []}]
+    gateway = await world.gateway(auth={"keys": keys})
+    await world.add(job(1), job(2, ttl="1ms", delay="10ms"))
+    await world.ended(2)
+    assert await pages(gateway, "", SECRET) == []
+    wish = {"state": ["expired"], "dry_run": True}
+    reply = await gateway.post("/v1/jobs/replay", wish, {"Authorization": f"Bearer {SECRET}"})
+    assert reply.json["count"] == 0
+
+
 @pytest.mark.parametrize(
     ("query", "place"),
     [

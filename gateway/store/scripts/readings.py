@@ -35,7 +35,7 @@ class Sent(NamedTuple):
 class Wanted:
     """Which jobs are looked for; what is empty says nothing. `since` and `until` in epoch ms, both included.
 
-    patterns    the targets within reach, as globs
+    patterns    the targets within reach, as globs: none of them where there are none; None: all
     unreplayed  only what was not replayed
     """
 
@@ -43,7 +43,7 @@ class Wanted:
     target: str = ""
     since: int | None = None
     until: int | None = None
-    patterns: tuple[str, ...] = ()
+    patterns: tuple[str, ...] | None = None
     unreplayed: bool = False
 
 
@@ -88,7 +88,7 @@ class ReadingScripts(ScriptRunner):
         """
         args: list[Any] = ["letters" if letters else "index", begin, most, " ".join(sorted(wanted.states))]
         args += [wanted.target, or_empty(wanted.since), or_empty(wanted.until)]
-        args += [json.dumps([lua_pattern(glob) for glob in wanted.patterns]) if wanted.patterns else ""]
+        args += [json.dumps([lua_pattern(glob) for glob in wanted.patterns]) if wanted.patterns is not None else ""]
         args += [int(wanted.unreplayed), int(oldest_first)]
         stopped, found = await self._account("search", account, args)
         return stopped.decode(), [Found(entry.decode(), job.decode(), receipt) for entry, job, receipt in found]
