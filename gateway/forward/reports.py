@@ -6,7 +6,7 @@ Each model takes one kind of event and nothing else, so that words inside somebo
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 
 from gateway.convert import parse_cq
 from gateway.model.spelling import LARGEST_INTEGER, QQ, MessageId
@@ -21,7 +21,7 @@ def _segments(value: Any) -> Any:
         return [{"type": "text", "data": {"text": value}}]
 
 
-Segments = Annotated[list[dict[str, Any]], BeforeValidator(_segments)]
+Segments = Annotated[list[dict[str, Any]], FailFast(), BeforeValidator(_segments)]
 
 
 def _known(number: str | None) -> str | None:

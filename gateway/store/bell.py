@@ -55,6 +55,6 @@ class Bell:
                     if message["type"] == "subscribe":
                         self.wake(self._wakes)
                     elif message["type"] == "message":
-                        account, _, ringer = message["data"].decode().partition(" ")
+                        account, _, ringer = message["data"].decode("utf-8", "replace").partition(" ")
                         if ringer != self._ringer:
                             self.wake([account])

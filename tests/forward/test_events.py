@@ -6,6 +6,10 @@ import json
 import time
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
+from gateway.forward.reports import SentMessage
 from tests.world import SECRET, Gateway, Reply, World, until
 
 PATH = "/napcat/main/events"
@@ -110,6 +114,12 @@ async def test_signed_garbage_is_taken_and_changes_nothing(world: World) -> None
         reply = await tell(gateway, event)
         assert (reply.status, reply.body) == (204, b"")
     assert await states(world) == ["unknown"]
+
+
+def test_of_an_event_whose_message_is_full_of_faults_the_first_is_enough() -> None:
+    with pytest.raises(ValidationError) as refused:
+        SentMessage.model_validate(sent(message=[1] * 1000))
+    assert refused.value.error_count() == 1
 
 
 async def test_a_signed_event_over_the_limit_is_refused(world: World) -> None:
