@@ -1,6 +1,7 @@
 """Fixtures every test may use, and how tests run beside each other: worlds are real, and end with their test."""
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -14,7 +15,7 @@ from tests.world import World, world
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Run folders in two processes a core, as most tests wait; single files, `-k`, `-s`, `--pdb` and `-n` as told.
+    """Run folders in three processes a core, as most tests wait; single files, `-k`, `-s`, `--pdb` and `-n` as told.
 
     It is no option in pyproject.toml, so that `-p no:xdist` does what it says.
     """
@@ -26,7 +27,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     folders = any((config.invocation_params.dir / name.partition("::")[0]).is_dir() for name in config.args)
     alone = option.keyword or option.usepdb or option.trace or option.capture == "no" or option.collectonly
     if folders and not alone:
-        option.numprocesses = min(2 * _cores(), 12)
+        option.numprocesses = min(3 * _cores(), 12)
         # Who has nothing left takes over tests of others, of which some last a hundred times as long as most.
         option.dist = "worksteal"
 
@@ -38,6 +39,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     steps = {item for item in items for name in ("browser", "deploy") if item.get_closest_marker(name)}
     config.hook.pytest_deselected(items=list(steps))
     items[:] = [item for item in items if item not in steps]
+
+
+def pytest_sessionstart() -> None:
+    """Look for no garbage among what is imported now, nor later: every process imports all tests."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def _cores() -> int:

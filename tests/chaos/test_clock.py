@@ -80,7 +80,7 @@ async def test_a_limit_holds_from_one_replica_to_another_whose_clock_is_two_hour
         await until(lambda: len(world.napcat.received) >= 25)
         behind.send_signal(signal.SIGCONT)
         await ahead.stop()
-        await world.ended(50, deadline=5)
+        await world.ended(50)
         assert ahead.events("job.attempted")
         assert behind.events("job.attempted")
     times = [call.at for call in world.napcat.received]
@@ -98,7 +98,7 @@ async def test_a_scheduled_job_goes_when_it_is_due_whatever_the_replica_takes_th
             {"group_id": "2", "message": "in half a second", "delay": "500ms"},
             {"group_id": "3", "message": "at its time", "not_before": due.isoformat()},
         )
-        await world.ended(3, deadline=4)
+        await world.ended(3)
     assert sent(world, "group:2").at - began >= 0.5
     assert sent(world, "group:3").at - began >= 0.8 - 0.001  # times are whole milliseconds
     assert sent(world, "group:1").at < sent(world, "group:2").at
@@ -116,7 +116,7 @@ async def test_a_job_expires_when_its_time_is_over_and_not_before(world: World, 
             {"group_id": "4", "message": "slow"},
             {"group_id": "4", "message": "stale when it could go", "ttl": "200ms"},
         )
-        receipts = await world.ended(5, deadline=4)
+        receipts = await world.ended(5)
     assert sorted(call.text for call in world.napcat.received) == ["good", "good for half an hour", "slow"]
     assert sorted((receipt.code, receipt.target) for receipt in receipts if receipt.state == "expired") == [
         ("expires_at", "group:3"),
@@ -129,7 +129,7 @@ async def test_no_lease_lapses_while_the_call_may_still_be_answered(world: World
     delivery = {"timeout": "1s", "slack": "500ms"}
     async with replica(world, HOUR, delivery=delivery), replica(world, -HOUR, delivery=delivery):
         await world.add(*({"group_id": str(n), "message": "slow"} for n in range(1, 11)))
-        receipts = await world.ended(10, deadline=10)
+        receipts = await world.ended(10)
     assert {(receipt.state, receipt.evidence) for receipt in receipts} == {("delivered", "response")}
     assert len(world.napcat.received) == 10
 
@@ -144,7 +144,7 @@ async def test_what_a_killed_replica_held_is_taken_over_in_time_though_its_clock
         await ahead.kill()
     await world.gateway(delivery=delivery)
     await world.add({"group_id": "2", "message": "behind the reader's lease"})
-    first, second = await world.ended(2, deadline=10)
+    first, second = await world.ended(2)
     assert (first.target, first.state) == ("group:2", "delivered")
     assert (second.target, second.code) == ("group:1", "lease_lapsed")
     assert time.monotonic() - claimed > 6, "a lease lasts timeout + slack + 5 s"
@@ -165,7 +165,7 @@ async def test_it_is_all_the_same_when_a_replicas_machine_was_started(world: Wor
     await runner.setup()
     try:
         await world.add(*({"group_id": "1", "message": str(n)} for n in range(20)))
-        receipts = await world.ended(20, deadline=5)
+        receipts = await world.ended(20)
     finally:
         await runner.cleanup()
     assert {(receipt.state, len(receipt.attempts or ())) for receipt in receipts} == {("delivered", 1)}

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from gateway.sandbox.process import free_port
-from tests.cli.commands import command, end, start
+from tests.cli.commands import end, said, start
 from tests.world import listens
 
 
@@ -20,9 +20,9 @@ from tests.world import listens
         (["--host", "203.0.113.7", "--token", "b"], "--port: cannot listen on 203.0.113.7:3000"),
     ],
 )
-async def test_what_cannot_be_meant_is_refused_in_a_sentence(tmp_path: Path, words: list[str], told: str) -> None:
+def test_what_cannot_be_meant_is_refused_in_a_sentence(tmp_path: Path, words: list[str], told: str) -> None:
     (tmp_path / "token").write_text("a-token\n")
-    ended = await command(tmp_path, "", "sandbox", *words)
+    ended = said(tmp_path, "sandbox", *words)
     assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
     assert ended.err.startswith(told)
 

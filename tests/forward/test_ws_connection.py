@@ -70,7 +70,7 @@ async def test_a_close_without_a_code_ends_the_calls_at_once() -> None:
         writer.write(b"\x88\x00")
         await asyncio.Event().wait()  # and the connection is left open
 
-    async with speaking(serve) as port, napcat(port) as client, asyncio.timeout(1):
+    async with speaking(serve) as port, napcat(port) as client, asyncio.timeout(10):
         assert (await client.call(PATIENT)).error == "reset"
 
 
@@ -80,7 +80,7 @@ async def test_a_peer_that_gives_no_sign_of_life_is_left(monkeypatch: pytest.Mon
         await reader.read()
 
     monkeypatch.setattr(napcat_ws, "_HEARTBEAT_S", 0.05)
-    async with speaking(serve) as port, napcat(port) as client, asyncio.timeout(1):
+    async with speaking(serve) as port, napcat(port) as client, asyncio.timeout(10):
         assert (await client.call(PATIENT)).error == "reset"
 
 
@@ -168,7 +168,7 @@ async def test_what_is_no_frame_ends_the_connection(said: bytes) -> None:
         writer.write(said)
         await reader.read()
 
-    async with speaking(serve) as port, napcat(port) as client, asyncio.timeout(2):
+    async with speaking(serve) as port, napcat(port) as client, asyncio.timeout(10):
         assert (await client.call(PATIENT)).error == "reset"
 
 

@@ -170,10 +170,10 @@ def test_what_is_no_template_is_refused_with_its_line(template: str) -> None:
     ],
 )
 def test_a_template_that_does_not_end_is_ended(template: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(TemplateFailed):
         rendered(template)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 TWICE = (
@@ -229,12 +229,12 @@ TWICE = (
     ],
 )
 def test_nothing_grows_without_bound(template: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises((TemplateFailed, Refused)):
         rendered(template)
     with pytest.raises((TemplateFailed, Refused)):
         rendered(f"- {template}", segments=True)
-    assert time.monotonic() - began < 8
+    assert time.process_time() - began < 8
 
 
 def test_a_rounding_of_a_billion_digits_is_one_of_fifteen() -> None:

@@ -184,7 +184,7 @@ async def test_when_the_reading_gateway_stops_the_other_takes_over_and_order_is_
     await until(lambda: len(world.napcat.received) > 60)
     stopping = asyncio.create_task(first.stop())
     await world.add(*numbered(50, 100))
-    await until(lambda: len(world.napcat.received) == 150, deadline=5)
+    await until(lambda: len(world.napcat.received) == 150)
     await stopping
     await world.ended(150)
     assert world.napcat.texts("group:1") == [str(number) for number in range(150)]

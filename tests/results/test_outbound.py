@@ -154,7 +154,7 @@ async def test_a_receiver_that_does_not_answer_in_time_is_left(rest: bytes) -> N
     began = time.monotonic()
     async with raw(hang) as url:
         assert await post(url) == Answered(None, error="timeout")
-    assert time.monotonic() - began < TIMEOUT / 1000 + 1
+    assert time.monotonic() - began < TIMEOUT / 1000 + 10
 
 
 @pytest.mark.parametrize(

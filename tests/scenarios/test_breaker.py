@@ -129,20 +129,26 @@ async def test_napcat_that_announces_itself_is_asked_at_once(world: World) -> No
     await until(lambda: paused_for(gateway))
     # A pause as long as it gets: nobody would ask for half a minute.
     await gateway.post("/v1/accounts/main/pause", {"for": "20ms"})
-    await until(lambda: account(gateway), lambda found: _pause_s(found) > 3, deadline=20)
+    found = await until(lambda: account(gateway), lambda found: _pause_s(found) > 3)
     world.napcat.report_to(gateway.url + PATH, SECRET)
     await world.napcat.start()
     event = {"post_type": "meta_event", "meta_event_type": "lifecycle", "sub_type": "connect", "self_id": 10001}
     await tell(gateway, event)
-    await gateway.shows("key:1", "delivered", deadline=2)
+    receipt = await gateway.shows("key:1", "delivered")
+    assert receipt.ended_at is not None
+    assert receipt.ended_at < datetime.fromisoformat(_pause(found)["until"])
 
 
 def _pause_s(found: dict[str, Any]) -> float:
     """Return how long the account has been paused, and will be, in seconds."""
-    hold = next((hold for hold in found["holds"] if hold["target"] == "account"), None)
-    if hold is None:
+    hold = _pause(found)
+    if not hold:
         return 0
     return (datetime.fromisoformat(hold["until"]) - datetime.fromisoformat(hold["since"])).total_seconds()
+
+
+def _pause(found: dict[str, Any]) -> dict[str, Any]:
+    return next((hold for hold in found["holds"] if hold["target"] == "account"), {})
 
 
 async def test_a_gateway_without_napcat_runs_and_says_so(world: World) -> None:

@@ -158,7 +158,7 @@ async def test_words_are_told_as_the_settings_say(world: World, how: str) -> Non
 async def test_what_was_measured_of_a_job_is_among_the_metrics(world: World) -> None:
     world.napcat.behave("group:2", "timeout", times=1, wait_ms=10)
     gateway = await world.gateway(delivery={"settle_for": "300ms"})
-    await gateway.post("/v1/jobs", {"group_id": "1", "message": "later", "delay": "500ms"})
+    await gateway.post("/v1/jobs", {"group_id": "1", "message": "later", "delay": "3s"})
     await gateway.post("/v1/jobs", {"group_id": "2", "message": "perhaps"})
     await world.ended(2)
     found = await until(
@@ -166,5 +166,5 @@ async def test_what_was_measured_of_a_job_is_among_the_metrics(world: World) -> 
     )
     assert found["gateway_settle_seconds_sum{account=main}"] >= 0.3
     assert found["gateway_queue_seconds_count{account=main}"] == 2
-    assert found["gateway_queue_seconds_sum{account=main}"] < 0.4, "what is scheduled waits from when it is due"
+    assert found["gateway_queue_seconds_sum{account=main}"] < 2.9, "what is scheduled waits from when it is due"
     await until(lambda: metrics(gateway), lambda seen: seen["gateway_loop_lag_seconds_count{}"] > 2)

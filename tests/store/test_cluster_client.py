@@ -125,7 +125,7 @@ async def test_a_master_is_taught_a_script_that_is_waited_for_while_another_one_
     await well.redis.script_flush()
     hung.signal(signal.SIGSTOP)
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(4):
             assert await replicated(clients.lanes, [(script, [key], []), (script, [key], [])], 0) == (1, 0)
     finally:
         hung.signal(signal.SIGCONT)

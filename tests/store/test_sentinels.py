@@ -113,7 +113,7 @@ async def test_a_master_that_was_replaced_and_does_not_know_is_left_though_it_an
             await clients.commands.set("key", "after")
         return await heir.redis.get("key") == b"after"
 
-    await until(written, deadline=5)
+    await until(written)
 
 
 def test_a_script_that_met_a_replica_says_so_in_every_version() -> None:
