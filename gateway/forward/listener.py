@@ -15,7 +15,7 @@ from gateway.forward.failure import words
 from gateway.model.errors import StoreRefuses, StoreUnavailable
 from gateway.model.listening import Listening
 from gateway.settings import Account
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.processes import ProcessScripts
 from gateway.supervise import end
 from gateway.telemetry import Event, Log
 
@@ -64,7 +64,7 @@ class Listener:
         account: Account,
         take: Callable[[str, bytes], Awaitable[None]],
         connected: Callable[[], None],
-        scripts: Scripts,
+        scripts: ProcessScripts,
         clock: Clock,
         *,
         pauses: tuple[float, float] = (1.0, 30.0),

@@ -11,7 +11,7 @@ from gateway.forward.napcat import NapCat
 from gateway.forward.reports import HistoryRow
 from gateway.forward.watch import Watch
 from gateway.model.target import Target
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.lanes import LaneScripts
 from gateway.store.values import Look, Row, TickPolicy
 from gateway.telemetry import Event, Log
 
@@ -27,7 +27,7 @@ class Reconciler:
     """
 
     def __init__(
-        self, account: str, napcat: NapCat, watch: Watch, policy: TickPolicy, scripts: Scripts, *, trust: bool
+        self, account: str, napcat: NapCat, watch: Watch, policy: TickPolicy, scripts: LaneScripts, *, trust: bool
     ) -> None:
         """Settle through SCRIPTS by messages of WATCH's number; TRUST says that a listed one counts as delivered."""
         self._account = account

@@ -14,7 +14,7 @@ from gateway.model.instant import format_instant
 from gateway.model.target import Target
 from gateway.model.verdict import Answer, Implementation, Rule
 from gateway.settings import Account
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.lanes import LaneScripts
 from gateway.telemetry import Event, Log
 
 PROBED_AWAY = (
@@ -62,7 +62,9 @@ class Watch:
     contact         whether it answers, and has QQ, as far as is known
     """
 
-    def __init__(self, account: Account, napcat: NapCat, rules: Sequence[Rule], scripts: Scripts, clock: Clock) -> None:
+    def __init__(
+        self, account: Account, napcat: NapCat, rules: Sequence[Rule], scripts: LaneScripts, clock: Clock
+    ) -> None:
         """Read failures by RULES, and let only the number be logged in that ACCOUNT names, or the one seen first."""
         self._asks_who = account.implementation == "auto"
         self.implementation: Implementation | None = (

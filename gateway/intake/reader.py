@@ -7,7 +7,7 @@ from contextlib import suppress
 from gateway.clock import Clock
 from gateway.intake.admission import Admission, key_reused
 from gateway.model.errors import NotReplicated, Refused, StoreRefuses, StoreUnavailable
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.processes import ProcessScripts
 from gateway.store.sources import Entry, InvalidEntry, Marks, Sources
 from gateway.store.values import Submission
 from gateway.telemetry import Event, Log
@@ -36,7 +36,7 @@ class SourceReader:
         accounts: list[str],
         admission: Admission,
         sources: Sources,
-        scripts: Scripts,
+        scripts: ProcessScripts,
         clock: Clock,
     ) -> None:
         """Read what producers push to SOURCE from STREAM (the same, for a stream) for ACCOUNTS."""

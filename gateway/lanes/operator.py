@@ -14,7 +14,7 @@ from gateway.model.spelling import Text
 from gateway.model.wording import faults_of
 from gateway.settings import Settings
 from gateway.store.bell import Bell
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.wishes import WishScripts
 from gateway.telemetry import Event, Log
 from gateway.web import read_small
 
@@ -42,7 +42,7 @@ class Hold(BaseModel):
 class Operator:
     """Serves the paths by which lanes are held and released."""
 
-    def __init__(self, settings: Settings, scripts: Scripts, bell: Bell) -> None:
+    def __init__(self, settings: Settings, scripts: WishScripts, bell: Bell) -> None:
         """Act through SCRIPTS; ring the BELL when something may go on."""
         self._settings = settings
         self._scripts = scripts

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gateway.model.action import Ask
 from gateway.model.verdict import Answer
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.lanes import LaneScripts
 from gateway.telemetry import Event, Log
 
 _LIMIT_S = 10.0
@@ -27,7 +27,7 @@ class Recaller:
     has seen since it was started.
     """
 
-    def __init__(self, scripts: Scripts, asks: Mapping[str, Ask], clean: Callable[[str], str]) -> None:
+    def __init__(self, scripts: LaneScripts, asks: Mapping[str, Ask], clean: Callable[[str], str]) -> None:
         """Reach the accounts' NapCats by ASKS; CLEAN makes their words presentable."""
         self._scripts = scripts
         self._asks = asks

@@ -14,7 +14,7 @@ from gateway.model.errors import StoreRefuses, StoreUnavailable
 from gateway.model.instant import format_instant
 from gateway.model.target import Target
 from gateway.model.verdict import Verdict
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.lanes import LaneScripts
 from gateway.store.values import Look, Tick, TickPolicy
 from gateway.telemetry import Event, Log, told
 
@@ -69,7 +69,7 @@ class LaneRunner:
         self,
         account: str,
         policy: TickPolicy,
-        scripts: Scripts,
+        scripts: LaneScripts,
         errands: Errands,
         clock: Clock,
         replica: str,

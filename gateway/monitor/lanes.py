@@ -9,7 +9,7 @@ from gateway.lanes.address import account_of, target_of
 from gateway.model.instant import format_instant
 from gateway.monitor.documents import account_document, lasting, rates_document, within_reach
 from gateway.settings import Settings
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.readings import ReadingScripts
 from gateway.store.values import TickPolicy
 from gateway.web import KEY
 
@@ -17,7 +17,7 @@ from gateway.web import KEY
 class Lanes:
     """Shows what targets and accounts hold right now."""
 
-    def __init__(self, settings: Settings, policies: Mapping[str, TickPolicy], scripts: Scripts) -> None:
+    def __init__(self, settings: Settings, policies: Mapping[str, TickPolicy], scripts: ReadingScripts) -> None:
         """Look by SCRIPTS; POLICIES say by account which rates count."""
         self._settings = settings
         self._policies = policies

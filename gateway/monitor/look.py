@@ -15,7 +15,7 @@ from gateway.store.keys import Keys
 from gateway.store.overview import AccountNumbers
 from gateway.store.presence import Replica, replicas
 from gateway.store.roster import left_queued
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.readings import ReadingScripts
 from gateway.store.server import ServerNumbers, server_numbers
 from gateway.store.sources import SourceNumbers, Sources
 from gateway.store.values import TickPolicy
@@ -62,7 +62,7 @@ class Looks:
         policies: Mapping[str, TickPolicy],
         clients: Clients,
         keys: Keys,
-        scripts: Scripts,
+        scripts: ReadingScripts,
         sources: Sources,
         clock: Clock,
     ) -> None:

@@ -10,7 +10,7 @@ from gateway import __version__
 from gateway.clock import Clock
 from gateway.model.errors import StoreRefuses, StoreUnavailable
 from gateway.store.format import FORMAT
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.processes import ProcessScripts
 
 EVERY_S = 5
 REMEMBERED_S = 20
@@ -23,7 +23,7 @@ class Presence:
     refused  why Redis last took no write, "" since it took one: nothing moves then, though Redis answers
     """
 
-    def __init__(self, replica: str, scripts: Scripts, clock: Clock) -> None:
+    def __init__(self, replica: str, scripts: ProcessScripts, clock: Clock) -> None:
         """Speak for REPLICA, which began now."""
         self.replica = replica
         self.refused = ""

@@ -14,8 +14,7 @@ from gateway.model.errors import DataNewer, StoreUnavailable
 from gateway.results.outbound import Answered, Outbound
 from gateway.settings import Callbacks as CallbackSettings
 from gateway.store.due import Due
-from gateway.store.scripts import Scripts
-from gateway.store.scripts.callbacks import Callback, Fate
+from gateway.store.scripts.callbacks import Callback, CallbackScripts, Fate
 from gateway.telemetry import Event, Log, told
 
 AT_ONCE = 8
@@ -42,7 +41,7 @@ class Callbacks:
         self,
         settings: CallbackSettings,
         accounts: Sequence[str],
-        scripts: Scripts,
+        scripts: CallbackScripts,
         due: Due,
         outbound: Outbound,
         clock: Clock,

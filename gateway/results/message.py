@@ -8,8 +8,7 @@ from pydantic_core import from_json, to_json
 from gateway.model.card import Card
 from gateway.results.named import named
 from gateway.results.receipts import job_not_found
-from gateway.store.scripts import Scripts
-from gateway.store.scripts.readings import Said
+from gateway.store.scripts.readings import ReadingScripts, Said
 from gateway.web import KEY, may_use, problem
 
 _INLINE = ("base64://", "data:")
@@ -20,7 +19,7 @@ _MOST = 20_000  # characters of anything else
 class Messages:
     """Shows messages that have not been delivered."""
 
-    def __init__(self, scripts: Scripts, accounts: list[str]) -> None:
+    def __init__(self, scripts: ReadingScripts, accounts: list[str]) -> None:
         """Look into ACCOUNTS; the first is where a key is looked up when the caller names none."""
         self._scripts = scripts
         self._accounts = accounts

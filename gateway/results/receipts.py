@@ -11,7 +11,7 @@ from gateway.model.identity import JobId, parse_job_id
 from gateway.model.receipt import FINAL_STATES, Receipt
 from gateway.results.named import named
 from gateway.results.waiting import Endings
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.readings import ReadingScripts
 from gateway.web import KEY, may_use, problem
 
 _LONGEST_WAIT = 60_000  # ms
@@ -28,7 +28,7 @@ class Known(NamedTuple):
 class Receipts:
     """Reads receipts from the accounts' records."""
 
-    def __init__(self, scripts: Scripts, endings: Endings, accounts: list[str]) -> None:
+    def __init__(self, scripts: ReadingScripts, endings: Endings, accounts: list[str]) -> None:
         """Look into ACCOUNTS; the first is where a key is looked up when the caller names none."""
         self._scripts = scripts
         self._endings = endings

@@ -15,8 +15,7 @@ from gateway.model.receipt import UNDELIVERED, State
 from gateway.model.target import parse_target
 from gateway.model.wording import faults_of
 from gateway.settings import Key
-from gateway.store.scripts import Scripts
-from gateway.store.scripts.readings import Found, Wanted
+from gateway.store.scripts.readings import Found, ReadingScripts, Wanted
 from gateway.web import reaches_all
 
 _MOST = 500  # found in one look
@@ -117,7 +116,7 @@ class Search:
     ended, whatever came in, ended or was dropped meanwhile. What ended undelivered stands in the order of its end.
     """
 
-    def __init__(self, scripts: Scripts, clock: Clock, accounts: Sequence[str]) -> None:
+    def __init__(self, scripts: ReadingScripts, clock: Clock, accounts: Sequence[str]) -> None:
         """Look into ACCOUNTS."""
         self._scripts = scripts
         self._clock = clock

@@ -11,7 +11,7 @@ from gateway.model.errors import StoreUnavailable
 from gateway.model.identity import JobId, parse_job_id
 from gateway.model.receipt import FINAL_STATES, Receipt, State
 from gateway.store.feed import Feed
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.readings import ReadingScripts
 from gateway.supervise import end
 
 _QUIET_MS = 10_000  # a read that brings nothing for so long forgets the accounts nobody waits for any more
@@ -35,7 +35,7 @@ class Endings:
     wait look at their records again.
     """
 
-    def __init__(self, scripts: Scripts, feed: Feed, clock: Clock) -> None:
+    def __init__(self, scripts: ReadingScripts, feed: Feed, clock: Clock) -> None:
         """Look at records with SCRIPTS and follow the streams of FEED."""
         self._scripts = scripts
         self._feed = feed

@@ -8,7 +8,7 @@ from gateway.results.outbound import Outbound
 from gateway.settings import Callbacks as CallbackSettings
 from gateway.settings import Settings
 from gateway.store.due import Due
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.callbacks import CallbackScripts
 from gateway.supervise import Remains, Supervisor
 
 _TASK = "callbacks"
@@ -22,7 +22,7 @@ class CallbackTask:
         self,
         supervisor: Supervisor,
         remains: Remains,
-        scripts: Scripts,
+        scripts: CallbackScripts,
         due: Due,
         clock: Clock,
         stopping: asyncio.Event,

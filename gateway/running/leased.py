@@ -14,7 +14,7 @@ from gateway.lanes.runner import LaneRunner
 from gateway.model.errors import StoreUnavailable
 from gateway.settings import Account, Intake
 from gateway.store.keys import Keys
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.processes import ProcessScripts
 from gateway.store.sources import Sources
 from gateway.supervise import Supervisor
 
@@ -27,7 +27,7 @@ class Readers:
         supervisor: Supervisor,
         admission: Admission,
         sources: Sources,
-        scripts: Scripts,
+        scripts: ProcessScripts,
         keys: Keys,
         clock: Clock,
     ) -> None:
@@ -77,7 +77,7 @@ class Listeners:
         supervisor: Supervisor,
         events: Events,
         runners: Mapping[str, LaneRunner],
-        scripts: Scripts,
+        scripts: ProcessScripts,
         clock: Clock,
     ) -> None:
         """Begin without an account; each connection of one is a reason to look at it, by RUNNERS."""

@@ -8,7 +8,7 @@ from gateway.store.client import Clients, translated
 from gateway.store.format import FORMAT
 from gateway.store.keys import Keys
 from gateway.store.presence import replicas
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.processes import ProcessScripts
 from gateway.telemetry import Event, Log
 
 SETTLED_S = 30.0
@@ -24,7 +24,7 @@ class Raising:
         accounts: Sequence[str],
         clients: Clients,
         keys: Keys,
-        scripts: Scripts,
+        scripts: ProcessScripts,
         clock: Clock,
         settled_s: float = SETTLED_S,
     ) -> None:

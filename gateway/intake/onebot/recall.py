@@ -8,14 +8,14 @@ from gateway.intake.onebot.reading import Fields
 from gateway.lanes.recall import Recaller
 from gateway.model.errors import Fault, Refused
 from gateway.model.spelling import LARGEST_INTEGER
-from gateway.store.scripts import Scripts
+from gateway.store.scripts.readings import ReadingScripts
 from gateway.web import may_use
 
 
 class RecallAction:
     """Serves `delete_msg` for messages of today and yesterday; QQ itself takes back only what is minutes old."""
 
-    def __init__(self, scripts: Scripts, recaller: Recaller, accounts: Sequence[str]) -> None:
+    def __init__(self, scripts: ReadingScripts, recaller: Recaller, accounts: Sequence[str]) -> None:
         """Look for the message in the account the path names, else in each of ACCOUNTS."""
         self._scripts = scripts
         self._recaller = recaller
