@@ -22,7 +22,7 @@ MAX_DEPTH = 3  # NapCat stops reading below (SendMsg.ts, uploadForwardedNodesPac
 MAX_SEGMENTS = 2_000  # keeps one job from taking seconds to read
 MAX_FIELDS = 64  # the same, for what somebody puts into one segment
 
-_SETTLED = frozenset({"text", "face", "at"})
+_READY = frozenset({"text", "face", "at"})
 """Types that are ready to be sent as soon as they are valid and have nothing but what they need."""
 
 _AT_ONCE = SEGMENTS.validator.validate_python
@@ -54,7 +54,7 @@ def read_at_once(message: Any, form: Format, private: bool, media: Media) -> lis
         kind = segment["type"]
         if kind == "node" or (kind == "at" and private):
             return None
-        if (kind not in _SETTLED or len(segment["data"]) > 1) and _settle(segment, media):
+        if (kind not in _READY or len(segment["data"]) > 1) and _canonical(segment, media):
             return None
         if kind == "reply":
             replies += 1
@@ -176,7 +176,7 @@ class _Reading:
         except ValidationError as error:
             self.faults += segment_faults(error, kind, loc, skip=1)
             return None
-        for field, msg in _settle(segment, self.media):
+        for field, msg in _canonical(segment, self.media):
             self.fault(f"{loc}.data.{field}", msg, "media")
         return segment
 
@@ -257,7 +257,7 @@ def _meant(record: dict[str, Any]) -> tuple[dict[str, Any], str]:
     return record, "record"
 
 
-def _settle(segment: Any, media: Media) -> list[tuple[str, str]]:
+def _canonical(segment: Any, media: Media) -> list[tuple[str, str]]:
     """Bring a valid segment into the one form that is sent, in place; return what is wrong with its media.
 
     Left out is what NapCat ignores; added is what NapCat would choose for itself.

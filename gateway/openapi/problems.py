@@ -105,7 +105,7 @@ HOLD_INVALID = _wrong(
     "this is no hold: give reason, and for or until",
     ("for", 'write a duration such as "1500ms", "10s", "2m", "1h" or "7d", or a number of seconds', "value_error"),
 )
-REPLAY_INVALID = _wrong("replay_invalid", "this says of no jobs to replay", ("state", "Field required", "missing"))
+REPLAY_INVALID = _wrong("replay_invalid", "the filter cannot be used", ("state", "Field required", "missing"))
 SESSION_INVALID = _wrong("session_invalid", "this is no sign-in: give key", ("key", "Field required", "missing"))
 SETTINGS_INVALID = _wrong(
     "settings_invalid",

@@ -167,4 +167,4 @@ def _wish(body: bytes) -> Wish:
     try:
         return Wish.model_validate(parse_document(body))
     except ValidationError as error:
-        raise Refused("replay_invalid", "this says of no jobs to replay", faults_of(error)) from None
+        raise Refused("replay_invalid", "the filter cannot be used", faults_of(error)) from None

@@ -182,7 +182,7 @@ def parse_filter(fields: dict[str, Any], code: str, prefix: str = "") -> Filter:
         return Filter.model_validate(fields)
     except ValidationError as error:
         faults = faults_of(error, prefix)
-        raise Refused(code, "these are no jobs to look for", faults) from None
+        raise Refused(code, "the filter cannot be used", faults) from None
 
 
 def _next_of(index: _Index) -> Position:

@@ -18,7 +18,7 @@ from gateway.model.errors import Refused
 from gateway.model.schema import job_schema
 from gateway.model.segment_types import FIELDS
 from gateway.settings import Media, Settings
-from tests.convert.test_convert_pages import REQUESTS, SEGMENTS, without_comments
+from tests.convert.test_pages import REQUESTS, SEGMENTS, without_comments
 from tests.trials import TRIALS
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")

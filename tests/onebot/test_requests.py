@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.convert.test_convert_pages import REQUESTS, SEGMENTS
+from tests.convert.test_pages import REQUESTS, SEGMENTS
 from tests.onebot.calls import FORM, JOB, call, is_delivered, refusal, told
 from tests.world import World
 

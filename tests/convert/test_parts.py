@@ -15,7 +15,7 @@ from gateway.model.errors import Refused
 from gateway.model.segment_types import ALONE
 from gateway.settings import Delivery
 from tests.convert.harness import ACCOUNT, faults, parts_of, sent
-from tests.convert.test_convert_segments import GOOD
+from tests.convert.test_segments import GOOD
 from tests.trials import TRIALS
 
 URL = "https://example.com/a"
