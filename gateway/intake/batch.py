@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -17,9 +16,6 @@ from gateway.web import KEY, NOT_REPLICATED, Guard, why_not_replicated
 MOST_JOBS = 1_000
 _AT_ONCE = 128  # put into their lanes in one go: bounds the time Redis is held
 _LARGE = 64 * 1024  # bytes of a batch that is read in a thread
-
-_STOPPING = "stopping", "this gateway is stopping; try again"
-_TOO_MANY = "rate_exceeded", "this key may not send so much at once; see auth.keys[].rate"
 
 Item = dict[str, Any]
 
@@ -56,9 +52,8 @@ class BatchIntake:
     async def _prepare(self, request: web.Request, job: str, *, first: bool) -> Submission:
         """Return a job ready to be admitted; raises Refused. Each job counts by itself in the rate of the key."""
         key = request.get(KEY)
-        if not first and (refusal := self._guard.turned_away(request, key)) is not None:
-            stopping = refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
-            raise Refused(*_STOPPING if stopping else _TOO_MANY)
+        if not first and (later := self._guard.too_many(key)) is not None:
+            raise Refused(later.code, later.detail)
         submission = await self._admission.prepare(job.encode())
         check_reach(key, submission)
         return submission

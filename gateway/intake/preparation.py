@@ -122,7 +122,7 @@ def _fault(fault: Any) -> Fault:
 
 def _with_key(job: Job, key: str) -> Job:
     if not (1 <= len(key) <= 128 and key.isprintable()):
-        raise Refused("job_invalid", "the Idempotency-Key header has 1 to 128 printable characters")
+        raise Refused("job_invalid", "the Idempotency-Key header must have 1 to 128 printable characters")
     if job.key is not None and job.key != key:
         raise Refused(
             "job_invalid",

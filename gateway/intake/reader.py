@@ -243,7 +243,7 @@ class SourceReader:
 
     async def _prepare(self, entry: Entry) -> Submission:
         if entry.raw is None:
-            raise Refused("entry_invalid", "the entry has no field `job`: XADD … * job '<json>'")
+            raise Refused("entry_invalid", "the entry has no field `job`; push it as XADD … * job '<json>'")
         return await self._admission.prepare(entry.raw, entry=entry.id)
 
     def _invalid(self, entry: Entry, refusal: Refused) -> InvalidEntry:

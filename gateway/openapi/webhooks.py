@@ -27,27 +27,16 @@ _TAKE = Operation(
         told.DATA_NEWER, *told.ALWAYS,
     ),
 )  # fmt: skip
-_LIKE = "Another way to call `takeHook`, for products that do."
+_BELOW = replace(_TAKE, name="takeHook_below", path="/hooks/{name}/{path}", parameters=(_NAME, _REST))
 
 WEBHOOKS = (
     _TAKE,
-    replace(_TAKE, name="takeHook_by_get", method="get", body=None, like="takeHook", description=_LIKE),
-    replace(
-        _TAKE,
-        name="takeHook_below",
-        path="/hooks/{name}/{path}",
-        parameters=(_NAME, _REST),
-        like="takeHook",
-        description=_LIKE,
-    ),
-    replace(
-        _TAKE,
-        name="takeHook_by_get_below",
-        method="get",
-        path="/hooks/{name}/{path}",
-        parameters=(_NAME, _REST),
-        body=None,
-        like="takeHook",
-        description=_LIKE,
+    *(
+        replace(other, like=_TAKE.name, description=f"Another way to call `{_TAKE.name}`, for products that do.")
+        for other in (
+            replace(_TAKE, name="takeHook_by_get", method="get", body=None),
+            _BELOW,
+            replace(_BELOW, name="takeHook_by_get_below", method="get", body=None),
+        )
     ),
 )

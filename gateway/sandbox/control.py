@@ -3,36 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from gateway.sandbox.journal import Delivered, Received
 from gateway.sandbox.wire import dump
 
-
-class Controlled(Protocol):
-    """What the controls turn: the stand-in's own methods."""
-
-    @property
-    def received(self) -> list[Received]:
-        """All send calls, in order of arrival."""
-
-    @property
-    def delivered(self) -> list[Delivered]:
-        """All messages QQ shows, in order."""
-
-    def behave(self, target: str, behaviour: str, times: int | None = None, **options: Any) -> None:
-        """Misbehave from now on."""
-
-    def clear(self, target: str | None = None) -> None:
-        """End misbehaviours."""
-
-    async def emit_group_ban(self, group: str, duration: int, user_id: str | None = None) -> None:
-        """Mute the account in a group."""
+if TYPE_CHECKING:  # which serves these controls
+    from gateway.sandbox.napcat import StandIn
 
 
-def control_routes(napcat: Controlled) -> list[web.RouteDef]:
+def control_routes(napcat: "StandIn") -> list[web.RouteDef]:
     """Return the routes under `/_sandbox`.
 
     `POST /_sandbox/behave`     `{"target": "group:1", "behaviour": "mute", "times": 2, …options}`, for example
@@ -52,7 +34,7 @@ def control_routes(napcat: Controlled) -> list[web.RouteDef]:
     ]
 
 
-async def _turn(napcat: Controlled, request: web.Request) -> web.Response:
+async def _turn(napcat: "StandIn", request: web.Request) -> web.Response:
     try:
         fields = await request.json() if request.can_read_body else {}
         match request.match_info["control"]:

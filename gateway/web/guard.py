@@ -5,7 +5,7 @@ import hmac
 import math
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -23,6 +23,18 @@ KEY = web.RequestKey("key", Key)
 """The API key a guarded request came with; absent where no keys are configured."""
 SESSION = web.RequestKey("session", Session)
 """The session a guarded request came with, if it brought no key itself."""
+
+
+class Later(NamedTuple):
+    """Why something is not taken now: as HTTP tells it, and in how many SECONDS it may be."""
+
+    status: int
+    code: str
+    detail: str
+    seconds: int
+
+
+_STOPPING = Later(503, "stopping", "this gateway is stopping; try again", 1)
 
 
 class Guard:
@@ -120,7 +132,18 @@ class Guard:
 
     def turned_away(self, request: web.Request, key: Key | None) -> web.Response | None:
         """Count a request of KEY that would send; return its refusal when we stop, or when it is one too many."""
-        return self._stopped(request) or self._over_rate(key)
+        # While we stop, what was sent here before can still be cancelled.
+        later = self._over_rate(key) if request.method == "DELETE" else self.too_many(key)
+        if later is None:
+            return None
+        answer = problem(later.status, later.code, later.detail, headers={"Retry-After": str(later.seconds)})
+        if later is _STOPPING:
+            answer.force_close()  # the next try is to find another replica, or the next process
+        return answer
+
+    def too_many(self, key: Key | None) -> Later | None:
+        """Count one job of KEY; return why it is not taken, when we stop or when it is one too many."""
+        return _STOPPING if self._stopping.is_set() else self._over_rate(key)
 
     async def tell_rate(self, request: web.Request, response: web.StreamResponse) -> None:
         """Write into every answer to a key that has a rate how much of it is left.
@@ -136,16 +159,7 @@ class Guard:
             response.headers["RateLimit-Remaining"] = str(window.left(now))
             response.headers["RateLimit-Reset"] = str(math.ceil(window.frees_in(now)))
 
-    def _stopped(self, request: web.Request) -> web.Response | None:
-        """Return the refusal of a submission while we stop; what was sent here before can still be cancelled."""
-        if not self._stopping.is_set() or request.method == "DELETE":
-            return None
-        answer = problem(503, "stopping", "this gateway is stopping; try again", headers={"Retry-After": "1"})
-        answer.force_close()  # the next try is to find another replica, or the next process
-        return answer
-
-    def _over_rate(self, key: Key | None) -> web.Response | None:
-        """Count one request of KEY; return its refusal when that is one too many."""
+    def _over_rate(self, key: Key | None) -> Later | None:
         window = self._windows.get(key.name) if key is not None else None
         if key is None or window is None:
             return None
@@ -153,11 +167,8 @@ class Guard:
         if window.take(now):
             return None
         seconds = max(1, math.ceil(window.frees_in(now)))
-        return problem(
-            429,
-            "rate_exceeded",
-            f"the key {key.name!r} may send {key.rate}; the next in {seconds} s",
-            headers={"Retry-After": str(seconds)},
+        return Later(
+            429, "rate_exceeded", f"the key {key.name!r} may send {key.rate}; the next in {seconds} s", seconds
         )
 
     def _key(self, request: web.Request) -> Key | None:

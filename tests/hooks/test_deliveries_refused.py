@@ -100,20 +100,6 @@ async def test_a_compressed_body_is_taken_and_a_bomb_is_not(world: World) -> Non
     assert world.napcat.texts(GROUP) == ["hello"]
 
 
-async def test_a_body_that_says_it_is_compressed_and_is_not_is_refused(world: World) -> None:
-    gateway = await world.gateway(hooks=[generic()])
-    reply = await gateway.post("/hooks/any", b'{"text": "hello"}', {**TOKEN, "Content-Encoding": "gzip"})
-    assert reply.status == 400
-    await nothing_happened(world, gateway)
-
-
-async def test_a_body_that_is_too_large_is_refused(world: World) -> None:
-    gateway = await world.gateway(hooks=[generic()], http={"port": 0, "max_body": "1KiB"})
-    reply = await gateway.post("/hooks/any", {"text": "x" * 1024}, TOKEN)
-    assert (reply.status, reply.json["code"]) == (413, "too_large")
-    await nothing_happened(world, gateway)
-
-
 async def test_an_event_nobody_knows_is_refused_and_written_down(world: World) -> None:
     gateway = await world.gateway(hooks=[github()])
     reply = await push(gateway, b'{"zen": "Mind your words"}', event="unheard_of", delivery="d-9")

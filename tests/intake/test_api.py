@@ -143,18 +143,6 @@ async def test_an_extreme_time_is_a_wrong_field_like_any_other(world: World) -> 
     assert is_problem(reply, 422, "job_invalid")
 
 
-async def test_a_path_that_is_not_there_is_told_as_a_problem(world: World) -> None:
-    gateway = await world.gateway()
-    assert is_problem(await gateway.get("/v1/jbos"), 404, "not_found")
-
-
-async def test_a_method_a_path_does_not_take_is_told_with_those_it_takes(world: World) -> None:
-    gateway = await world.gateway()
-    reply = await gateway.request("PUT", "/v1/jobs")
-    assert is_problem(reply, 405, "method_not_allowed")
-    assert "POST" in reply.headers["Allow"]
-
-
 async def test_an_unknown_account_is_refused_with_the_known_ones(world: World) -> None:
     gateway = await world.gateway()
     reply = await post(gateway, {**JOB, "account": "mian"})

@@ -30,7 +30,8 @@ class PassThrough:
         if call.action not in self._actions:
             return None
         if not reaches_all(call.key) and call.action not in HARMLESS:
-            raise Refused("target_forbidden", f"this key has target patterns, which {call.action} could reach around")
+            reason = f"this key is limited to some targets, and {call.action} is not; see auth.keys[].targets"
+            raise Refused("target_forbidden", reason)
         name = call.account or next(iter(self._asks))
         try:
             async with asyncio.timeout(_LIMIT_S), self._turns[name]:
