@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-PATIENCE_S = 3.0  # less than a container's health check is given
+_PATIENCE_S = 3.0  # less than a container's health check is given
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - where it is reached that listens everywhere
 _EXPECTED = {"/healthz/live": "lives", "/healthz/ready": "is ready"}
 
@@ -76,22 +76,22 @@ def ask(url: str, path: str) -> tuple[bool, str]:
     if not _is_address(url):
         raise ValueError("--url: write http://host:port")
     parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=PATIENCE_S)
     name = parts.hostname or ""
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(name, parts.port, timeout=_PATIENCE_S)
     place = f"{parts.scheme}://{f'[{name}]' if ':' in name else name}:{connection.port}"
     try:
         connection.request("GET", parts.path.rstrip("/") + path, headers={"Connection": "close"})
-        answer = connection.getresponse()
-        body = answer.read(64 * 1024)
+        reply = connection.getresponse()
+        body = reply.read(64 * 1024)
     except (OSError, http.client.HTTPException) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return False, f"no gateway answers at {place} ({why}); is it running there? else give --url"
     finally:
         connection.close()
-    if answer.status == 200:
+    if reply.status == 200:
         return True, f"the gateway at {place} {_EXPECTED[path]}"
-    return False, f"{place}{path} answered {answer.status}: {_reasons(body)}"
+    return False, f"{place}{path} answered {reply.status}: {_reasons(body)}"
 
 
 def _is_address(url: str) -> bool:

@@ -18,7 +18,7 @@ class Service:
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         """Find out in ENVIRON who wants to be told, and how often (`WATCHDOG_USEC`) of a loop that turns."""
         self._address = environ.get("NOTIFY_SOCKET", "")
-        self._beat_s = _beat(environ) if self._address else None
+        self._period_s = _period(environ) if self._address else None
 
     def ready(self, status: str) -> None:
         """Tell that it serves, which STATUS says in words; also after it has taken new settings."""
@@ -37,10 +37,10 @@ class Service:
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
         """Beat as long as this lasts, twice in the time after which the service manager takes it for hung."""
-        if self._beat_s is None:
+        if self._period_s is None:
             yield
             return
-        beating = asyncio.create_task(self._beat(self._beat_s), name="watchdog")
+        beating = asyncio.create_task(self._beat(self._period_s), name="watchdog")
         try:
             yield
         finally:
@@ -65,7 +65,7 @@ class Service:
             channel.sendto("\n".join(lines).encode(), address)
 
 
-def _beat(environ: Mapping[str, str]) -> float | None:
+def _period(environ: Mapping[str, str]) -> float | None:
     """Return the seconds between two beats; None when nobody waits for them, or for those of another process."""
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None

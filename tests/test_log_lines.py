@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.log_lines import JsonLine, LineWriter
@@ -39,6 +39,7 @@ def line(fields: dict[str, Any], level: str = "info") -> dict[str, Any]:
     return read
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine says nothing of lines
 @given(st.dictionaries(_NAMES, _VALUES, max_size=5))
 def test_a_line_carries_its_fields_as_they_are_and_what_it_is_last(fields: dict[str, Any]) -> None:
     read = line(fields)

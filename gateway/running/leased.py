@@ -92,8 +92,11 @@ class Listeners:
     async def become(self, accounts: Mapping[str, Account]) -> None:
         """Listen for ACCOUNTS; a listener whose account stays as it is goes on as if nothing were."""
         wished = {name: account for name, account in accounts.items() if events_address(account)}
-        known, told = ({name: _heard_by(one) for name, one in some.items()} for some in (self._settings, wished))
-        gone = [name for name in known if known[name] != told.get(name)]
+        gone = [
+            name
+            for name, account in self._settings.items()
+            if name not in wished or _heard_by(wished[name]) != _heard_by(account)
+        ]
         await self._supervisor.retire(*_named("events", gone))
         await _released([self.by_account.pop(name) for name in gone])
         self._settings = wished

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.intake.hooks.hook import Hook
 from gateway.intake.hooks.hooks import tried_hooks
-from gateway.model.answers import AccountsReloaded, Reloaded
+from gateway.model.answers import Reloaded
 from gateway.model.errors import Fault, Refused, SettingsInvalid, StoreUnavailable
 from gateway.running.process import Running
 from gateway.settings import Settings, changes
@@ -80,12 +80,11 @@ class Reload:
         waiting: dict[str, int] = {}
         with suppress(StoreUnavailable):
             waiting = await running.waiting()
-        accounts = AccountsReloaded(**{name: list(names) for name, names in found.accounts._asdict().items()})
         reloaded = Reloaded(
             detail=_told(found.applied, found.needs_restart),
-            applied=list(found.applied),
-            needs_restart=list(found.needs_restart),
-            accounts=accounts,
+            applied=found.applied,
+            needs_restart=found.needs_restart,
+            accounts=found.accounts,
             waiting=waiting,
         )
         self._log.info(Event.SETTINGS_RELOADED, wish=wish, **reloaded.model_dump(exclude={"detail"}))
@@ -104,7 +103,7 @@ def _checked(again: Again, known: Mapping[str, Hook]) -> tuple[Settings, dict[st
     return settings, tried_hooks(settings, known)
 
 
-def _told(applied: tuple[str, ...], needs_restart: tuple[str, ...]) -> str:
+def _told(applied: list[str], needs_restart: list[str]) -> str:
     """Return in a sentence what became of it."""
     told = f"applied: {', '.join(applied)}" if applied else "nothing changed"
     return f"{told}; only a restart changes {', '.join(needs_restart)}" if needs_restart else told

@@ -1,7 +1,7 @@
 """Every setting: frozen, sectioned, spelled with units, refusing what it does not know."""
 
 from gateway.settings.account import Account
-from gateway.settings.changes import AccountChanges, Changes, changes
+from gateway.settings.changes import changes
 from gateway.settings.hooks import Hook
 from gateway.settings.keys import Auth, Key
 from gateway.settings.loading import load_settings
@@ -25,10 +25,8 @@ from gateway.settings.settings import LOOPBACK, Settings
 __all__ = [
     "LOOPBACK",
     "Account",
-    "AccountChanges",
     "Auth",
     "Callbacks",
-    "Changes",
     "Delivery",
     "Hook",
     "Http",

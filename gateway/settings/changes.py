@@ -5,19 +5,12 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
+from gateway.model.answers import AccountsReloaded
 from gateway.model.errors import SettingsInvalid
 from gateway.settings.settings import Settings
 
 RESTART = frozenset({"redis", "http", "log.format"})
 """What only a restart changes: where everything is kept, the server of our own, and how its log is spelled."""
-
-
-class AccountChanges(NamedTuple):
-    """The accounts that come, go, and stay with other settings, each by its name."""
-
-    added: tuple[str, ...]
-    removed: tuple[str, ...]
-    changed: tuple[str, ...]
 
 
 class Changes(NamedTuple):
@@ -26,13 +19,13 @@ class Changes(NamedTuple):
     settings       what counts from now on
     applied        what of it is new: `limits.group`, or the whole name of a list, such as `hooks`
     needs_restart  what stays as it was, though it is wished otherwise
-    accounts       which accounts it is about
+    accounts       which of them come, go and change
     """
 
     settings: Settings
-    applied: tuple[str, ...]
-    needs_restart: tuple[str, ...]
-    accounts: AccountChanges
+    applied: list[str]
+    needs_restart: list[str]
+    accounts: AccountsReloaded
 
 
 def changes(running: Settings, wished: Settings) -> Changes:
@@ -40,19 +33,19 @@ def changes(running: Settings, wished: Settings) -> Changes:
 
     Raises SettingsInvalid when what could count at once does not go together with what needs a restart.
     """
-    different = tuple(_different(running, wished))
-    waits = tuple(name for name in different if name in RESTART or name.partition(".")[0] in RESTART)
+    different = list(_different(running, wished))
+    waits = [name for name in different if name in RESTART or name.partition(".")[0] in RESTART]
     settings = _with_what_stays(running, wished)
     before = {account.name: account for account in running.accounts}
     after = {account.name: account for account in settings.accounts}
     return Changes(
         settings,
-        tuple(name for name in different if name not in waits),
+        [name for name in different if name not in waits],
         waits,
-        AccountChanges(
-            tuple(name for name in after if name not in before),
-            tuple(name for name in before if name not in after),
-            tuple(name for name in after if name in before and after[name] != before[name]),
+        AccountsReloaded(
+            added=[name for name in after if name not in before],
+            removed=[name for name in before if name not in after],
+            changed=[name for name in after if name in before and after[name] != before[name]],
         ),
     )
 

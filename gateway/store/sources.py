@@ -112,17 +112,18 @@ class Sources:
         """Return, by account, the marks of SOURCE that lie above STREAM's own last id.
 
         Such a stream was deleted or restored: its entries are new, whatever their ids say. The marks are read before
-        the last id, which only grows meanwhile, so that no good mark is taken for a stale one. The mark of an account
+        the last id, which only grows meanwhile, so that no good mark is taken for a stale one. ACCOUNTS may change
+        meanwhile, as a reload changes those of a reader: asked are those of the beginning. The mark of an account
         whose master is away, while others answer, is `unread`.
         """
         with translated():
             redis = self._clients.commands
-            keys = [self._keys.of(account, "marks") for account in accounts]
-            marks = await asyncio.gather(*(redis.hget(key, source) for key in keys), return_exceptions=True)
+            keys = {account: self._keys.of(account, "marks") for account in accounts}
+            marks = await asyncio.gather(*(redis.hget(key, source) for key in keys.values()), return_exceptions=True)
             raise_when_all_failed(marks)
             exists = await redis.exists(stream)
             last = _numbers((await redis.xinfo_stream(stream))["last-generated-id"]) if exists else (0, 0)
-        found = dict(zip(accounts, marks, strict=True))
+        found = dict(zip(keys, marks, strict=True))
         read = {account: mark.decode() for account, mark in found.items() if isinstance(mark, bytes)}
         return Marks(
             {account: mark for account, mark in read.items() if _numbers(mark) > last},

@@ -1,5 +1,7 @@
 """Reading a source takes nothing out, so no reader, stale, stalled or dead, can hide an entry from another."""
 
+import asyncio
+
 from gateway.store.keys import Keys
 from gateway.store.scripts import Scripts
 from gateway.store.sources import Marks, Sources
@@ -37,6 +39,15 @@ async def test_a_mark_that_cannot_be_read_is_neither_stale_nor_good(world: World
     await redis.set("gw:{second}:marks", "no hash")
     found = await sources.stale_marks("gw:jobs", "gw:jobs", ["main", "second", "third"])
     assert found == Marks({"main": "50-1"}, frozenset({"second"}))
+
+
+async def test_marks_are_read_while_the_accounts_of_a_reader_change(world: World) -> None:
+    sources, redis, accounts = Sources(world.clients, Keys("gw")), world.clients.commands, ["main"]
+    await redis.hset("gw:{main}:marks", "gw:jobs", "50-1")
+    reading = asyncio.create_task(sources.stale_marks("gw:jobs", "gw:jobs", accounts))
+    await asyncio.sleep(0)
+    accounts.append("second")
+    assert await reading == Marks({"main": "50-1"})
 
 
 async def test_a_mark_that_has_moved_since_it_was_found_stale_is_kept(world: World) -> None:
