@@ -128,6 +128,15 @@ async def test_a_body_of_which_no_key_is_known_is_not_read(world: World) -> None
     assert problem(await answer(gateway, HEAD + b"Content-Length: 500\r\n\r\n")) == (401, "unauthorized")
 
 
+@pytest.mark.parametrize(("path", "status"), [(b"/send_group_msg", b"401"), (b"/session", b"413")])
+async def test_a_large_body_where_a_key_may_be_in_it_is_not_read_either(
+    world: World, path: bytes, status: bytes
+) -> None:
+    gateway = await world.gateway(auth={"keys": [{"name": "a", "sha256": "0" * 64}]})
+    head = HEAD.replace(b"/v1/jobs", path) + b"Content-Length: 1000000\r\n\r\n"
+    assert (await answer(gateway, head)).split()[1] == status
+
+
 async def test_a_bomb_that_nobody_reads_is_left_and_not_unpacked_to_its_end(world: World) -> None:
     gateway = await world.gateway(auth={"keys": [{"name": "a", "sha256": "0" * 64}]})
     bomb = gzip.compress(bytes(32 * 1024**2))

@@ -84,11 +84,14 @@ def _leave(request: web.Request) -> None:
 
 
 async def read_small(request: web.Request) -> bytes:
-    """Return the body of REQUEST, a document of a few fields; raises Refused `too_large` when it is more than that."""
-    body = await request.read()
-    if len(body) > _SMALL:
-        raise Refused("too_large", f"the body has {len(body)} bytes; at most {_SMALL} here")
-    return body
+    """Return the body of REQUEST, a document of a few fields; of one that is more than that only so much is read.
+
+    Raises Refused `too_large`.
+    """
+    if (request.content_length or 0) <= _SMALL:
+        with suppress(web.HTTPRequestEntityTooLarge):
+            return await request.clone(client_max_size=_SMALL).read()
+    raise Refused("too_large", f"the body has more than {_SMALL} bytes, and a few fields are asked for here")
 
 
 async def keep_private(_request: web.Request, response: web.StreamResponse) -> None:

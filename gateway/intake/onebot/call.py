@@ -94,8 +94,10 @@ def _key(given: str, guard: Guard) -> Key | None:
 async def _body(request: web.Request, *, stranger: bool) -> Fields:
     """Return the fields in the body: JSON, also where no content type or curl's default one is given, or a form.
 
-    The key of a STRANGER may be one of them, but a large body is not looked into to find that out.
+    The key of a STRANGER may be one of them, but a large body is neither waited for nor looked into to find that out.
     """
+    if stranger and (request.content_length or 0) >= LARGE:
+        raise Answered(401, _NO_KEY)
     raw = b"" if request.method == "GET" else await request.read()
     if stranger and len(raw) >= LARGE:
         raise Answered(401, _NO_KEY)
