@@ -13,6 +13,6 @@ from tests.chaos.run import run
 SEED = 4
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 async def test_every_promise_is_kept_through_kills_and_suspensions(tmp_path: Path) -> None:
     assert broken((await run(SEED, tmp_path)).evidence) == []
