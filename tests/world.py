@@ -207,7 +207,7 @@ class Gateway:
         assert reply.status in {200, 404}, reply.body
         return Receipt.model_validate_json(reply.body) if reply.status == 200 else None
 
-    async def shows(self, job: str, state: str, reason: str | None = None, deadline: float = 30.0) -> Receipt:
+    async def shows(self, job: str, state: str, reason: str | None = None, deadline: float = 60.0) -> Receipt:
         """Wait until the job is shown in STATE (with REASON) and return its receipt."""
         receipt: Receipt = await until(
             lambda: self.find(job),
@@ -251,7 +251,7 @@ async def serving(method: str, handler: Callable[[web.Request], Awaitable[web.St
         await runner.cleanup()
 
 
-async def until(look: Callable[[], Any], fits: Callable[[Any], Any] = bool, deadline: float = 30.0) -> Any:
+async def until(look: Callable[[], Any], fits: Callable[[Any], Any] = bool, deadline: float = 60.0) -> Any:
     """Look again and again until what is seen fits, and return it; fail with the last sight at the DEADLINE (s).
 
     A look that takes long is taken less often: who waits leaves the machine to what is waited for.

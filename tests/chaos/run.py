@@ -36,7 +36,7 @@ SETTINGS: dict[str, Any] = {
     "log": {"format": "json", "level": "info"},
 }
 _IN_FLIGHT = 40  # of the account: what a dead replica had in flight keeps its places until its leases lapse
-_ENDED_WITHIN = 60.0
+_ENDED_WITHIN = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ async def send(url: str, key: str = KEY) -> Any:
             return await answer.json()
 
 
+@pytest.mark.deploy
 async def test_a_job_is_delivered_through_each_gateway_of_the_composition(tmp_path: Path) -> None:
     async with composed(tmp_path) as (composition, running):
         for service in ("gateway-1", "gateway-2"):

@@ -102,6 +102,7 @@ def _binary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
+@pytest.mark.deploy
 @pytest.mark.parametrize("proof", [BASIC, BEARER], ids=["basic", "bearer"])
 async def test_an_alert_that_fires_is_told_once_and_once_that_it_is_over(
     world: World, binary: Path, proof: dict[str, Any]
@@ -121,6 +122,7 @@ async def test_an_alert_that_fires_is_told_once_and_once_that_it_is_over(
     assert len(await world.receipts()) >= 2
 
 
+@pytest.mark.deploy
 async def test_what_alertmanager_tries_again_is_told_once(world: World, binary: Path) -> None:
     """It sends again after 429 (with the next look at the group) and 503 (soon), also when only the answer was lost."""
     gateway = await world.gateway(hooks=[HOOK])
@@ -149,6 +151,7 @@ async def test_what_alertmanager_tries_again_is_told_once(world: World, binary: 
     assert len(world.napcat.texts("group:123456")) == 1
 
 
+@pytest.mark.deploy
 async def test_what_is_one_too_many_comes_again_and_is_told(world: World, binary: Path) -> None:
     gateway = await world.gateway(hooks=[{**HOOK, "limits": "1/2s"}])
     async with Alertmanager(binary, world.folder).telling(f"{gateway.url}/hooks/alerts", BASIC) as alertmanager:
@@ -159,6 +162,7 @@ async def test_what_is_one_too_many_comes_again_and_is_told(world: World, binary
     assert len(world.napcat.texts("group:123456")) == 2
 
 
+@pytest.mark.deploy
 async def test_who_has_another_password_tells_nothing(world: World, binary: Path) -> None:
     gateway = await world.gateway(hooks=[HOOK])
     wrong = {"basic_auth": {"username": "alerts", "password": "password"}}

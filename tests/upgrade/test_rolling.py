@@ -30,7 +30,7 @@ RATES = {"account": (42, 1.0), "group": (6, 1.0), "user": (6, 1.0)}
 """So low that a slow machine meets them, too."""
 SETTINGS: dict[str, Any] = {
     "limits": {scope: [f"{number}/{period}s"] for scope, (number, period) in RATES.items()},
-    "delivery": {"timeout": "2s", "slack": "500ms"},
+    "delivery": {"timeout": "15s"},
     "results": {"stream": 1_000_000},
 }
 BY_STREAM, BY_LIST, BY_HTTP = range(1, 5), range(11, 13), range(21, 23)
@@ -112,7 +112,7 @@ async def formats(world: World) -> list[int]:
     return [replica.format for replica in await replicas(world.clients, Keys("gw"))]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("before", "after"), [(OLD, NEW), (NEW, OLD)], ids=[f"from_{OLD}_to_{NEW}", f"back_from_{NEW}_to_{OLD}"]
 )
@@ -137,7 +137,7 @@ async def test_one_replica_after_the_other_is_exchanged_under_load_and_nobody_no
         await asyncio.gather(*map(sends, gateways))
         load.over.set()
     tail = Tail(world.clients)
-    await all_ended(tail, load.jobs, 60.0)
+    await all_ended(tail, load.jobs, 90.0)
     assert [await gateway.stop() for gateway in gateways] == [0, 0]
     evidence = await evidence_of(world, load.jobs, tail, RATES)
     assert not broken(evidence, (*PROMISES, each_part_is_received_exactly_once))
