@@ -1,6 +1,7 @@
 """The settings explained: `config.example.yaml` and the README's table, both made from the models."""
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Any
 
 import yaml
@@ -9,6 +10,8 @@ from pydantic import BaseModel
 from gateway.settings.keys import Key
 from gateway.settings.settings import Settings
 
+_COLUMN = 34  # of the explanations in the example
+_LONGEST = 116  # characters of a line in a section; a longer explanation stands above its setting
 _HEADER = """\
 # Every setting with its default. Written by `gateway config`; what you leave out keeps its default.
 # A setting can also come from the environment (GATEWAY_REDIS__URL=…, GATEWAY_ACCOUNTS__0__TOKEN=…) or from a secret
@@ -73,13 +76,14 @@ def _section_yaml(name: str, value: Any) -> str:
 
 def _field_lines(section: BaseModel) -> list[str]:
     dumped = _dumped(section)
-    width = 44
     lines = []
     for key, field in type(section).model_fields.items():
         spelled = field.alias or key
         meaning = field.description or ""
         line = f"{spelled}: {_inline(dumped[spelled])}"
-        lines.append(f"{line.ljust(width)}  # {meaning}".rstrip() if meaning else line)
+        beside = f"{line.ljust(_COLUMN)}  # {meaning}" if meaning else line
+        above = len(beside) > _LONGEST
+        lines += [*(f"# {part}" for part in wrap(meaning, _LONGEST - 2)), line] if above else [beside]
     return lines
 
 
