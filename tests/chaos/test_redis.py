@@ -20,8 +20,8 @@ from tests.chaos.promises import (
     nothing_is_left_over,
 )
 from tests.chaos.server import Server
-from tests.chaos.traffic import all_ended, evidence_of, post_all, push_all, queued
-from tests.world import SECRET, Tail, World, until
+from tests.chaos.traffic import Flow, queued
+from tests.world import SECRET, World, until
 
 RATES = {"account": (30, 0.2), "group": (10, 0.2), "user": (10, 0.2)}
 LIMITS = {scope: [f"{count}/{int(period * 1000)}ms"] for scope, (count, period) in RATES.items()}
@@ -57,75 +57,59 @@ async def _world(server: Server, tmp_path: Path) -> AsyncIterator[World]:
         yield World(stack, tmp_path, server.url, clients, napcat)
 
 
-class Flow:
-    """Jobs on their way through two gateways, in at one end and out at the other."""
-
-    def __init__(self, world: World, gateways: Sequence[GatewayProcess], burst: int) -> None:
-        self.world = world
-        self.gateways = gateways
-        self._tail = Tail(world.clients)
-        urls = [gateway.url for gateway in gateways]
-        self._producers = (
-            asyncio.create_task(push_all(world, JOBS, [(burst, 0.03)])),
-            asyncio.create_task(post_all(urls, JOBS, Random(0))),
-        )
-
-    async def is_at(self, sends: int) -> None:
-        """Wait until NapCat has received so many."""
-        await until(lambda: len(self.world.napcat.received) >= sends)
-
-    async def keeps_every_promise(self) -> None:
-        """Wait until all jobs have ended, and check what came of them."""
-        await asyncio.gather(*self._producers)
-        await all_ended(self._tail, JOBS, 30)
-        evidence = await evidence_of(self.world, JOBS, self._tail, RATES)
-        for promise in PROMISES:
-            promise(evidence)
+async def flow(
+    world: World, bursts: Sequence[tuple[int, float]] = ((10, 0.03),), **sections: object
+) -> tuple[Flow, GatewayProcess]:
+    """Let jobs flow through two gateways; return the flow and one of them."""
+    through = await asyncio.gather(*(world.process(limits=LIMITS, **sections) for _ in range(2)))
+    return Flow(world, through, JOBS, bursts, Random(0)), through[0]
 
 
-async def flow(world: World, burst: int = 10, **sections: object) -> Flow:
-    """Let jobs flow through two gateways, pushed BURST at a time."""
-    return Flow(world, await asyncio.gather(*(world.process(limits=LIMITS, **sections) for _ in range(2))), burst)
+async def keeps_every_promise(jobs: Flow) -> None:
+    """Wait until all jobs have ended, and check what came of them."""
+    evidence = await jobs.evidence(RATES)
+    for promise in PROMISES:
+        promise(evidence)
 
 
 async def test_a_restart_of_redis_loses_doubles_and_reorders_nothing(world: World, server: Server) -> None:
-    jobs = await flow(world)
+    jobs, _ = await flow(world)
     await jobs.is_at(80)
     await server.stop()
     await server.start()
-    await jobs.keeps_every_promise()
+    await keeps_every_promise(jobs)
 
 
 async def test_a_kill_of_redis_loses_doubles_and_reorders_nothing_it_has_acknowledged(
     world: World, server: Server
 ) -> None:
-    jobs = await flow(world)
+    jobs, _ = await flow(world)
     for sends in (40, 120, 200):
         await jobs.is_at(sends)
         await server.kill()
         await server.start()
-    await jobs.keeps_every_promise()
+    await keeps_every_promise(jobs)
 
 
 async def test_a_read_only_redis_delays_jobs_and_changes_nothing_else(world: World) -> None:
-    jobs = await flow(world)
+    jobs, gateway = await flow(world)
     await jobs.is_at(80)
     await world.clients.commands.config_set("min-replicas-to-write", 1)
-    await _refuses(jobs.gateways[0])
+    await _refuses(gateway)
     await asyncio.sleep(1)
     await world.clients.commands.config_set("min-replicas-to-write", 0)
-    await jobs.keeps_every_promise()
+    await keeps_every_promise(jobs)
 
 
 async def test_a_full_redis_takes_nothing_in_sends_what_it_holds_and_loses_nothing(world: World) -> None:
-    jobs = await flow(world, burst=len(JOBS), intake={"max_queued": 100})
+    jobs, gateway = await flow(world, [(len(JOBS), 0)], intake={"max_queued": 100})
     await jobs.is_at(40)
     await world.clients.commands.config_set("maxmemory", 1)
     await until(lambda: queued(world), lambda number: number == 0)
-    await _refuses(jobs.gateways[0])
+    await _refuses(gateway)
     assert await world.clients.commands.xlen("gw:jobs") > 0
     await world.clients.commands.config_set("maxmemory", 0)
-    await jobs.keeps_every_promise()
+    await keeps_every_promise(jobs)
 
 
 async def _refuses(gateway: GatewayProcess) -> None:

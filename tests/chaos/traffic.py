@@ -12,6 +12,7 @@ import aiohttp
 
 from gateway.model.errors import StoreUnavailable
 from gateway.model.receipt import FINAL_STATES
+from gateway.sandbox.process import GatewayProcess
 from gateway.store.keys import Keys
 from tests.chaos.evidence import Evidence, arrivals_of, by_job, shown_by
 from tests.chaos.plan import Encounter, PlannedJob
@@ -103,6 +104,36 @@ async def evidence_of(
         rates,
         await _left_over(world),
     )
+
+
+class Flow:
+    """Jobs on their way through gateways, in at one end and out at the other."""
+
+    def __init__(
+        self,
+        world: World,
+        through: Sequence[GatewayProcess],
+        jobs: Sequence[PlannedJob],
+        bursts: Sequence[tuple[int, float]],
+        chance: Random,
+    ) -> None:
+        """Begin to push JOBS, in BURSTS as `push_all` does, and to post those that come over HTTP."""
+        self._world = world
+        self._jobs = jobs
+        self._producers = (
+            asyncio.create_task(push_all(world, jobs, bursts)),
+            asyncio.create_task(post_all([gateway.url for gateway in through], jobs, chance)),
+        )
+
+    async def is_at(self, sends: int) -> None:
+        """Wait until NapCat has received so many."""
+        await until(lambda: len(self._world.napcat.received) >= sends)
+
+    async def evidence(self, rates: Mapping[str, tuple[int, float]]) -> Evidence:
+        """Wait until all jobs are in and have ended, and return what is left behind, as the last master knows it."""
+        await asyncio.wait_for(asyncio.gather(*self._producers), 60)
+        await all_ended(Tail(self._world.clients), self._jobs, 60)
+        return await evidence_of(self._world, self._jobs, Tail(self._world.clients), rates)
 
 
 async def queued(world: World) -> int:

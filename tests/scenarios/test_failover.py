@@ -20,12 +20,12 @@ from gateway.sandbox.napcat import StandIn
 from gateway.sandbox.process import GatewayProcess
 from gateway.store.client import Clients, connected, translated
 from gateway.store.producer import Producer
-from tests.chaos.evidence import Evidence
 from tests.chaos.pair import Pair, pair
 from tests.chaos.plan import PlannedJob
 from tests.chaos.promises import broken, each_part_is_received_exactly_once
-from tests.chaos.traffic import all_ended, evidence_of, post_all, push_all
-from tests.world import SECRET, Tail, World, until
+from tests.chaos.traffic import Flow
+from tests.trials import TRIALS
+from tests.world import SECRET, World, until
 
 RATES = {"account": (40, 1.0), "group": (8, 1.0), "user": (8, 1.0)}
 SECTIONS: dict[str, Any] = {
@@ -90,34 +90,16 @@ async def gateways(world: World, **sections: Any) -> list[GatewayProcess]:
     return list(started)
 
 
-class Flow:
-    """Jobs on their way through two gateways, in at one end and out at the other."""
-
-    def __init__(self, world: World, through: list[GatewayProcess], chance: Random) -> None:
-        self._world = world
-        bursts = [(chance.randrange(3, 30), chance.uniform(0.0, 0.2)) for _ in range(20)]
-        urls = [gateway.url for gateway in through]
-        self._producers = (
-            asyncio.create_task(push_all(world, JOBS, bursts)),
-            asyncio.create_task(post_all(urls, JOBS, chance)),
-        )
-
-    async def is_at(self, sends: int) -> None:
-        """Wait until NapCat has received so many."""
-        await until(lambda: len(self._world.napcat.received) >= sends)
-
-    async def evidence(self) -> Evidence:
-        """Wait until all jobs are in and have ended, and return what is left behind, as the last master knows it."""
-        await asyncio.wait_for(asyncio.gather(*self._producers), 60)
-        await all_ended(Tail(self._world.clients), JOBS, 60)
-        return await evidence_of(self._world, JOBS, Tail(self._world.clients), RATES)
+def flow(world: World, through: list[GatewayProcess], chance: Random) -> Flow:
+    bursts = [(chance.randrange(3, 30), chance.uniform(0.0, 0.2)) for _ in range(20)]
+    return Flow(world, through, JOBS, bursts, chance)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(TRIALS))
 async def test_a_master_that_dies_while_jobs_flow_takes_nothing_with_it(world: World, redis: Pair, seed: int) -> None:
     chance = Random(seed)
     through = await gateways(world)
-    jobs = Flow(world, through, chance)
+    jobs = flow(world, through, chance)
     for sends in sorted(chance.sample(range(PARTS * 3 // 4), 2)):
         await jobs.is_at(sends)
         # What is written from now on nobody but the master will ever know.
@@ -125,7 +107,7 @@ async def test_a_master_that_dies_while_jobs_flow_takes_nothing_with_it(world: W
         await asyncio.sleep(chance.choice((0.0, 0.01, 0.1, 1.5)))
         await redis.fail_over()
         await redis.repair()
-    evidence = await jobs.evidence()
+    evidence = await jobs.evidence(RATES)
     assert broken(evidence) == []
     each_part_is_received_exactly_once(evidence)
     # Who settles lives, and tells the new master what it cannot know: nothing has to be found out by evidence.
@@ -138,13 +120,13 @@ async def test_a_master_that_dies_while_jobs_flow_takes_nothing_with_it(world: W
 async def test_who_dies_with_the_master_leaves_doubts_and_no_doubles(world: World, redis: Pair, seed: int) -> None:
     chance = Random(seed)
     stays, dies = await gateways(world, delivery=SHORT)
-    jobs = Flow(world, [stays, dies], chance)
+    jobs = flow(world, [stays, dies], chance)
     await jobs.is_at(chance.randrange(20, PARTS // 2))
     redis.wire.cut()
     await asyncio.sleep(chance.choice((0.0, 0.05)))
     await asyncio.gather(dies.kill(), redis.fail_over())
     await redis.repair()
-    assert broken(await jobs.evidence()) == []
+    assert broken(await jobs.evidence(RATES)) == []
 
 
 async def test_a_call_whose_answer_died_with_all_who_awaited_it_is_settled_by_evidence_and_not_made_again(
