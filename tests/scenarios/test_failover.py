@@ -153,6 +153,7 @@ async def test_without_a_replica_nothing_is_sent_and_nothing_taken_until_there_i
     through = await gateways(world)
     await world.add(*(job.document for job in JOBS[:40]))
     await until(lambda: len(world.napcat.received) >= 8)
+    await until(lambda: world.clients.commands.xlen("gw:jobs"), lambda unread: unread == 0)
     redis.replica.freeze()
     async with aiohttp.ClientSession() as session:
         job = PlannedJob(1_000, "group:1", "http", 1).document
