@@ -267,7 +267,7 @@ async def until(look: Callable[[], Any], fits: Callable[[Any], Any] = bool, dead
             return seen
         if now() > ends_at:
             raise AssertionError(f"not within {deadline} s; last seen: {seen!r:.2000}")
-        await asyncio.sleep(min(max(0.01, 3 * (now() - began)), 0.2))
+        await asyncio.sleep(min(max(0.01, 8 * (now() - began)), 0.25))
 
 
 async def listens(port: int) -> bool:

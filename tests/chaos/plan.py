@@ -94,10 +94,10 @@ class Plan:
     bursts: list[tuple[int, float]]
 
 
-def make_plan(seed: int) -> Plan:
-    """Return what SEED makes happen: the same for the same seed."""
+def make_plan(seed: int, count: int = JOBS) -> Plan:
+    """Return what SEED makes happen to COUNT jobs: the same for the same seed."""
     chance = Random(seed)
-    jobs = _jobs(chance)
+    jobs = _jobs(chance, count)
     return Plan(seed, jobs, _encounters(chance, jobs), [_blows(chance) for _ in range(REPLICAS)], _bursts(chance))
 
 
@@ -121,17 +121,17 @@ def _segment(number: int, part: int, parts: int) -> dict[str, Any]:
     return {"type": "text", "data": {"text": f"{number}.{part} {SECRET_WORD}{long}"}}
 
 
-def _jobs(chance: Random) -> list[PlannedJob]:
+def _jobs(chance: Random, count: int) -> list[PlannedJob]:
     groups = [f"group:{number}" for number in range(1, _GROUPS + 1)]
     persons = [f"private:{number}" for number in range(1, _PERSONS + 1)]
     hot, listed, posted = groups[:_HOT], groups[-_BY_LIST:], persons[-_BY_HTTP:]
     others = [*groups, *persons[:-_BY_HTTP]]
     weights = [_HOT_SHARE if target in hot else 1 for target in others]
-    targets = chance.choices(others, weights, k=JOBS - len(posted) * _JOBS_BY_HTTP) + posted * _JOBS_BY_HTTP
-    parts = chance.choices((1, 2, 3), (90, 6, 4), k=JOBS)
+    targets = chance.choices(others, weights, k=count - len(posted) * _JOBS_BY_HTTP) + posted * _JOBS_BY_HTTP
+    parts = chance.choices((1, 2, 3), (90, 6, 4), k=count)
     return [
-        PlannedJob(number, target, "list" if target in listed else "http" if target in posted else "stream", count)
-        for number, (target, count) in enumerate(zip(targets, parts, strict=True))
+        PlannedJob(number, target, "list" if target in listed else "http" if target in posted else "stream", of_parts)
+        for number, (target, of_parts) in enumerate(zip(targets, parts, strict=True))
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from gateway.sandbox.napcat import StandIn
 from gateway.sandbox.process import GatewayProcess
 from tests.chaos.evidence import Evidence
-from tests.chaos.plan import PATIENCE_MS, RATES, REPLICAS, SECRET_WORD, Blow, Plan, make_plan
+from tests.chaos.plan import JOBS, PATIENCE_MS, RATES, REPLICAS, SECRET_WORD, Blow, Plan, make_plan
 from tests.chaos.traffic import all_ended, evidence_of, post_all, push_all
 from tests.world import SECRET, Tail, world
 
@@ -66,9 +66,9 @@ class Run:
         )
 
 
-async def run(seed: int, folder: Path, transport: str = "http") -> Run:
-    """Live through SEED, NapCat being reached by TRANSPORT; the logs of the replicas lie in FOLDER afterwards."""
-    plan, began = make_plan(seed), time.monotonic()
+async def run(seed: int, folder: Path, transport: str = "http", count: int = JOBS) -> Run:
+    """Live through SEED with COUNT jobs, NapCat being reached by TRANSPORT; FOLDER has the replicas' logs afterwards."""
+    plan, began = make_plan(seed, count), time.monotonic()
     async with world(folder, transport) as made:
         for target, encounters in plan.encounters.items():
             for encounter in encounters:

@@ -49,7 +49,7 @@ from tests.trials import TRIALS
 
 BACKLOG = Keys("gw").of("main", "backlog")
 
-EXAMPLES = 60 * TRIALS
+EXAMPLES = 40 * TRIALS
 
 
 class Lanes(RuleBasedStateMachine):
