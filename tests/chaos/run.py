@@ -67,7 +67,7 @@ class Run:
 
 
 async def run(seed: int, folder: Path, transport: str = "http", count: int = JOBS) -> Run:
-    """Live through SEED with COUNT jobs, NapCat being reached by TRANSPORT; FOLDER has the replicas' logs afterwards."""
+    """Live through SEED with COUNT jobs, NapCat being reached by TRANSPORT; FOLDER has their logs afterwards."""
     plan, began = make_plan(seed, count), time.monotonic()
     async with world(folder, transport) as made:
         for target, encounters in plan.encounters.items():
