@@ -3,11 +3,13 @@
 import ast
 import asyncio
 import json
+import os
 import re
 import shlex
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -96,8 +98,15 @@ async def operator(world: World, folder: Path) -> AsyncIterator[Operator]:
             while not await listens(port_):
                 assert running.process.returncode is None, running.complaints
                 await asyncio.sleep(0.02)
+        stack.callback(_end, folder / "restored.pid")
         terminal = await stack.enter_async_context(Terminal(folder, environ))
         yield Operator(terminal, world, environ["GATEWAY_URL"])
+
+
+def _end(noted: Path) -> None:
+    """End the server whose process id is NOTED, where a step that failed has left it running."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        os.kill(int(noted.read_text()), signal.SIGTERM)
 
 
 async def _nothing() -> None:
