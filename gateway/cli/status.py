@@ -31,16 +31,17 @@ async def status(
     as_json: AsJson = False,
 ) -> bool:
     """Show accounts, backlog, what is held, why, and what to do; 1 when the gateway is down."""
-    document = await gateway.status()
     if watch:
         with suppress(asyncio.CancelledError):
-            await _watch(gateway, document, as_json=as_json)
+            await _watch(gateway, as_json=as_json)
         return True
+    document = await gateway.status()
     _write(document, as_json=as_json)
     return document.get("status") != "down"
 
 
-async def _watch(gateway: Gateway, document: dict[str, Any], *, as_json: bool) -> NoReturn:
+async def _watch(gateway: Gateway, *, as_json: bool) -> NoReturn:
+    document = await gateway.status()
     on_screen = sys.stdout.isatty() and not as_json
     with Live(console=console(), auto_refresh=False) if on_screen else nullcontext() as live:
         while True:

@@ -29,10 +29,14 @@ def _unsent(dictionary: type) -> set[str]:
     return {name for name, hint in hints.items() if NOT_SENT in get_args(get_args(hint)[0])}
 
 
+def _names(dictionary: Any) -> tuple[str, ...]:
+    return tuple(sorted(get_type_hints(dictionary), key=lambda name: name not in dictionary.__required_keys__))
+
+
 _TYPES = list(_listed())
 
-ALTERNATIVES = {kind: [tuple(get_type_hints(one)) for one in data] for kind, _, data in _TYPES}
-"""The fields of each type; one tuple for each form its data may have."""
+ALTERNATIVES = {kind: [_names(one) for one in data] for kind, _, data in _TYPES}
+"""The fields of each type, those it needs first; one tuple for each form its data may have."""
 FIELDS = {kind: tuple(dict.fromkeys(name for form in forms for name in form)) for kind, forms in ALTERNATIVES.items()}
 """The same, the fields of all forms together."""
 UNSENT = {kind: unsent for kind, _, data in _TYPES if (unsent := frozenset[str]().union(*map(_unsent, data)))}

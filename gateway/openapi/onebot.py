@@ -56,7 +56,7 @@ CALL: Schema = {
 }
 """What the three actions that send take: JSON, a form, or a query."""
 _CALL_REF: Schema = {"$ref": "#/components/schemas/Call"}
-_BRINGS = "`access_token` in the query wins over the header; a field of the body counts last."
+_BRINGS = "`access_token` in the query wins over the header; a field of the body counts last, up to 64 KiB."
 _SENDS = {
     "send_msg": ("Send a message", {"message_type": "group", "group_id": 123456, "message": "hello [CQ:face,id=1]"}),
     "send_group_msg": ("Send a message to a group", {"group_id": 123456, "message": "hello [CQ:face,id=1]"}),

@@ -57,6 +57,7 @@ def test_what_the_hook_would_refuse_is_refused_with_the_reason(tmp_path: Path) -
     ("hook", "words"),
     [
         ({**HOOK, "template": "{{ payload.nothing_like_it }}"}, "nothing_like_it"),
+        ({**HOOK, "preset": "bark", "template": "{{ payload.titel.of_it }}"}, "titel"),
         ({**HOOK, "template": "{% if %}"}, "hooks.0.template"),
         ({**HOOK, "preset": "githup"}, "hooks.0.preset"),
         ({**HOOK, "secret": ""}, "hooks.0.secret"),
@@ -72,9 +73,18 @@ def test_check_finds_what_is_wrong_with_a_hook_in_one_line(tmp_path: Path, hook:
     assert len(told.strip().splitlines()) == 1, told
 
 
-@pytest.mark.parametrize("fields", [{"template": "{{ payload.of_mine }}"}, {"collapse_key": "{{ payload.of_mine }}"}])
-def test_a_template_for_payloads_of_ones_own_is_not_judged_by_a_sample(tmp_path: Path, fields: dict[str, str]) -> None:
-    code, told = gateway(tmp_path, "check", hooks=[{**HOOK, "preset": "generic", **fields}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"preset": "generic", "template": "{{ payload.of_mine }}"},
+        {"preset": "generic", "collapse_key": "{{ payload.of_mine }}"},
+        {"preset": "standard", "secret": "whsec_" + "A" * 43 + "=", "template": "{{ payload.data.invoice }} paid"},
+        {"events": ["release.*"], "template": "{{ payload.release.tag_name }} is out"},
+        {"preset": "grafana", "events": ["of_mine"], "template": "{{ payload.of_mine }}"},
+    ],
+)
+def test_a_template_for_what_the_sample_is_not_is_not_judged_by_it(tmp_path: Path, fields: dict[str, Any]) -> None:
+    code, told = gateway(tmp_path, "check", hooks=[{**HOOK, **fields}])
     assert code == 0, told
 
 

@@ -85,7 +85,7 @@ async def test_a_gateway_that_says_later_is_asked_again_when_it_says(world: Worl
         began = loop.time()
         async with Gateway(url) as client:
             await client.send(group_id=1, message="x")
-        assert loop.time() - began >= 1.0
+        assert 1.0 <= loop.time() - began < 20
         async with Gateway(url, patience=0) as client:
             await client.send(group_id=1, message="y")
 

@@ -95,6 +95,8 @@ async def test_a_compressed_body_is_taken_and_a_bomb_is_not(world: World) -> Non
     reply = await gateway.post("/hooks/any", bomb, packed)
     assert (reply.status, reply.json["code"]) == (413, "too_large")
     await nothing_happened(world, gateway)
+    assert (await gateway.post("/hooks/any", b'{"text": "hello"}', packed)).status == 400, "it is not compressed"
+    await nothing_happened(world, gateway)
     assert (await gateway.post("/hooks/any", small, packed)).status == 202
     await world.ended(1)
     assert world.napcat.texts(GROUP) == ["hello"]
@@ -179,7 +181,7 @@ async def test_who_does_not_prove_itself_has_nothing_looked_into(world: World) -
 
 async def test_no_secret_is_written_to_the_refused_entries(world: World) -> None:
     hook = {"name": "push", "preset": "bark", "secret": "a-device-key", "targets": ["group:1"]}
-    gateway = await world.gateway(hooks=[{**hook, "template": "{{ payload.nothing }}"}])
+    gateway = await world.gateway(hooks=[{**hook, "template": "{{ payload.url }}"}])
     reply = await gateway.post("/hooks/push/push", {"device_key": "a-device-key", "body": "hi"})
     assert reply.status == 422
     (entry,) = await world.producer.invalid()

@@ -19,6 +19,12 @@ async def guarded(world: World) -> Gateway:
     )
 
 
+async def test_an_open_gateway_takes_jobs_with_any_key_or_none(world: World) -> None:
+    gateway = await world.gateway()
+    assert (await gateway.post("/v1/jobs", JOB)).status == 202
+    assert (await gateway.post("/v1/jobs", JOB, bearer("whatever"))).status == 202
+
+
 async def test_without_a_configured_key_nothing_is_sent_and_nothing_told(world: World) -> None:
     gateway = await guarded(world)
     for given in (None, "Bearer", "Bearer ", "Bearer wrong", "Basic all", "all", "Bearer all2", "Bearer é"):

@@ -228,10 +228,10 @@ async def test_receivers_that_hang_do_not_have_all_places_for_long(world: World,
         for group, host in enumerate(hosts, 1):
             server = await stack.enter_async_context(await asyncio.start_server(hang, host, 0))
             url = f"http://{host}:{server.sockets[0].getsockname()[1]}/"
-            await world.add(*(job(url, str(group)) for _ in range(20)))
-        await world.ended(100)
+            await world.add(*(job(url, str(group)) for _ in range(60)))
+        await world.ended(300)
         await world.add(*(job(receiver.url, str(n)) for n in range(1, 61)))
-        await receiver.got(60, deadline=20)
+        await receiver.got(60, deadline=10)  # one after the other, those that hang would take 19 s
 
 
 async def test_a_replica_that_is_killed_while_posting_loses_nothing(world: World, receiver: Receiver) -> None:

@@ -30,7 +30,7 @@ async def test_a_dead_account_delays_no_other(world: World) -> None:
         *({"group_id": "1", "message": "nowhere", "account": "dead"} for _ in range(20)),
         {"group_id": "1", "message": "there"},
     )
-    await until(lambda: world.napcat.texts("group:1"))
+    await until(lambda: world.napcat.texts("group:1"), deadline=10)
 
 
 async def test_one_bad_entry_delays_nothing_behind_it(world: World) -> None:

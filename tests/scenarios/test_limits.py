@@ -50,11 +50,11 @@ async def test_a_limit_holds_across_a_crash(world: World) -> None:
 
 async def test_a_backlog_uses_its_rate_nearly_whole(world: World) -> None:
     await world.gateway(limits={**WIDE, "group": ["10/1s"]})
-    await world.add(*({"group_id": "1", "message": str(n)} for n in range(41)))
-    await world.ended(41)
+    await world.add(*({"group_id": "1", "message": str(n)} for n in range(81)))
+    await world.ended(81)
     times = [call.at for call in world.napcat.received]
-    used = 40 / (times[40] - times[0])
-    assert used >= 0.7 * 10, "how much exactly tests.bench says, which has the machine for itself"
+    # The best of several stretches: on a busy machine each may lose some, one that always loses is too slow.
+    assert max(20 / (later - earlier) for earlier, later in zip(times, times[20:], strict=False)) >= 0.95 * 10
 
 
 async def test_an_override_replaces_the_rates_of_its_targets(world: World) -> None:

@@ -9,6 +9,12 @@ ROOM = 8  # names that one more thing may need
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_that_ends_jobs_says_how_long_they_are_kept(script: str) -> None:
+    text = source_of(script)
+    assert text.count("KEEP, LENGTH =") == text.count("local KEEP, LENGTH\n")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 async def test_a_script_leaves_room_for_more_names(world: World, script: str) -> None:
     """Lua knows 200 at once in one script; a script beyond that is found out when Redis first runs it."""
     names = "local " + ", ".join(f"name{number}" for number in range(ROOM))

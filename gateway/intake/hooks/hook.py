@@ -85,8 +85,7 @@ class Hook:
         Raises Refused `event_unknown` for an event the preset knows nothing of, `template_failed` when no message can
         be made of this payload.
         """
-        event = ".".join(text for place in self._event if (text := found(place, delivery, payload)))
-        event = "".join(filter(str.isprintable, self.preset.names.get(event, event)))[:_LONGEST_EVENT]
+        event = self._event_of(delivery, payload)
         name = self.delivery_id(delivery, payload, now)
         if event and named_by(self.preset.pings, event):
             return Reading(event, name, [], ping=True)
@@ -105,11 +104,11 @@ class Hook:
     def fault(self, now: float, settings: Settings) -> str | None:
         """Return what is wrong with the templates, tried with the preset's sample; None when its jobs would be taken.
 
-        There is no sample of what a template of one's own is given without a preset, or by one for any payload: that is
-        only compiled.
+        A template of one's own is only compiled where the sample is none of what it will be given: without a preset,
+        with one whose payload may be anything, or for other events.
         """
         own = self.settings.template or self.settings.collapse_key
-        if not self.settings.preset or (own and self.preset.events == ("*",)):
+        if not self.settings.preset or (own and (self.preset.anything or not self._tells_sample())):
             return None
         try:
             fine = self.sample(now).jobs
@@ -124,6 +123,15 @@ class Hook:
         """Return a hook of the preset NAME with nothing set, to try it."""
         unset = {"name": "a-hook", "preset": name, "verify": {"kind": "none"}, "targets": ["group:10000"]}
         return cls(HookSettings.model_validate(unset))
+
+    def _event_of(self, delivery: Delivery, payload: Payload) -> str:
+        event = ".".join(text for place in self._event if (text := found(place, delivery, payload)))
+        return "".join(filter(str.isprintable, self.preset.names.get(event, event)))[:_LONGEST_EVENT]
+
+    def _tells_sample(self) -> bool:
+        """Return whether the event of the preset's sample is one that this hook tells."""
+        delivery, wanted = self.preset.sample.delivery, self.settings.events
+        return not wanted or named_by(wanted, self._event_of(delivery, self.payload(delivery)))
 
     def _tells(self, event: str) -> bool:
         """Return whether EVENT is wanted; raises Refused for a wanted one of which nobody knows how it is told."""

@@ -49,6 +49,7 @@ class Preset(BaseModel):
     names         other names of events, for products that only number them: `"0": down`
     pings         events that only ask whether anybody is there: answered with 200, nothing is sent
     events        globs of the events the template knows; another one is refused with 422
+    anything      whether the payload is whatever the sender likes, so that the sample is only one of many
     methods       how the product calls
     forms         whether fields may come as a form, or in the query (`GET`)
     path          names of the path's segments behind the key; where there are fewer, the last names
@@ -71,6 +72,7 @@ class Preset(BaseModel):
     names: dict[str, str] = {}
     pings: tuple[str, ...] = ()
     events: tuple[str, ...] = ("*",)
+    anything: bool = False
     methods: tuple[Literal["GET", "POST"], ...] = ("POST",)
     forms: bool = False
     path: tuple[str, ...] = ()

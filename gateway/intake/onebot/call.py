@@ -16,7 +16,9 @@ LARGE = 64 * 1024
 """Bytes of a body that is read in a thread."""
 _FORM = "application/x-www-form-urlencoded"
 _OBJECT = re.compile(rb"\s*\{")
-_NO_KEY = "send a configured key: `Authorization: Bearer <key>`"
+_NO_KEY = (
+    "send a configured key: `Authorization: Bearer <key>` or ?access_token=, or, below 64 KiB, as a field access_token"
+)
 _NO_PARAMS = frozenset({"echo", "access_token"})
 
 
@@ -76,7 +78,7 @@ async def opened(request: web.Request, guard: Guard) -> Call:
     if key is None and isinstance(given := fields.get("access_token"), str) and given:
         key = _key(given, guard)
     if key is None and not guard.is_open:
-        raise Answered(401, f"{_NO_KEY}, or access_token")
+        raise Answered(401, _NO_KEY)
     return Call(request.match_info["action"], request.match_info.get("account"), fields, key)
 
 
