@@ -1,5 +1,5 @@
 -- Settles finished attempts, reaps lapsed leases and claims due lanes of one account; safe to repeat.
--- include: settle, settling, claim, room
+-- include: tick/settle, tick/looks, tick/claim, tick/room
 -- ARGV  1 replica  2 sequence number of this tick  3 most claims  4 most calls in flight  5 lease beyond the call's own
 --       time (ms)  6 settle for (ms)  7 keep (ms)  8 receipts stream length  9 on unknown  10 most retries
 --       11 limits

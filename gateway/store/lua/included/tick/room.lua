@@ -1,5 +1,5 @@
 -- How many calls may begin now: what is in flight already, a pause, and the trial after one.
--- include: tick_state
+-- include: tick/state
 
 local room_now
 do

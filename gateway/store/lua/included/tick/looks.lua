@@ -1,5 +1,5 @@
 -- What unknown jobs and muted targets wait for: looks, and the end of settling.
--- include: tick_state
+-- include: tick/state
 
 -- An unknown job whose time for settling is over: sent again only where its producer chose that and the history does not
 -- speak against it. When no look at the history was answered, say because NapCat was away, there is time for one more.

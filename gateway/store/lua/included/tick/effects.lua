@@ -1,5 +1,5 @@
 -- What an answer does beyond its own job: to its target, to the account, and to the count of answers no rule knows.
--- include: tick_state
+-- include: tick/state
 
 local apply_effects
 do

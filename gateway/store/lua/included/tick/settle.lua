@@ -1,5 +1,5 @@
 -- The ends of calls: settled by an outcome, or reaped when the lease has lapsed.
--- include: tick_state, media, effects
+-- include: tick/state, tick/media, tick/effects
 
 -- When the first lease lapses, or may: it may have been that of a call that is over.
 local lapse = tonumber(BEGUN[2] or nil)

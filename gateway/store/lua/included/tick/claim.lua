@@ -1,5 +1,5 @@
 -- Claiming: which lanes are due, which of their jobs may go, and what a claim writes.
--- include: tick_state, media, settle, settling
+-- include: tick/state, tick/media, tick/settle, tick/looks
 
 local claim_due, claimed
 do
