@@ -2,15 +2,16 @@
 
 `python -m tests.fork_server FD` takes requests from the socket FD until its other end is closed, and ends with all its
 children. A request is a byte with four descriptors: a socket, and what becomes stdin, stdout and stderr. Through the
-socket the child is told, in a line of JSON, its `words`, its `environ` and its `folder`; it answers `pid …` when it is
-about to begin, and `ended …` follows with its exit code, or the number of the signal that ended it below zero. A child
-whose socket is closed meanwhile is killed.
+socket the child is told, in a line of JSON, its `words`, its `environ`, its `folder` and how many `files` it may open;
+it answers `pid …` when it is about to begin, and `ended …` follows with its exit code, or the number of the signal that
+ended it below zero. A child whose socket is closed meanwhile is killed.
 """
 
 import atexit
 import gc
 import json
 import os
+import resource
 import runpy
 import select
 import signal
@@ -86,6 +87,7 @@ class _Forks:
         with line, line.makefile() as told:
             request = json.loads(told.readline())
             os.chdir(request["folder"])
+            resource.setrlimit(resource.RLIMIT_NOFILE, tuple(request["files"]))
             os.environ.clear()
             os.environ.update(request["environ"])
             line.sendall(b"pid %d\n" % os.getpid())

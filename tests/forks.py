@@ -37,13 +37,20 @@ async def start(
         return await asyncio.create_subprocess_exec(
             *command, stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd
         )
+    import resource  # there is none for Windows
+
     with ExitStack() as theirs:
         ends = [_ends(given, number, theirs) for number, given in enumerate((stdin, stdout, stderr))]
         ours, line = socket.socketpair()
         theirs.enter_context(line)
         server.ask(line.fileno(), *(end for _, end in ends))
     reader, writer = await asyncio.open_connection(sock=ours)
-    request = {"words": command[3:], "environ": dict(env), "folder": str(cwd or Path.cwd())}
+    request = {
+        "words": command[3:],
+        "environ": dict(env),
+        "folder": str(cwd or Path.cwd()),
+        "files": resource.getrlimit(resource.RLIMIT_NOFILE),
+    }
     writer.write(json.dumps(request).encode() + b"\n")
     child = _Child(int(await _told(reader, "pid")), *(own for own, _ in ends))
     loop = asyncio.get_running_loop()

@@ -99,6 +99,20 @@ async def test_it_inherits_no_descriptors_but_its_own(world: World) -> None:
     await real.kill()
 
 
+async def test_it_may_open_as_many_files_as_who_starts_it(starts: Starts, tmp_path: Path) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (500, hard))
+    try:
+        process = await gateway(starts, tmp_path, "sandbox", "--port", str(free_port()))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (500, hard)
+    process.kill()
+    await process.communicate()
+
+
 async def test_one_whose_environment_changes_what_is_imported_is_a_process_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('customized')")
     path = os.pathsep.join([str(tmp_path), str(forks.ROOT)])
