@@ -23,6 +23,7 @@ from gateway.store.client import Clients, connected, translated
 from gateway.store.embedded import embedded_server
 from gateway.store.keys import RING, Keys
 from gateway.store.producer import Producer
+from tests import forks
 
 _NUMBERS = itertools.count(1)
 SECRET = "events-secret"
@@ -89,7 +90,7 @@ class World:
     async def process_in(self, environ: Mapping[str, str], **sections: Any) -> GatewayProcess:
         """The same, with ENVIRON added to what it finds in its environment."""
         log = {"format": "json", "level": "info"}
-        gateway = GatewayProcess(self.settings(**{"log": log, **sections}), self.folder, environ)
+        gateway = GatewayProcess(self.settings(**{"log": log, **sections}), self.folder, environ, forks.start)
         await gateway.start()
         self._stack.push_async_callback(gateway.kill)
         return gateway

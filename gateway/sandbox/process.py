@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,21 @@ from gateway.store.embedded import free_port
 
 __all__ = ["GatewayProcess", "free_port"]
 
+Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
+"""What takes what asyncio.create_subprocess_exec takes, and gives what that gives."""
+
 
 class GatewayProcess:
     """`gateway run` with the given settings; its log goes to `log`, a file."""
 
-    def __init__(self, settings: Mapping[str, Any], folder: Path, environ: Mapping[str, str] | None = None) -> None:
-        """Prepare a gateway with SETTINGS (as in the YAML file); FOLDER takes its file and its log."""
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        folder: Path,
+        environ: Mapping[str, str] | None = None,
+        start: Start = asyncio.create_subprocess_exec,
+    ) -> None:
+        """Prepare a gateway with SETTINGS (as in the YAML file); FOLDER takes its file and its log, START starts it."""
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -30,12 +39,13 @@ class GatewayProcess:
         self._settings = {**settings, "http": http}
         self.change()
         self._environ = {**os.environ, **(environ or {})}
+        self._start = start
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, deadline: float = 30.0) -> None:
         """Start it and return when it is ready; raises RuntimeError with its log when it is not within DEADLINE s."""
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
+            self._process = await self._start(
                 *(sys.executable, "-m", "gateway", "run", "--config", str(self._file)),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
