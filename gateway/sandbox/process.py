@@ -15,6 +15,8 @@ from gateway.store.embedded import free_port
 
 __all__ = ["GatewayProcess", "free_port"]
 
+_ONE_LOOK = aiohttp.ClientTimeout(total=3)  # a connection to what is just starting may be lost
+
 Start = Callable[..., Awaitable[asyncio.subprocess.Process]]
 """What takes what asyncio.create_subprocess_exec takes, and gives what that gives."""
 
@@ -70,9 +72,9 @@ class GatewayProcess:
         if self._running().returncode is not None:
             raise RuntimeError(f"the gateway did not start:\n{self.log.read_text()}")
         try:
-            async with session.get(f"{self.url}/healthz/ready") as answer:
+            async with session.get(f"{self.url}/healthz/ready", timeout=_ONE_LOOK) as answer:
                 return answer.status == 200
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, TimeoutError):
             return False
 
     @property

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from tests.cli.commands import command, end, interrupt, start
 from tests.client.between import between
+from tests.keys import bearer, key
 from tests.world import Gateway, World, until
 
 
@@ -26,7 +27,7 @@ def texts(world: World) -> list[str]:
 
 async def known(gateway: Gateway) -> int:
     """Return how many jobs the gateway has taken."""
-    (account,) = (await gateway.get("/v1/accounts")).json["items"]
+    (account,) = (await gateway.get("/v1/accounts", bearer("pusher"))).json["items"]
     count: int = account["queued"] + account["in_flight"] + sum(account["ended"].values())
     return count
 
@@ -63,11 +64,12 @@ async def test_the_same_file_is_sent_once_also_after_lines_were_taken_out(world:
 
 
 async def test_a_run_that_was_killed_is_gone_on_with_and_each_job_sent_once(world: World, tmp_path: Path) -> None:
-    gateway = await world.gateway()
+    # The rate leaves time to break it off.
+    gateway = await world.gateway(auth={"keys": [key("pusher", rate="400/1s")]})
     write(tmp_path / "jobs.jsonl", [{"group_id": 1 + n % 7, "message": f"{n}"} for n in range(1_500)])
     for number in (signal.SIGKILL, signal.SIGINT):
         before = await known(gateway)  # and what the killed one had posted may still come
-        process = await start(tmp_path, gateway.url, "send", "--file", "jobs.jsonl")
+        process = await start(tmp_path, gateway.url, "send", "--file", "jobs.jsonl", GATEWAY_KEY="pusher")
         await until(partial(known, gateway), partial(operator.lt, before + 200))
         process.send_signal(number)
         ended = await end(process)
@@ -76,7 +78,7 @@ async def test_a_run_that_was_killed_is_gone_on_with_and_each_job_sent_once(worl
     taken, duplicates, refused, left = (int(part.split()[0]) for part in ended.out.split(", "))
     assert (taken + duplicates + left, refused) == (1_500, 0)
     assert 0 < left < 1_500
-    last = await command(tmp_path, gateway.url, "send", "--file", "jobs.jsonl")
+    last = await command(tmp_path, gateway.url, "send", "--file", "jobs.jsonl", GATEWAY_KEY="pusher")
     assert last.code == 0
     await world.ended(1_500)
     assert texts(world) == sorted(f"{n}" for n in range(1_500))
